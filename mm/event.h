@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/event.h - what mm/ tells of itself, one typed record a happening, through hw_event().
+ *
+ * Counters, reports and logs are built from these and from nothing else, so a number in a report can be
+ * traced to the line of mm/ that raised it.
+ */
+#ifndef MM_EVENT_H
+#define MM_EVENT_H
+
+#include "lib/types.h"
+
+enum vm_event_type {
+	VM_EV_FAULT = 0, /* a fault was handled: cause, order, va */
+	VM_EV_POPULATE,  /* as FAULT, but taken on the kernel's initiative (MAP_POPULATE, POPULATE_*): Linux counts it
+			    in ru_minflt and not in the perf event page-faults */
+	VM_EV_TLB_FLUSH, /* one flush batch finished on one CPU: n = pages, or VM_FLUSH_ALL for the whole context */
+	VM_EV_SHOOTDOWN, /* a remote flush was sent: n = CPUs interrupted (IPIs) */
+	VM_EV_SWITCH,    /* CR3 was loaded: n = 0 kept this PCID's entries (NOFLUSH), 1 flushed them */
+	VM_EV_THP_FAULT_ALLOC,    /* a huge page was given at fault time: order */
+	VM_EV_THP_FAULT_FALLBACK, /* eligible, but no free block of that order */
+	VM_EV_THP_SPLIT,          /* a huge mapping became a table of small ones */
+	VM_EV_OOM,                /* an allocation failed for good: va */
+	VM_EV_NR
+};
+#define VM_FLUSH_ALL (~0ull)
+
+/* Why a fault happened, as the report's rows name it. One fault has one cause. */
+enum vm_fault_cause {
+	VM_FAULT_ZERO_READ = 0, /* empty anonymous entry, read: the (huge) zero page */
+	VM_FAULT_ZERO_WRITE,    /* empty anonymous entry, write: a zeroed frame */
+	VM_FAULT_FILE,          /* empty file entry, from the page cache (first write to a private page too) */
+	VM_FAULT_COW_COPY,      /* write to a shared page (or the zero page): copied */
+	VM_FAULT_COW_REUSE,     /* write to a read-only entry whose page has one owner: made writable */
+	VM_FAULT_STACK,         /* the stack area grew; the page it then needed is part of this fault */
+	VM_FAULT_SWAP,          /* swap entry */
+	VM_FAULT_SPURIOUS,      /* the entry allows it: a stale translation, or another CPU was first */
+	VM_FAULT_MAPERR,        /* no area: SIGSEGV, SEGV_MAPERR */
+	VM_FAULT_ACCERR,        /* the area forbids it: SIGSEGV, SEGV_ACCERR */
+	VM_FAULT_BUS,           /* past the end of a file, or its page could not be read: SIGBUS */
+	VM_FAULT_NOMEM,         /* no frame: the OOM killer's case */
+	VM_FAULT_NR
+};
+
+#define VM_EVF_MAJOR  1u /* waited for I/O */
+#define VM_EVF_KERNEL 2u /* taken in kernel mode on a user address (a system call's copy) */
+#define VM_EVF_WRITE  4u
+#define VM_EVF_INSTR  8u
+
+struct vm_event {
+	u8 type;  /* enum vm_event_type */
+	u8 cause; /* enum vm_fault_cause, FAULT and POPULATE only */
+	u8 order; /* log2 of 4K frames mapped by it: 0, 9 or 18 */
+	u8 flags; /* VM_EVF_* */
+	u32 mm;   /* mm_struct's id, 0 if none */
+	u64 va;   /* bytes; 0 if none */
+	u64 n;    /* as the type says */
+};
+
+#endif

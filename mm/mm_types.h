@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/mm_types.h - the structures of the OS half. Inside mm/ only; users see mm/vm.h.
+ *
+ *   struct vm (a machine)
+ *     |-- mem_map[pfn]: struct page, 32 bytes a frame        page_alloc.c
+ *     |-- mm_struct (an address space) ----- pgd (RAM)       pgtable.c
+ *     |     `-- gap_tree of vm_area_struct                   vma.c
+ *     |-- address_space (a file's pages)                     filemap.c
+ *     `-- vm_cpu[id]: PCIDs, loaded mm                       tlb.c
+ */
+#ifndef MM_TYPES_H
+#define MM_TYPES_H
+
+#include "hw/hw.h"
+#include "lib/gap.h"
+#include "mm/vm.h"
+
+#define LIB_PANIC(text) hw_panic(text)
+#include "lib/assert.h"
+
+/* One-member structs: a level cannot be passed for another. */
+typedef struct {
+	u64 v;
+} pgd_t; /* level 4 */
+typedef struct {
+	u64 v;
+} pud_t; /* level 3 */
+typedef struct {
+	u64 v;
+} pmd_t; /* level 2 */
+typedef struct {
+	u64 v;
+} pte_t; /* level 1 */
+
+/* ---- areas ---- */
+
+#define VM_READ               0x1u
+#define VM_WRITE              0x2u
+#define VM_EXEC               0x4u
+#define VM_SHARED             0x8u
+#define VM_MAYREAD            0x10u
+#define VM_MAYWRITE           0x20u
+#define VM_MAYEXEC            0x40u
+#define VM_GROWSDOWN          0x100u
+#define VM_LOCKED             0x2000u
+#define VM_DONTCOPY           0x20000u
+#define VM_DONTEXPAND         0x40000u
+#define VM_ACCOUNT            0x100000u
+#define VM_NORESERVE          0x200000u
+#define VM_HUGETLB            0x400000u
+#define VM_WIPEONFORK         0x2000000u
+#define VM_HUGEPAGE           0x20000000u /* MADV_HUGEPAGE */
+#define VM_NOHUGEPAGE         0x40000000u /* MADV_NOHUGEPAGE */
+
+#define STACK_GUARD_GAP       (256 * PAGE_SIZE)
+#define TASK_SIZE             0x7ffffffff000ull
+#define MMAP_MIN_ADDR         0x10000ull
+#define DEFAULT_MAX_MAP_COUNT 65530
+
+struct vm_area_struct {
+	union {
+		struct gap_node node;
+		struct {
+			u64 vm_start, vm_end; /* = node.start, node.end; change them with gap_resize() only */
+		};
+	};
+	struct mm_struct *vm_mm;
+	u32 vm_flags;
+	bool anon_vma; /* a private page of it was faulted in: pgoff is fixed from then on */
+	bool forked; /* its anonymous pages were ever shared with another mm: Linux's anon_vma chain is not singular, so
+			it merges only with areas that share the chain (rule in vma.c) */
+	u64 vm_pgoff;                  /* pages: offset in the file; anonymous: address >> 12 when mapped */
+	struct address_space *vm_file; /* NULL: anonymous */
+	struct vm_area_struct *i_mmap_next, *i_mmap_prev; /* the file's areas, for its rmap */
+};
+
+/* ---- address spaces ---- */
+
+enum mm_counter { MM_FILEPAGES, MM_ANONPAGES, MM_SHMEMPAGES, MM_SWAPENTS, NR_MM_COUNTERS };
+
+struct mm_struct {
+	struct vm *vm;
+	u32 id;
+	s32 mm_users;
+	u64 pgd_pfn; /* level-4 table */
+	struct gap_tree areas;
+	struct vm_area_struct *mmap_cache; /* last hit of vma_find() */
+	u64 mmap_base, start_brk, brk, start_stack, stack_rlimit;
+	u64 total_vm;            /* pages */
+	u64 rss[NR_MM_COUNTERS]; /* pages */
+	u64 huge_leaves[2];      /* 2M, 1G */
+	u64 table_frames;
+	u64 peak_rss, peak_table_frames;
+	u64 ctx_id;                    /* never reused: what a PCID slot remembers */
+	u64 tlb_gen;                   /* grows with every flush of this mm */
+	u64 cpumask;                   /* CPUs whose CR3 is (or lazily still is) this mm */
+	struct mm_struct *next, *prev; /* the machine's list */
+};
+
+/* ---- frames ---- */
+
+enum page_kind {
+	PAGE_RESERVED = 0, /* not RAM, or struct vm itself */
+	PAGE_FREE,         /* head of a free block of 2^order */
+	PAGE_FREE_TAIL,    /* inside a free block */
+	PAGE_KERNEL,       /* mm/'s own objects */
+	PAGE_TABLE,        /* a page table; _mapcount = its entries in use */
+	PAGE_ANON,         /* anonymous memory, head */
+	PAGE_FILE,         /* page cache, head */
+	PAGE_TAIL,         /* inside a huge page: its head is the frame aligned down to the order */
+	PAGE_KIND_NR
+};
+
+struct page {
+	u8 kind;
+	u8 order;
+	u16 flags;
+	s32 _refcount; /* table and kernel frames: 1. User frames: mappings + page cache + pins */
+	s32 _mapcount; /* entries that map this head (a huge leaf counts once); tables: used entries */
+	u32 private;   /* swap slot and other kinds' own business */
+	union {
+		u64 rmap; /* anon: 0, one mapping inline, or a chain: mm/rmap.c draws it */
+		struct {
+			u32 mapping; /* file: address_space's id */
+			u32 index;   /* file: page offset */
+		};
+	};
+	u32 lru_prev, lru_next; /* pfn links: free lists and LRU lists */
+};
+_Static_assert(sizeof(struct page) == 32, "struct page: 32 bytes, one a frame");
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/vm.h - what the OS half offers. Everything a computer (sim/, kernel/, an embedder) calls.
+ *
+ * Conventions: addresses and lengths are bytes unless a name says pfn, pages or pgoff; ranges are half-open;
+ * a function that returns long returns an address or count, or a negative errno as Linux's system call gives it
+ * for the same mistake. Pointers are never NULL unless said.
+ * Locks: one lock a machine, held by the caller around every call (single-threaded machines need none).
+ */
+#ifndef MM_VM_H
+#define MM_VM_H
+
+#include "lib/errno.h"
+#include "lib/types.h"
+#include "mm/event.h"
+#include "x86/paging.h"
+
+struct hw_machine;
+struct hw_cpu;
+struct tlb_flush;
+struct vm;             /* the OS half's part of one machine */
+struct mm_struct;      /* an address space */
+struct vm_area_struct; /* a range of it with one set of rights */
+struct address_space;  /* a file's pages in the page cache */
+
+/* ---- the machine ---- */
+
+enum vm_thp { VM_THP_NEVER, VM_THP_MADVISE, VM_THP_ALWAYS }; /* sysfs transparent_hugepage/enabled */
+
+struct vm_config {
+	void *ram_base; /* host address of physical address 0: phys_to_virt(pa) = ram_base + pa */
+	enum vm_thp thp;
+	u8 anon_order;       /* 0; or 9 / 18: anonymous memory comes from huge pages of that size wherever an area holds
+				an aligned one (machines `2m` and `1g`); independent of thp */
+	bool pagecache_cold; /* the first touch of a file page counts as major and reads it */
+	bool pcid;           /* use PCIDs where the CPU has them */
+	u8 check;            /* check level 0..3, lib/assert.h */
+	u32 max_map_count;   /* areas a process may have; 0 = Linux's 65530 */
+};
+
+/* Builds a machine's memory: takes its RAM through hw_ram(), carves struct vm and the page array out of it.
+ * Returns the machine, or NULL when the RAM is too small (under 4 MiB). */
+struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg);
+
+/* Recomputes every derived fact from scratch and compares (numbered invariants, mm/check.c).
+ * Returns true, or calls hw_panic with the invariant's number. Cost: O(all memory). */
+bool vm_check(struct vm *vm);
+
+struct vm_meminfo {
+	u64 total_frames, free_frames, table_frames, anon_frames, file_frames, kernel_frames;
+	u64 free_blocks[19]; /* by order 0..18 */
+};
+void vm_meminfo(struct vm *vm, struct vm_meminfo *out);
+
+/* ---- files (page cache) ---- */
+
+/* How a file's or device's pages are read and written; NULL ops = pages without contents.
+ * read_page, write_page: pfn of the frame, index in pages. Return 0 or -EIO. */
+struct backing_ops {
+	int (*read_page)(void *ctx, u64 index, u64 pfn);
+	int (*write_page)(void *ctx, u64 index, u64 pfn);
+	void (*release)(void *ctx);
+};
+/* size in bytes (it may change: vm_file_resize). order: the folio order that the page cache holds the file in
+ * (0 = single pages): a fault maps up to the fault-around window. Returns NULL on -ENOMEM. Reference count 1. */
+struct address_space *vm_file_create(struct vm *vm, u64 size, const struct backing_ops *ops, void *ctx);
+void vm_file_get(struct address_space *f);
+void vm_file_put(struct address_space *f);
+void vm_file_resize(struct address_space *f, u64 size);
+
+/* ---- address spaces ---- */
+
+struct mm_struct *mm_create(struct vm *vm); /* empty, one user; NULL on -ENOMEM */
+void mm_get(struct mm_struct *mm);          /* one more user (a thread) */
+void mm_put(struct mm_struct *mm);          /* the last user's put tears it down (exit_mmap) */
+u32 mm_id(const struct mm_struct *mm);      /* small, unique among the living, never 0 */
+/* fork: a copy of parent, copy-on-write. Returns 0 and *child, or -ENOMEM with nothing changed.
+ * TLB: flushes the parent on every CPU that runs it before it returns. */
+int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **child);
+
+/* prot, flags, advice: Linux's values. */
+#define PROT_READ           1
+#define PROT_WRITE          2
+#define PROT_EXEC           4
+#define MAP_SHARED          0x01
+#define MAP_PRIVATE         0x02
+#define MAP_FIXED           0x10
+#define MAP_ANONYMOUS       0x20
+#define MAP_GROWSDOWN       0x100
+#define MAP_LOCKED          0x2000
+#define MAP_NORESERVE       0x4000
+#define MAP_POPULATE        0x8000
+#define MAP_STACK           0x20000
+#define MAP_HUGETLB         0x40000
+#define MAP_FIXED_NOREPLACE 0x100000
+#define MREMAP_MAYMOVE      1
+#define MREMAP_FIXED        2
+#define MREMAP_DONTUNMAP    4
+
+/* file: NULL for anonymous memory. pgoff: pages. Returns the address or -errno.
+ * MAP_POPULATE faults the range in (VM_EV_POPULATE events). */
+long vm_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot, unsigned flags,
+	     struct address_space *file, u64 pgoff);
+long vm_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len);
+long vm_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot);
+long vm_mremap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 old_len, u64 new_len, unsigned flags,
+	       u64 new_addr);
+/* Linux's brk: returns the new break, or the old one when it cannot move. vm_set_brk places the heap's start. */
+long vm_brk(struct hw_cpu *cpu, struct mm_struct *mm, u64 brk);
+void vm_set_brk(struct mm_struct *mm, u64 start_brk);
+long vm_madvise(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, int advice);
+/* The initial stack as exec makes it: [top - size, top), VM_GROWSDOWN, may grow to rlimit bytes. Returns 0/-errno. */
+int vm_stack(struct hw_cpu *cpu, struct mm_struct *mm, u64 top, u64 size, u64 rlimit);
+/* Top of the top-down search for addresses (mm->mmap_base). Default 0x7ffff7fff000 (no randomisation, 8M stack). */
+void vm_set_mmap_base(struct mm_struct *mm, u64 base);
+
+/* One area, for listings. vm_area_next: the first area with vm_end > va. Returns false after the last. */
+struct vm_area_info {
+	u64 start, end, pgoff;
+	unsigned prot;
+	bool shared, growsdown, heap, stack;
+	struct address_space *file;
+	u64 rss_pages;
+};
+bool vm_area_next(struct mm_struct *mm, u64 va, struct vm_area_info *out);
+
+struct vm_stat {
+	u64 anon_pages, file_pages, shmem_pages; /* resident, 4K pages */
+	u64 huge_pages[2];                       /* 2M, 1G leaves now */
+	u64 table_bytes;                         /* page tables, the pgd included */
+	u64 peak_rss_pages, peak_table_bytes;
+	u64 total_vm_pages;
+	u32 map_count;
+};
+void mm_stat(const struct mm_struct *mm, struct vm_stat *out);
+
+/* ---- running ---- */
+
+/* The CPU will run mm next (NULL: none, lazy). Loads CR3; with PCIDs keeps what is still right. */
+void vm_switch(struct hw_cpu *cpu, struct mm_struct *mm);
+
+/* #PF on a user address. va = CR2; error_code: X86_PF_*. X86_PF_USER clear = the kernel touched user memory.
+ * Returns 0: retry the access; else the cause that ends it: VM_FAULT_MAPERR, _ACCERR, _BUS, _NOMEM. */
+int vm_fault(struct hw_cpu *cpu, struct mm_struct *mm, u64 va, unsigned error_code);
+
+/* hw_shootdown's up-call: carry out req on this CPU. */
+void vm_shootdown(struct hw_cpu *cpu, const struct tlb_flush *req);
+
+/* The entry that translates va now, for displays and tests: its level (1..4, 0 = none present on the way, then
+ * *level_of_hole says where) and raw bits. Does not touch A or D. */
+unsigned vm_lookup(struct mm_struct *mm, u64 va, u64 *entry);
+
+/* Resident huge memory that was never touched, in 4K pages, is the business of whoever sees the accesses (sim/). */
+
+#endif

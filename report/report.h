@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report/report.h - a run's counters as text for a person, JSON for a machine, and advice computed from both.
+ */
+#ifndef REPORT_REPORT_H
+#define REPORT_REPORT_H
+
+#include <stdio.h>
+
+#include "sim/counters.h"
+
+void report_text(FILE *out, const struct sim_result *r);
+/* Returns 0 or -1 with errno. Schema: docs/json.md. */
+int report_json(FILE *out, const struct sim_result *r);
+/* One or two sentences into out[n]: the exact call or setting that helps most, or that nothing is to be gained. */
+void report_advice(char *out, size_t n, const struct sim_result *r);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/sim.h - simulated computers, several at once on one stream of events.
+ *
+ *   rings --> sim_pump() --> decoder (order, checks) --> [ machine 0 | machine 1 | ... ] --> sim_finish(): counters
+ */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "mm/vm.h"
+#include "sim/counters.h"
+#include "trace/event.h"
+
+struct sim;
+struct ring_hub;
+
+struct sim_machine_config {
+	char name[64];
+	const struct cpu_preset *preset;
+	enum vm_thp thp;
+	u8 anon_order; /* 0, 9, 18 */
+	u64 ram_bytes;
+	bool pcid, pagecache_cold;
+	u8 check;  /* 0..3 */
+	u8 oracle; /* 0, 1 */
+};
+/* Parses "NAME[,key=value...]": names 4k, thp, thp-madvise, 2m, 1g; keys cpu, thp, ram, pcid, check.
+ * Returns 0, or -1 with a line in err that says what is wrong and what would be right. defaults: from --cpu, --ram...
+ */
+int sim_machine_parse(const char *text, const struct sim_machine_config *defaults, struct sim_machine_config *out,
+		      char err[256]);
+/* "64M", "4G", "1048576": bytes. Returns 0 or -1. */
+int sim_size_parse(const char *text, u64 *bytes);
+
+struct sim *sim_create(const struct sim_machine_config *cfg, unsigned nr); /* NULL with errno set */
+/* Feed one thread's words; `stream` names the thread's stream (0..). Returns 0, or -1 when the stream is malformed:
+ * that stream is closed, the rest goes on. Used by sim_pump, tests, fuzzers and replays. */
+int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n);
+/* Reads what the rings hold. Returns the number of words taken (0: nothing there). */
+size_t sim_pump(struct sim *s, struct ring_hub *hub);
+/* Running totals for the status line. */
+void sim_progress(const struct sim *s, u64 *instructions, u64 *accesses);
+/* Ends the run and fills out (owned by s until sim_destroy). */
+void sim_finish(struct sim *s, struct sim_result *out);
+void sim_destroy(struct sim *s);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trace/ring.h - the way of the events from a running program to the simulator, which is another process.
+ *
+ * One shared mapping (a memfd that both inherit), the hub: a header, then `nr` rings of `words` 64-bit words, one a
+ * guest thread. A ring has one producer and one consumer. A full ring makes the producer wait; nothing is ever dropped.
+ * The consumer trusts nothing in it: any bytes may be there (a wild program can write anywhere in its process).
+ */
+#ifndef TRACE_RING_H
+#define TRACE_RING_H
+
+#include <sys/types.h>
+
+#include "lib/types.h"
+
+struct ring_hub;
+struct ring;
+
+/* Creates the hub; *fd is to be inherited by the program. NULL with errno set on failure. words: a power of two. */
+struct ring_hub *ring_hub_create(unsigned nr, unsigned words, int *fd);
+struct ring_hub *ring_hub_attach(int fd); /* the producer's side; NULL if fd is not a hub of this version */
+void ring_hub_destroy(struct ring_hub *hub);
+
+/* The clock of mapping changes (event.h). tick: advances it and returns the new value. */
+u64 ring_clock(const struct ring_hub *hub);
+u64 ring_clock_tick(struct ring_hub *hub);
+
+/* ---- producer ---- */
+/* A free ring, now owned by this thread; waits for one while all are taken. */
+struct ring *ring_open(struct ring_hub *hub, pid_t pid, pid_t tid);
+/* Appends n words as one unit (n < words); waits while full. ring_put1 is the fast path for one word. */
+void ring_put(struct ring *r, const u64 *w, unsigned n);
+void ring_close(struct ring *r); /* end of stream; the consumer frees the ring when it has read it all */
+
+/* ---- consumer ---- */
+unsigned ring_count(const struct ring_hub *hub); /* rings ever opened at once: indexes 0..count-1 may be live */
+struct ring *ring_get(struct ring_hub *hub, unsigned index); /* NULL when that ring is free */
+/* Words ready to read, contiguous: returns their number and *w. Never more than the ring holds, whatever is in it. */
+size_t ring_peek(struct ring *r, const u64 **w);
+void ring_consume(struct ring *r, size_t n);
+bool ring_at_end(struct ring *r); /* closed and empty, or its thread is gone and it is empty */
+void ring_free(struct ring *r);
+/* Sleeps until something may have been written, at most timeout_ms. */
+void ring_wait(struct ring_hub *hub, unsigned timeout_ms);
+
+#endif
