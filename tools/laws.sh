@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# tools/laws.sh SOURCE_DIR MM_ARCHIVE MMU_ARCHIVE [LINKED_PROGRAM...]: the laws of the house, checked. TAP output; exit 1 when one is
+# broken. (The sanitizers add symbols of their own: the symbol laws are skipped in such a build.)
+#  1  mm/ includes only mm/ lib/ x86/ hw/hw.h; mmu/ only mmu/ lib/ x86/. No include cycles anywhere.
+#  2  mm/ is one relocatable object that needs exactly the hw_* names of hw/hw.h plus memcpy, memmove, memset, memcmp, and every
+#     program that holds it holds the same bytes of code.
+#  3  No global mutable state in mm/ or mmu/.
+#  4  It stays readable: mm/ + its lib/ 8,000 lines, mmu/ 2,500, a file 800.
+src=$1 mm=$2 mmu=$3
+n=0 bad=0
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+ok() { n=$((n + 1)); echo "ok $n - $1"; }
+fail() { n=$((n + 1)); bad=1; echo "not ok $n - $1"; sed 's/^/#   /' "$2"; }
+# verdict NAME FILE: passes when FILE, the list of offences, is empty.
+verdict() { if [ -s "$2" ]; then fail "$1" "$2"; else ok "$1"; fi; }
+
+cd "$src" || exit 1
+
+# includes FOLDER ALLOWED_REGEX: the quoted includes of a folder that the regex does not allow.
+includes() { grep -nE '^#include' "$1"/*.[ch] | grep -vE "#include \"($2)" | grep -vE '#include <(std(bool|def|int|arg)|limits)\.h>'; }
+includes mm 'mm/|lib/|x86/|hw/hw\.h' >"$tmp/mm"
+verdict "law 1: mm/ includes only mm/ lib/ x86/ hw/hw.h" "$tmp/mm"
+includes mmu 'mmu/|lib/|x86/' | grep -vE '#include <string\.h>' >"$tmp/mmu"
+verdict "law 1: mmu/ includes only mmu/ lib/ x86/" "$tmp/mmu"
+
+# A cycle is what tsort complains of.
+for f in */*.h hw/*/*.h; do
+	[ -f "$f" ] && sed -nE 's/^#include "([^"]+)".*/\1/p' "$f" | sed "s|^|$f |"
+done | tsort >/dev/null 2>"$tmp/cycles"
+verdict "law 1: no include cycle" "$tmp/cycles"
+
+nm -u "$mm" | awk 'NF == 2 && $1 == "U" { print $2 }' | sort -u >"$tmp/needs"
+if grep -qE '__(asan|ubsan|tsan)_' "$tmp/needs"; then
+	n=$((n + 1)); echo "ok $n - law 2: what mm/ needs # SKIP sanitizers are on"
+	n=$((n + 1)); echo "ok $n - law 3: no global mutable state # SKIP sanitizers are on"
+else
+	grep -oE '\bhw_[a-z0-9_]+\(' hw/hw.h | tr -d '(' | sort -u >"$tmp/seam.all"
+	# Names that appear only in comments of hw.h are not calls: a prototype ends in ';' on its own line group.
+	sed -e ':a;s|/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/||g;ta' hw/hw.h | tr '\n' ' ' | sed -E 's|/\*([^*]|\*[^/])*\*/||g' |
+		grep -oE '\bhw_[a-z0-9_]+\(' | tr -d '(' | sort -u >"$tmp/seam"
+	grep -vE '^(memcpy|memmove|memset|memcmp)$' "$tmp/needs" | diff "$tmp/seam" - | grep '^[<>]' |
+		sed -e 's/^</of the seam, unused by mm:/' -e 's/^>/needed, not in the seam:/' >"$tmp/diff"
+	verdict "law 2: mm/ needs exactly the seam and mem*" "$tmp/diff"
+	for a in "$mm" "$mmu"; do nm "$a" 2>/dev/null | grep -E ' [bBdDC] '; done >"$tmp/state"
+	verdict "law 3: no global mutable state in mm/ or mmu/" "$tmp/state"
+fi
+
+{
+	cat mm/*.[ch] lib/gap.[ch] lib/types.h lib/errno.h lib/assert.h | wc -l | awk '$1 > 8000 { print "mm/ with lib/: " $1 " lines" }'
+	cat mmu/*.[ch] | wc -l | awk '$1 > 2500 { print "mmu/: " $1 " lines" }'
+	wc -l mm/*.[ch] mmu/*.[ch] sim/*.[ch] hw/*/*.[ch] plugin/*.[ch] trace/*.[ch] report/*.[ch] cli/*.[ch] 2>/dev/null |
+		awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }'
+} >"$tmp/size"
+verdict "law 4: budgets of lines" "$tmp/size"
+echo "1..$n"
+exit $bad
