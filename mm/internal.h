@@ -16,6 +16,9 @@ struct vm_area_struct *vma_next(const struct vm_area_struct *vma);
 struct vm_area_struct *vma_prev(const struct vm_area_struct *vma);
 /* Grow the stack area down so that it holds va. Returns 0, -ENOMEM (limit, guard gap) or -EFAULT (not a stack). */
 int expand_stack(struct vm_area_struct *vma, u64 va);
+/* Before the first private page of vma appears (a write, or a huge page's fault; not a read of the zero page): gives it
+ * an anon_vma, a mergeable neighbour's if there is one. Cannot fail; nothing to do when it has one. */
+void anon_vma_prepare(struct vm_area_struct *vma);
 /* Copies parent's areas into the empty child (not VM_DONTCOPY). Returns 0 or -ENOMEM, child then still valid. */
 int vma_dup_all(struct mm_struct *child, struct mm_struct *parent);
 /* Frees every area of mm; its pages and tables are gone already. */

@@ -44,12 +44,15 @@ typedef struct {
 #define VM_MAYEXEC            0x40u
 #define VM_GROWSDOWN          0x100u
 #define VM_LOCKED             0x2000u
+#define VM_SEQ_READ           0x8000u  /* MADV_SEQUENTIAL */
+#define VM_RAND_READ          0x10000u /* MADV_RANDOM */
 #define VM_DONTCOPY           0x20000u
 #define VM_DONTEXPAND         0x40000u
 #define VM_ACCOUNT            0x100000u
 #define VM_NORESERVE          0x200000u
 #define VM_HUGETLB            0x400000u
 #define VM_WIPEONFORK         0x2000000u
+#define VM_DONTDUMP           0x4000000u
 #define VM_HUGEPAGE           0x20000000u /* MADV_HUGEPAGE */
 #define VM_NOHUGEPAGE         0x40000000u /* MADV_NOHUGEPAGE */
 
@@ -67,9 +70,10 @@ struct vm_area_struct {
 	};
 	struct mm_struct *vm_mm;
 	u32 vm_flags;
-	bool anon_vma; /* a private page of it was faulted in: pgoff is fixed from then on */
-	bool forked; /* its anonymous pages were ever shared with another mm: Linux's anon_vma chain is not singular, so
-			it merges only with areas that share the chain (rule in vma.c) */
+	u32 anon_vma; /* 0: no private page of it was faulted in yet. Else the identity of Linux's anon_vma in this mm
+			 (pgoff is fixed from then on); set by anon_vma_prepare() only */
+	bool forked;  /* has pages of a parent: Linux's anon_vma chain is not singular, so it merges only with areas of
+			 the same anon_vma (rule in vma.c) */
 	u64 vm_pgoff;                  /* pages: offset in the file; anonymous: address >> 12 when mapped */
 	struct address_space *vm_file; /* NULL: anonymous */
 	struct vm_area_struct *i_mmap_next, *i_mmap_prev; /* the file's areas, for its rmap */
@@ -88,6 +92,7 @@ struct mm_struct {
 	struct vm_area_struct *mmap_cache; /* last hit of vma_find() */
 	u64 mmap_base, start_brk, brk, start_stack, stack_rlimit;
 	u64 total_vm;            /* pages */
+	u32 anon_vma_seq;        /* last anon_vma identity given out */
 	u64 rss[NR_MM_COUNTERS]; /* pages */
 	u64 huge_leaves[2];      /* 2M, 1G */
 	u64 table_frames;
