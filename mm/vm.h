@@ -78,7 +78,8 @@ u32 mm_id(const struct mm_struct *mm);      /* small, unique among the living, n
  * TLB: flushes the parent on every CPU that runs it before it returns. */
 int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **child);
 
-/* prot, flags, advice: Linux's values. */
+/* prot, flags, advice: Linux's values (a host's <sys/mman.h>, included before, has them all). */
+#ifndef PROT_READ
 #define PROT_READ           1
 #define PROT_WRITE          2
 #define PROT_EXEC           4
@@ -96,6 +97,7 @@ int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **chi
 #define MREMAP_MAYMOVE      1
 #define MREMAP_FIXED        2
 #define MREMAP_DONTUNMAP    4
+#endif
 
 /* file: NULL for anonymous memory. pgoff: pages. Returns the address or -errno.
  * MAP_POPULATE faults the range in (VM_EV_POPULATE events). */

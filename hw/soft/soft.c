@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hw/soft/soft.c - the seam on the software MMU: RAM, CPUs, counters. soft.h draws it and numbers the invariants.
+ *
+ * Every call of hw.h that is an instruction is that instruction of mmu/. The registers are those of a 64-bit kernel
+ * with 4-level paging: CR0 = PG WP, CR4 = PAE PGE SMEP SMAP (PCIDE), EFER = NXE.
+ *
+ * Sources: hw/hw.h (contracts); Intel SDM vol. 3A 4.10.1 (CR4.PCIDE is set with CR3[11:0] = 0, while paging is on).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "hw/soft/soft.h"
+#include "mm/vm.h"
+
+#define PHYS_BITS 48 /* MAXPHYADDR: Zen 3 and Ice Lake servers have 48..52; RAM is far below */
+
+struct hw_cpu {
+	struct hw_machine *machine;
+	unsigned id;
+	struct mmu_cpu *mmu;
+};
+
+struct hw_machine {
+	u8 *ram;
+	u64 ram_bytes;
+	struct hw_soft_config cfg;
+	struct hw_cpu cpu[HW_SOFT_CPUS];
+	struct hw_cpu *current;
+	u64 irq_depth; /* open hw_irq_save() */
+	struct hw_soft_counters counters;
+};
+
+/* ---- the owner's side ---- */
+
+static _Noreturn void oracle_fail(void *ctx, const char *text)
+{
+	(void)ctx;
+	hw_panic(text);
+}
+
+/* As boot code leaves a CPU. Returns false when the MMU refuses a register (#GP): a bug of ours. */
+static bool cpu_reset(struct mmu_cpu *mmu, bool pcid)
+{
+	const u64 cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP | X86_CR4_SMAP;
+
+	return mmu_write_efer(mmu, X86_EFER_NXE) == 0 && mmu_write_cr4(mmu, cr4) == 0 && mmu_write_cr3(mmu, 0) == 0 &&
+	       mmu_write_cr0(mmu, X86_CR0_PG | X86_CR0_WP) == 0 &&
+	       (!pcid || mmu_write_cr4(mmu, cr4 | X86_CR4_PCIDE) == 0);
+}
+
+struct hw_cpu *hw_soft_cpu(struct hw_machine *m, unsigned id)
+{
+	struct hw_cpu *cpu = &m->cpu[id];
+	struct mmu_config cfg = {
+	    .preset = m->cfg.preset,
+	    .ram = m->ram,
+	    .ram_bytes = m->ram_bytes,
+	    .phys_bits = PHYS_BITS,
+	    .gbpages = true,
+	    .oracle = m->cfg.oracle,
+	    .oracle_fail = oracle_fail,
+	};
+
+	if (cpu->mmu)
+		return cpu;
+	cpu->mmu = aligned_alloc(64, ALIGN_UP(mmu_cpu_bytes(&cfg), 64));
+	if (!cpu->mmu)
+		return NULL;
+	mmu_cpu_init(cpu->mmu, &cfg);
+	cpu->machine = m;
+	cpu->id = id;
+	if (!cpu_reset(cpu->mmu, m->cfg.pcid))
+		hw_panic("hw/soft: a CPU refuses its reset state");
+	return cpu;
+}
+
+struct hw_machine *hw_soft_create(const struct hw_soft_config *cfg)
+{
+	struct hw_machine *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->cfg = *cfg;
+	m->cfg.pcid = cfg->pcid && cfg->preset->pcid;
+	m->ram_bytes = ALIGN_DOWN(cfg->ram_bytes, PAGE_SIZE);
+	m->ram = mmap(NULL, m->ram_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (m->ram == MAP_FAILED) {
+		free(m);
+		return NULL;
+	}
+	m->current = hw_soft_cpu(m, 0);
+	if (!m->current) {
+		hw_soft_destroy(m);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return m;
+}
+
+void hw_soft_destroy(struct hw_machine *m)
+{
+	for (unsigned i = 0; i < HW_SOFT_CPUS; i++)
+		free(m->cpu[i].mmu);
+	munmap(m->ram, m->ram_bytes);
+	free(m);
+}
+
+void *hw_soft_ram(struct hw_machine *m)
+{
+	return m->ram;
+}
+
+void hw_soft_set_current(struct hw_machine *m, struct hw_cpu *cpu)
+{
+	m->current = cpu;
+}
+
+struct mmu_cpu *hw_soft_mmu(struct hw_cpu *cpu)
+{
+	return cpu->mmu;
+}
+
+const struct hw_soft_counters *hw_soft_counters(const struct hw_machine *m)
+{
+	return &m->counters;
+}
+
+void hw_soft_sum_mmu(const struct hw_machine *m, struct mmu_counters *sum)
+{
+	_Static_assert(sizeof(*sum) % sizeof(u64) == 0, "struct mmu_counters is u64s only");
+
+	for (unsigned i = 0; i < HW_SOFT_CPUS; i++) {
+		if (!m->cpu[i].mmu)
+			continue;
+		const u64 *from = (const u64 *)mmu_counters(m->cpu[i].mmu);
+		u64 *to = (u64 *)sum;
+
+		for (size_t k = 0; k < sizeof(*sum) / sizeof(u64); k++)
+			to[k] += from[k];
+	}
+}
+
+/* ---- the seam: RAM and CPUs ---- */
+
+int hw_ram(struct hw_machine *m, unsigned index, u64 *start, u64 *end)
+{
+	if (index > 0)
+		return -ENOENT;
+	*start = 0;
+	*end = m->ram_bytes;
+	return 0;
+}
+
+struct hw_cpu *hw_this_cpu(struct hw_machine *m)
+{
+	return m->current;
+}
+
+unsigned hw_cpu_id(struct hw_cpu *cpu)
+{
+	return cpu->id;
+}
+
+/* INVPCID came to each maker's CPUs together with, or before, the PCIDs of the presets that have them (Zen 3: both). */
+unsigned hw_features(struct hw_cpu *cpu)
+{
+	unsigned features = HW_NX | HW_PGE | HW_GBPAGES | HW_SMEP | HW_SMAP;
+
+	return cpu->machine->cfg.pcid ? features | HW_PCID | HW_INVPCID : features;
+}
+
+u64 hw_read_cr3(struct hw_cpu *cpu)
+{
+	return mmu_read_cr3(cpu->mmu);
+}
+
+void hw_write_cr3(struct hw_cpu *cpu, u64 v)
+{
+	if (mmu_write_cr3(cpu->mmu, v) != 0)
+		hw_panic("hw/soft: #GP on MOV to CR3");
+}
+
+void hw_invlpg(struct hw_cpu *cpu, u64 va)
+{
+	mmu_invlpg(cpu->mmu, va);
+}
+
+void hw_invpcid(struct hw_cpu *cpu, unsigned type, unsigned pcid, u64 va)
+{
+	if (mmu_invpcid(cpu->mmu, type, pcid, va) != 0)
+		hw_panic("hw/soft: #GP on INVPCID");
+}
+
+/* One host thread runs all CPUs, so a CPU of the mask answers at once, in the place of the one that asks. */
+void hw_shootdown(struct hw_machine *m, u64 mask, const struct tlb_flush *req)
+{
+	struct hw_cpu *asking = m->current;
+
+	if (m->irq_depth != 0)
+		hw_panic("hw/soft: hw_shootdown with interrupts off");
+	for (; mask != 0; mask &= mask - 1) {
+		struct hw_cpu *cpu = &m->cpu[__builtin_ctzll(mask)];
+
+		if (!cpu->mmu)
+			hw_panic("hw/soft: hw_shootdown to a CPU that never ran");
+		m->current = cpu;
+		vm_shootdown(cpu, req);
+	}
+	m->current = asking;
+}
+
+u64 hw_irq_save(struct hw_machine *m)
+{
+	return m->irq_depth++;
+}
+
+void hw_irq_restore(struct hw_machine *m, u64 flags)
+{
+	if (m->irq_depth == 0 || flags != m->irq_depth - 1)
+		hw_panic("hw/soft: hw_irq_restore does not nest (invariant 2)");
+	m->irq_depth = flags;
+}
+
+/* ---- the seam: data frames ---- */
+
+static u8 *frames(struct hw_machine *m, u64 pfn, unsigned order)
+{
+	if (pfn + (1ull << order) > m->ram_bytes >> PAGE_SHIFT)
+		hw_panic("hw/soft: a frame beyond RAM");
+	return m->ram + (pfn << PAGE_SHIFT);
+}
+
+void hw_clear_frames(struct hw_machine *m, u64 pfn, unsigned order)
+{
+	u8 *to = frames(m, pfn, order);
+
+	m->counters.frames_cleared += 1ull << order;
+	if (m->cfg.contents)
+		memset(to, 0, PAGE_SIZE << order);
+}
+
+void hw_copy_frames(struct hw_machine *m, u64 dst_pfn, u64 src_pfn, unsigned order)
+{
+	u8 *to = frames(m, dst_pfn, order), *from = frames(m, src_pfn, order);
+
+	m->counters.frames_copied += 1ull << order;
+	if (m->cfg.contents)
+		memcpy(to, from, PAGE_SIZE << order);
+}
+
+/* ---- the seam: telling ---- */
+
+static void count_fault(struct hw_soft_counters *c, const struct vm_event *ev)
+{
+	if (ev->type == VM_EV_POPULATE) {
+		c->populated[ev->cause]++;
+	} else {
+		c->faults[ev->cause]++;
+		if (!hw_soft_fault_failed(ev->cause))
+			c->faults_by_order[ev->order / HPAGE_PMD_ORDER]++;
+		if (ev->flags & VM_EVF_KERNEL)
+			c->kernel_faults++;
+	}
+	if (ev->flags & VM_EVF_MAJOR)
+		c->major_faults++;
+}
+
+static void count_flush(struct hw_soft_counters *c, u64 pages)
+{
+	c->tlb_flushes++;
+	if (pages == VM_FLUSH_ALL)
+		c->tlb_flush_all++;
+	else
+		c->tlb_flush_pages += pages;
+}
+
+void hw_event(struct hw_machine *m, const struct vm_event *ev)
+{
+	struct hw_soft_counters *c = &m->counters;
+
+	switch (ev->type) {
+	case VM_EV_FAULT:
+	case VM_EV_POPULATE:
+		count_fault(c, ev);
+		break;
+	case VM_EV_TLB_FLUSH:
+		count_flush(c, ev->n);
+		break;
+	case VM_EV_SHOOTDOWN:
+		c->shootdowns++;
+		c->ipis += ev->n;
+		break;
+	case VM_EV_SWITCH:
+		c->context_switches++;
+		break;
+	case VM_EV_THP_FAULT_ALLOC:
+		c->thp_alloc++;
+		break;
+	case VM_EV_THP_FAULT_FALLBACK:
+		c->thp_fallback++;
+		break;
+	case VM_EV_THP_SPLIT:
+		c->thp_split++;
+		break;
+	case VM_EV_OOM:
+		c->oom++;
+		break;
+	}
+	if (m->cfg.observe)
+		m->cfg.observe(m->cfg.ctx, ev);
+}
+
+void hw_log(struct hw_machine *m, const char *line)
+{
+	(void)m;
+	fprintf(stderr, "quire: %s\n", line);
+}
+
+_Noreturn void hw_panic(const char *line)
+{
+	fprintf(stderr, "quire: panic: %s\n", line);
+	abort();
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hw/soft/soft.h - a computer in software: RAM from the host, CPUs from mmu/. It implements hw/hw.h; this header is
+ * what whoever owns such a computer (sim/, tests) calls besides.
+ *
+ *   struct hw_machine
+ *     |-- ram      [0, ram_bytes): host memory, reserved and zero until written
+ *     |-- cpu[64]  each an mmu_cpu, made when it is first asked for
+ *     |-- current  the CPU that runs: what hw_this_cpu() returns. The owner sets it before each entry into mm/
+ *     `-- counters what mm/ told through hw_event()
+ *
+ * Invariants
+ *  1. current is never NULL: a machine has CPU 0 from its creation.
+ *  2. hw_irq_save and hw_irq_restore nest: a restore gives back what the latest open save returned.
+ *  3. No access runs while a flush batch of mm/ is open: the owner calls mmu_access() between calls of mm/ only. So the
+ *     TLB oracle needs no knowledge of pending flushes.
+ */
+#ifndef HW_SOFT_SOFT_H
+#define HW_SOFT_SOFT_H
+
+#include "hw/hw.h"
+#include "mm/event.h"
+#include "mmu/mmu.h"
+
+#define HW_SOFT_CPUS 64
+
+struct hw_soft_config {
+	const struct cpu_preset *preset;
+	u64 ram_bytes; /* rounded down to whole pages */
+	bool pcid;     /* CR4.PCIDE, where the preset has it */
+	bool contents; /* data frames have contents: clear and copy write them */
+	u8 oracle;     /* 1: the TLB oracle */
+	/* Each event, after it was counted; NULL: nobody listens. Must not call mm/. */
+	void (*observe)(void *ctx, const struct vm_event *ev);
+	void *ctx;
+};
+
+/* What mm/ told. Frames are of 4K. */
+struct hw_soft_counters {
+	u64 faults[VM_FAULT_NR], populated[VM_FAULT_NR];
+	u64 faults_by_order[3]; /* 4K, 2M, 1G; handled ones only */
+	u64 kernel_faults, major_faults;
+	u64 tlb_flushes, tlb_flush_pages, tlb_flush_all;
+	u64 shootdowns, ipis, context_switches;
+	u64 thp_alloc, thp_fallback, thp_split, oom;
+	u64 frames_cleared, frames_copied;
+};
+
+/* True for the causes that end an access instead of letting it go on. */
+static inline bool hw_soft_fault_failed(unsigned cause)
+{
+	return cause >= VM_FAULT_MAPERR;
+}
+
+/* Returns NULL with errno set: ENOMEM, or EINVAL when ram_bytes holds no page. CPU 0 is there and current. */
+struct hw_machine *hw_soft_create(const struct hw_soft_config *cfg);
+void hw_soft_destroy(struct hw_machine *m);
+void *hw_soft_ram(struct hw_machine *m); /* host address of physical 0 */
+/* CPU id (0..63), made if it is new. NULL with errno ENOMEM. */
+struct hw_cpu *hw_soft_cpu(struct hw_machine *m, unsigned id);
+void hw_soft_set_current(struct hw_machine *m, struct hw_cpu *cpu);
+struct mmu_cpu *hw_soft_mmu(struct hw_cpu *cpu);
+const struct hw_soft_counters *hw_soft_counters(const struct hw_machine *m);
+/* Adds the counters of all CPUs into *sum. */
+void hw_soft_sum_mmu(const struct hw_machine *m, struct mmu_counters *sum);
+
+#endif
