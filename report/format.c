@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report/format.c - numbers and lines as a person reads them.
+ *
+ * The command never calls setlocale(), so that a report is the same bytes on every host.
+ */
+#include "report/format.h"
+
+#include <string.h>
+
+/* Above this a count is rounded: seven digits are as many as an eye compares across columns. */
+#define EXACT_BELOW 10000000ull
+
+/* n in units of base^k, three significant digits: "1.23", "12.3", "123". Returns k. */
+static unsigned three_digits(char out[16], u64 n, unsigned base)
+{
+	unsigned k = 0;
+	double x = (double)n;
+
+	while (x >= (k ? 999.5 : 1000.0)) {
+		x /= base;
+		k++;
+	}
+	if (k == 0)
+		snprintf(out, 16, "%.0f", x);
+	else
+		snprintf(out, 16, "%.*f", x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x);
+	return k;
+}
+
+struct fmt fmt_short(u64 n)
+{
+	static const char suffix[][2] = {"", "k", "M", "G", "T", "P", "E"};
+	struct fmt f;
+	char digits[16];
+	unsigned k = three_digits(digits, n, 1000);
+
+	snprintf(f.s, sizeof(f.s), "%s%s", digits, suffix[k]);
+	return f;
+}
+
+struct fmt fmt_count(u64 n)
+{
+	struct fmt f;
+
+	if (n >= EXACT_BELOW)
+		return fmt_short(n);
+	if (n >= 1000000)
+		snprintf(f.s, sizeof(f.s), "%u,%03u,%03u", (unsigned)(n / 1000000), (unsigned)(n / 1000 % 1000),
+			 (unsigned)(n % 1000));
+	else if (n >= 1000)
+		snprintf(f.s, sizeof(f.s), "%u,%03u", (unsigned)(n / 1000), (unsigned)(n % 1000));
+	else
+		snprintf(f.s, sizeof(f.s), "%u", (unsigned)n);
+	return f;
+}
+
+struct fmt fmt_bytes(u64 bytes)
+{
+	static const char unit[][4] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	struct fmt f;
+	char digits[16];
+	unsigned k = three_digits(digits, bytes, 1024);
+
+	snprintf(f.s, sizeof(f.s), "%s %s", digits, unit[k]);
+	return f;
+}
+
+struct fmt fmt_ratio(double x)
+{
+	struct fmt f;
+
+	if (x <= 0)
+		snprintf(f.s, sizeof(f.s), "0");
+	else if (x < 0.001)
+		snprintf(f.s, sizeof(f.s), "<.001");
+	else if (x < 999.5)
+		snprintf(f.s, sizeof(f.s), "%.*f", x < 0.0995 ? 3 : x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x);
+	else
+		f = fmt_short((u64)(x + 0.5));
+	return f;
+}
+
+struct fmt fmt_percent(u64 part, u64 of)
+{
+	struct fmt f;
+	double x = of ? 100.0 * (double)part / (double)of : 0;
+
+	if (of == 0)
+		snprintf(f.s, sizeof(f.s), "-");
+	else if (part == 0)
+		snprintf(f.s, sizeof(f.s), "0 %%");
+	else if (x < 0.1)
+		snprintf(f.s, sizeof(f.s), "<0.1 %%");
+	else if (x < 9.95)
+		snprintf(f.s, sizeof(f.s), "%.1f %%", x);
+	else if (x < 100000)
+		snprintf(f.s, sizeof(f.s), "%.0f %%", x);
+	else
+		snprintf(f.s, sizeof(f.s), ">99999 %%");
+	return f;
+}
+
+void fmt_wrap(FILE *out, unsigned indent, unsigned width, const char *text)
+{
+	unsigned column = 0;
+
+	while (*(text += strspn(text, " ")) != '\0') {
+		unsigned len = (unsigned)strcspn(text, " ");
+
+		if (column > indent && column + 1 + len > width) {
+			fputc('\n', out);
+			column = 0;
+		}
+		if (column == 0)
+			column = (unsigned)fprintf(out, "%*s", (int)indent, "");
+		else
+			column += (unsigned)fprintf(out, " ");
+		fwrite(text, 1, len, out);
+		column += len;
+		text += len;
+	}
+	fputc('\n', out);
+}

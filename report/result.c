@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report/result.c - questions about a sim_result that the text and the advice both ask.
+ */
+#include "report/result.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool first_word_is(const char *name, const char *word)
+{
+	return strcspn(name, ",") == strlen(word) && strncmp(name, word, strlen(word)) == 0;
+}
+
+enum machine_kind result_kind(const struct sim_machine_result *m)
+{
+	if (first_word_is(m->name, "2m"))
+		return MACHINE_2M;
+	if (first_word_is(m->name, "1g"))
+		return MACHINE_1G;
+	return strcmp(m->thp, "never") == 0 ? MACHINE_4K : MACHINE_THP;
+}
+
+const struct sim_machine_result *result_baseline(const struct sim_result *r)
+{
+	const struct sim_machine_result *first = NULL;
+
+	for (unsigned i = 0; i < r->nr_machines; i++) {
+		const struct sim_machine_result *m = &r->machine[i];
+
+		if (m->error[0] != '\0')
+			continue;
+		if (result_kind(m) == MACHINE_4K)
+			return m;
+		if (first == NULL)
+			first = m;
+	}
+	if (first == NULL && r->nr_machines > 0)
+		first = &r->machine[0];
+	return first;
+}
+
+u64 result_walks(const struct sim_machine_result *m)
+{
+	return m->mmu.l2_miss[0] + m->mmu.l2_miss[1];
+}
+
+u64 result_region_walks(const struct sim_region_result *g)
+{
+	return g->walks[0] + g->walks[1];
+}
+
+u64 result_faults(const struct sim_machine_result *m)
+{
+	u64 sum = 0;
+
+	for (unsigned i = 0; i < VM_FAULT_NR; i++)
+		sum += m->faults[i];
+	return sum;
+}
+
+void result_region_name(char *out, size_t n, const struct sim_region *g)
+{
+	const char *slash = strrchr(g->name, '/');
+	const char *name = slash != NULL && slash[1] != '\0' ? slash + 1 : g->name;
+	const char *part = g->kind == REGION_FILE_TEXT ? " code" : g->kind == REGION_FILE_DATA ? " data" : "";
+
+	if (g->pid_index > 0)
+		snprintf(out, n, "%s%s #%u", name, part, g->pid_index + 1);
+	else
+		snprintf(out, n, "%s%s", name, part);
+}
+
+unsigned result_top_regions(const struct sim_result *r, const struct sim_machine_result *base, unsigned *index,
+			    unsigned max)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < r->nr_regions; i++) {
+		u64 walks = result_region_walks(&base->region[i]);
+		unsigned at = nr;
+
+		while (at > 0 && result_region_walks(&base->region[index[at - 1]]) < walks)
+			at--;
+		if (walks == 0 || at == max)
+			continue;
+		nr = min(nr + 1, max);
+		memmove(&index[at + 1], &index[at], (nr - 1 - at) * sizeof(*index));
+		index[at] = i;
+	}
+	return nr;
+}

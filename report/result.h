@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report/result.h - questions about a sim_result that the text and the advice both ask.
+ */
+#ifndef REPORT_RESULT_H
+#define REPORT_RESULT_H
+
+#include "sim/counters.h"
+
+enum machine_kind { MACHINE_4K, MACHINE_THP, MACHINE_2M, MACHINE_1G };
+
+/* From the name's first word ("2m", "1g") and the THP setting that it ran with. */
+enum machine_kind result_kind(const struct sim_machine_result *m);
+/* The machine that the others are compared with: the first of kind 4K that ran to its end, else the first that did,
+ * else the first. NULL only when there is no machine. */
+const struct sim_machine_result *result_baseline(const struct sim_result *r);
+/* Page walks begun: data and code. */
+u64 result_walks(const struct sim_machine_result *m);
+u64 result_region_walks(const struct sim_region_result *g);
+u64 result_faults(const struct sim_machine_result *m);
+/* "libc.so.6 code", "[heap]", "[anon] #2" (of the third process): out[n]. */
+void result_region_name(char *out, size_t n, const struct sim_region *g);
+/* Regions by baseline walks, most first; ties in the order given. Writes at most max indexes, returns how many. */
+unsigned result_top_regions(const struct sim_result *r, const struct sim_machine_result *base, unsigned *index,
+			    unsigned max);
+
+#endif

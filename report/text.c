@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * report/text.c - the report for a person: one screen, a column a machine.
+ *
+ *   quire run: sort -n numbers                                     what ran
+ *   1.23G instructions, ...                                        the program, the same for every machine
+ *
+ *                                   4k          thp ...            | LABEL_WIDTH | COLUMN_WIDTH | COLUMN_WIDTH ...
+ *   Page faults                  4,567          123
+ *     zero-filled, write ...                                       a row that is zero everywhere is left out
+ *   Where page walks come from ...                                 top regions, in the same columns
+ *
+ *   Advice ...
+ *
+ * More than MAX_COLUMNS machines make several such tables of equal width, one under the other. Nothing is printed
+ * that is not in sim_result or a ratio of two of its numbers; wall time is left out, so the same events give the
+ * same bytes.
+ */
+#include "report/report.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "report/format.h"
+#include "report/result.h"
+
+#define LABEL_WIDTH  26
+#define COLUMN_WIDTH 13 /* 26 + 4 * 13 = 78: four machines fit a terminal of 80 */
+#define MAX_COLUMNS  4
+#define LINE_WIDTH   79
+#define TOP_REGIONS  5
+
+enum cell {
+	CELL_NONE,     /* a heading without figures */
+	CELL_COUNT,    /* u64 at offset */
+	CELL_BYTES,    /* u64 at offset */
+	CELL_MISSES,   /* u64 at offset, and per 1000 instructions */
+	CELL_FAULTS,   /* sum of faults[] */
+	CELL_POPULATE, /* sum of populated[] */
+	CELL_WALKS,    /* begun: data and code */
+	CELL_CYCLES,   /* walk cycles, from .. to */
+	CELL_CYCLES_KI /* the same per 1000 instructions */
+};
+
+struct row {
+	const char *label; /* indented by two: part of the heading above */
+	enum cell cell;
+	size_t offset; /* in struct sim_machine_result */
+	bool always;   /* shown even when zero everywhere */
+};
+
+#define AT(field) offsetof(struct sim_machine_result, field)
+
+static const struct row rows[] = {
+    {"Page faults", CELL_FAULTS, 0, true},
+    {"  zero-filled, write", CELL_COUNT, AT(faults[VM_FAULT_ZERO_WRITE]), false},
+    {"  zero-filled, read", CELL_COUNT, AT(faults[VM_FAULT_ZERO_READ]), false},
+    {"  file page", CELL_COUNT, AT(faults[VM_FAULT_FILE]), false},
+    {"  copy-on-write, copied", CELL_COUNT, AT(faults[VM_FAULT_COW_COPY]), false},
+    {"  copy-on-write, reused", CELL_COUNT, AT(faults[VM_FAULT_COW_REUSE]), false},
+    {"  stack growth", CELL_COUNT, AT(faults[VM_FAULT_STACK]), false},
+    {"  swapped in", CELL_COUNT, AT(faults[VM_FAULT_SWAP]), false},
+    {"  spurious", CELL_COUNT, AT(faults[VM_FAULT_SPURIOUS]), false},
+    {"  SIGSEGV, no mapping", CELL_COUNT, AT(faults[VM_FAULT_MAPERR]), false},
+    {"  SIGSEGV, not allowed", CELL_COUNT, AT(faults[VM_FAULT_ACCERR]), false},
+    {"  SIGBUS", CELL_COUNT, AT(faults[VM_FAULT_BUS]), false},
+    {"  out of memory", CELL_COUNT, AT(faults[VM_FAULT_NOMEM]), false},
+    {"  of all: 2M pages", CELL_COUNT, AT(faults_by_order[1]), false},
+    {"  of all: 1G pages", CELL_COUNT, AT(faults_by_order[2]), false},
+    {"  of all: in system calls", CELL_COUNT, AT(kernel_faults), false},
+    {"  of all: major (I/O)", CELL_COUNT, AT(major_faults), false},
+    {"Populated before use", CELL_POPULATE, 0, false},
+    {"TLB misses (per 1000 instructions)", CELL_NONE, 0, true},
+    {"  L1 data", CELL_MISSES, AT(mmu.l1_miss[0]), true},
+    {"  L1 code", CELL_MISSES, AT(mmu.l1_miss[1]), false},
+    {"  L2 data", CELL_MISSES, AT(mmu.l2_miss[0]), true},
+    {"  L2 code", CELL_MISSES, AT(mmu.l2_miss[1]), false},
+    {"Page walks", CELL_WALKS, 0, true},
+    {"  steps: PML5", CELL_COUNT, AT(mmu.walk_steps[X86_PML5]), false},
+    {"  steps: PML4", CELL_COUNT, AT(mmu.walk_steps[X86_PML4]), false},
+    {"  steps: PDPT", CELL_COUNT, AT(mmu.walk_steps[X86_PDPT]), false},
+    {"  steps: PD", CELL_COUNT, AT(mmu.walk_steps[X86_PD]), false},
+    {"  steps: PT", CELL_COUNT, AT(mmu.walk_steps[X86_PT]), false},
+    {"  cycles, least..most", CELL_CYCLES, 0, false},
+    {"  per 1000 instructions", CELL_CYCLES_KI, 0, false},
+    {"Memory, peak", CELL_BYTES, AT(peak_rss_bytes), true},
+    {"  of it never touched", CELL_BYTES, AT(peak_untouched_bytes), false},
+    {"  page tables", CELL_BYTES, AT(peak_table_bytes), false},
+    {"TLB flushes", CELL_COUNT, AT(tlb_flushes), false},
+    {"  pages flushed singly", CELL_COUNT, AT(tlb_flush_pages), false},
+    {"  whole contexts", CELL_COUNT, AT(tlb_flush_all), false},
+    {"  interrupts to other CPUs", CELL_COUNT, AT(ipis), false},
+    {"Context switches", CELL_COUNT, AT(context_switches), false},
+};
+
+struct screen {
+	FILE *out;
+	const struct sim_result *r;
+	const struct sim_machine_result *base;
+	unsigned first, end; /* machines of this table */
+	bool bold;
+};
+
+static void bold_on(const struct screen *s)
+{
+	if (s->bold)
+		fputs("\033[1m", s->out);
+}
+
+static void bold_off(const struct screen *s)
+{
+	if (s->bold)
+		fputs("\033[0m", s->out);
+}
+
+/* A label in its column; one that is longer keeps its length, and the figures that follow start on the next line. */
+static void put_label(const struct screen *s, const char *label)
+{
+	if (label[0] != ' ')
+		bold_on(s);
+	fprintf(s->out, "%s", label);
+	if (label[0] != ' ')
+		bold_off(s);
+	if (strlen(label) < LABEL_WIDTH)
+		fprintf(s->out, "%*s", (int)(LABEL_WIDTH - strlen(label)), "");
+}
+
+static u64 per_ki(u64 n, const struct sim_result *r, double *ratio)
+{
+	*ratio = r->program.instructions ? 1000.0 * (double)n / (double)r->program.instructions : 0;
+	return n;
+}
+
+/* The number that decides whether a row is all zero. */
+static u64 cell_value(const struct row *row, const struct sim_machine_result *m)
+{
+	u64 sum = 0, value;
+
+	switch (row->cell) {
+	case CELL_NONE:
+		return 0;
+	case CELL_FAULTS:
+		return result_faults(m);
+	case CELL_POPULATE:
+		for (unsigned i = 0; i < VM_FAULT_NR; i++)
+			sum += m->populated[i];
+		return sum;
+	case CELL_WALKS:
+		return result_walks(m);
+	case CELL_CYCLES:
+	case CELL_CYCLES_KI:
+		return m->mmu.walk_cycles_max;
+	default:
+		memcpy(&value, (const char *)m + row->offset, sizeof(value));
+		return value;
+	}
+}
+
+static void put_cell(const struct screen *s, const struct row *row, const struct sim_machine_result *m)
+{
+	u64 value = cell_value(row, m);
+	double low, high;
+	char text[80];
+
+	switch (row->cell) {
+	case CELL_NONE:
+		return;
+	case CELL_BYTES:
+		snprintf(text, sizeof(text), "%s", fmt_bytes(value).s);
+		break;
+	case CELL_MISSES:
+		per_ki(value, s->r, &high);
+		snprintf(text, sizeof(text), "%s (%s)", fmt_short(value).s, fmt_ratio(high).s);
+		break;
+	case CELL_CYCLES:
+		snprintf(text, sizeof(text), "%s..%s", fmt_short(m->mmu.walk_cycles_min).s, fmt_short(value).s);
+		break;
+	case CELL_CYCLES_KI:
+		per_ki(m->mmu.walk_cycles_min, s->r, &low);
+		per_ki(value, s->r, &high);
+		snprintf(text, sizeof(text), "%s..%s", fmt_ratio(low).s, fmt_ratio(high).s);
+		break;
+	default:
+		snprintf(text, sizeof(text), "%s", fmt_count(value).s);
+	}
+	fprintf(s->out, "%*s", COLUMN_WIDTH, text);
+}
+
+static bool row_is_zero(const struct row *row, const struct sim_result *r)
+{
+	for (unsigned i = 0; i < r->nr_machines; i++)
+		if (cell_value(row, &r->machine[i]) != 0)
+			return false;
+	return true;
+}
+
+static void put_rows(const struct screen *s)
+{
+	for (const struct row *row = rows; row < rows + ARRAY_SIZE(rows); row++) {
+		if (!row->always && row_is_zero(row, s->r))
+			continue;
+		put_label(s, row->label);
+		for (unsigned i = s->first; i < s->end; i++)
+			put_cell(s, row, &s->r->machine[i]);
+		fputc('\n', s->out);
+	}
+}
+
+/* The index-th part of a machine's name, the commas apart: "thp,cpu=zen4" is "thp" over "cpu=zen4". "" after the last.
+ */
+static void name_part(char out[COLUMN_WIDTH], const char *name, unsigned index)
+{
+	for (; index > 0 && *name != '\0'; index--) {
+		name += strcspn(name, ",");
+		name += *name == ',';
+	}
+	snprintf(out, COLUMN_WIDTH, "%.*s", (int)strcspn(name, ","), name);
+}
+
+static void put_names(const struct screen *s)
+{
+	char part[COLUMN_WIDTH];
+	bool more = true;
+
+	for (unsigned line = 0; more; line++) {
+		more = false;
+		for (unsigned i = s->first; i < s->end; i++) {
+			name_part(part, s->r->machine[i].name, line);
+			more |= part[0] != '\0';
+		}
+		if (!more)
+			break;
+		bold_on(s);
+		fprintf(s->out, "%*s", LABEL_WIDTH, "");
+		for (unsigned i = s->first; i < s->end; i++) {
+			name_part(part, s->r->machine[i].name, line);
+			fprintf(s->out, "%*s", COLUMN_WIDTH, part);
+		}
+		bold_off(s);
+		fputc('\n', s->out);
+	}
+}
+
+/* A name that is too long for its column keeps both ends: "a_very_long_li..1.0 code". */
+static void fit_name(char out[LABEL_WIDTH], const char *name)
+{
+	size_t len = strlen(name), room = LABEL_WIDTH - 3; /* two before, one after */
+
+	if (len <= room)
+		snprintf(out, LABEL_WIDTH, "  %s", name);
+	else
+		snprintf(out, LABEL_WIDTH, "  %.*s..%s", (int)(room - 10), name, name + len - 8);
+}
+
+/* One region: its walks on each machine; on the baseline their share of all walks, elsewhere what is left of them. */
+static void put_region(const struct screen *s, unsigned index, u64 all_walks)
+{
+	const struct sim_region *g = &s->r->region[index];
+	u64 of = result_region_walks(&s->base->region[index]);
+	char name[300], label[LABEL_WIDTH], text[80];
+
+	result_region_name(name, sizeof(name), g);
+	fit_name(label, name);
+	put_label(s, label);
+	for (unsigned i = s->first; i < s->end; i++) {
+		const struct sim_machine_result *m = &s->r->machine[i];
+		u64 walks = result_region_walks(&m->region[index]);
+
+		snprintf(text, sizeof(text), "%s %s", fmt_short(walks).s,
+			 fmt_percent(walks, m == s->base ? all_walks : of).s);
+		fprintf(s->out, "%*s", COLUMN_WIDTH, text);
+	}
+	fprintf(s->out, "\n    %#llx..%#llx, %s%s\n", (unsigned long long)g->start, (unsigned long long)g->end,
+		fmt_bytes(g->peak_bytes).s, g->madvised ? ", asks for huge pages" : "");
+}
+
+static void put_regions(const struct screen *s)
+{
+	unsigned top[TOP_REGIONS];
+	unsigned nr = result_top_regions(s->r, s->base, top, TOP_REGIONS);
+	u64 all = 0;
+
+	for (unsigned i = 0; i < s->r->nr_regions; i++)
+		all += result_region_walks(&s->base->region[i]);
+	if (nr == 0)
+		return;
+	bold_on(s);
+	fprintf(s->out, "Where page walks come from");
+	bold_off(s);
+	fprintf(s->out, " (%s: share of its walks", s->base->name);
+	fprintf(s->out, s->r->nr_machines > 1 ? "; others: what is left of %s's)\n" : ")\n", s->base->name);
+	for (unsigned i = 0; i < nr; i++)
+		if (i == 0 || 100 * result_region_walks(&s->base->region[top[i]]) >= all)
+			put_region(s, top[i], all);
+}
+
+static void put_program(const struct screen *s)
+{
+	const struct sim_program *p = &s->r->program;
+	char line[512];
+
+	bold_on(s);
+	fputs("quire run:", s->out);
+	bold_off(s);
+	for (char **arg = s->r->argv; *arg != NULL; arg++)
+		fprintf(s->out, " %s", *arg);
+	if (s->r->exit_status != 0)
+		fprintf(s->out, " (exit status %d)", s->r->exit_status);
+	fputc('\n', s->out);
+	snprintf(line, sizeof(line),
+		 "%s instructions, %s data accesses, %s instruction-page changes, %s system calls; %u process%s, "
+		 "%u thread%s.",
+		 fmt_count(p->instructions).s, fmt_count(p->data_accesses).s, fmt_count(p->fetch_page_changes).s,
+		 fmt_count(p->syscalls).s, p->processes, p->processes == 1 ? "" : "es", p->threads,
+		 p->threads == 1 ? "" : "s");
+	fmt_wrap(s->out, 0, LINE_WIDTH, line);
+}
+
+/* What a reader must know before the numbers: parts of the program that they do not cover. */
+static void put_notes(const struct screen *s)
+{
+	const struct sim_program *p = &s->r->program;
+	char line[ARRAY_SIZE(p->left_names) * sizeof(p->left_names[0]) + 200];
+	int n;
+
+	if (p->execs_left > 0) {
+		n = snprintf(line, sizeof(line), "Note: %u process%s called execve and left the simulation there",
+			     p->execs_left, p->execs_left == 1 ? "" : "es");
+		for (unsigned i = 0; i < ARRAY_SIZE(p->left_names) && p->left_names[i][0] != '\0'; i++)
+			n +=
+			    snprintf(line + n, sizeof(line) - (size_t)n, "%s %s", i == 0 ? ":" : ",", p->left_names[i]);
+		snprintf(line + n, sizeof(line) - (size_t)n, ".");
+		fmt_wrap(s->out, 0, LINE_WIDTH, line);
+	}
+	if (p->lost > 0) {
+		snprintf(line, sizeof(line), "Note: %u thread%s killed; the figures end where %s died.", p->lost,
+			 p->lost == 1 ? " was" : "s were", p->lost == 1 ? "it" : "they");
+		fmt_wrap(s->out, 0, LINE_WIDTH, line);
+	}
+	for (unsigned i = 0; i < s->r->nr_machines; i++) {
+		const struct sim_machine_result *m = &s->r->machine[i];
+
+		if (m->error[0] == '\0')
+			continue;
+		snprintf(line, sizeof(line), "Note: machine %s stopped early, its figures end there: %s", m->name,
+			 m->error);
+		fmt_wrap(s->out, 0, LINE_WIDTH, line);
+	}
+}
+
+/* CPU and RAM on one line where all machines have the same; otherwise their names say what differs. */
+static void put_hardware(const struct screen *s)
+{
+	const struct sim_machine_result *m = s->r->machine;
+
+	for (unsigned i = 1; i < s->r->nr_machines; i++)
+		if (strcmp(m[i].cpu, m->cpu) != 0 || m[i].ram_bytes != m->ram_bytes)
+			return;
+	if (s->r->nr_machines > 0)
+		fprintf(s->out, "Simulated CPU: %s, RAM: %s\n", m->cpu, fmt_bytes(m->ram_bytes).s);
+}
+
+void report_text(FILE *out, const struct sim_result *r)
+{
+	struct screen s = {.out = out, .r = r, .base = result_baseline(r), .bold = isatty(fileno(out)) == 1};
+	unsigned tables = (r->nr_machines + MAX_COLUMNS - 1) / MAX_COLUMNS;
+	char advice[1024];
+
+	put_program(&s);
+	put_hardware(&s);
+	put_notes(&s);
+	for (unsigned t = 0; t < tables; t++) {
+		s.first = t * r->nr_machines / tables;
+		s.end = (t + 1) * r->nr_machines / tables;
+		fputc('\n', out);
+		put_names(&s);
+		put_rows(&s);
+		put_regions(&s);
+	}
+	report_advice(advice, sizeof(advice), r);
+	bold_on(&s);
+	fputs("\nAdvice\n", out);
+	bold_off(&s);
+	fmt_wrap(out, 2, LINE_WIDTH, advice);
+}
