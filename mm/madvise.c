@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/madvise.c - advice on a range, an area's part after the other. Holes are passed over, and give -ENOMEM in the end.
+ *
+ *   a flag of the area     NORMAL RANDOM SEQUENTIAL  DONTFORK DOFORK  WIPEONFORK KEEPONFORK  HUGEPAGE NOHUGEPAGE
+ *                          DONTDUMP DODUMP           cut and merged as mprotect does
+ *   its pages go           DONTNEED DONTNEED_LOCKED  at once
+ *                          FREE                      when memory is short
+ *   its pages come         POPULATE_READ POPULATE_WRITE
+ *   nothing here           WILLNEED COLD PAGEOUT     the page cache is warm, and nothing is reclaimed
+ *
+ * Source: Linux 6.12 mm/madvise.c.
+ */
+#include "mm/vma.h"
+#include "mm/tlb.h"
+
+enum {
+	MADV_NORMAL = 0,
+	MADV_RANDOM = 1,
+	MADV_SEQUENTIAL = 2,
+	MADV_WILLNEED = 3,
+	MADV_DONTNEED = 4,
+	MADV_FREE = 8,
+	MADV_DONTFORK = 10,
+	MADV_DOFORK = 11,
+	MADV_HUGEPAGE = 14,
+	MADV_NOHUGEPAGE = 15,
+	MADV_DONTDUMP = 16,
+	MADV_DODUMP = 17,
+	MADV_WIPEONFORK = 18,
+	MADV_KEEPONFORK = 19,
+	MADV_COLD = 20,
+	MADV_PAGEOUT = 21,
+	MADV_POPULATE_READ = 22,
+	MADV_POPULATE_WRITE = 23,
+	MADV_DONTNEED_LOCKED = 24,
+};
+
+/* Advice that is a flag of the area: those to clear, then those to set. Both 0: other advice. */
+struct flag_change {
+	u32 clear, set;
+};
+
+static struct flag_change flag_change_of(int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL:
+		return (struct flag_change){VM_RAND_READ | VM_SEQ_READ, 0};
+	case MADV_RANDOM:
+		return (struct flag_change){VM_SEQ_READ, VM_RAND_READ};
+	case MADV_SEQUENTIAL:
+		return (struct flag_change){VM_RAND_READ, VM_SEQ_READ};
+	case MADV_DONTFORK:
+		return (struct flag_change){0, VM_DONTCOPY};
+	case MADV_DOFORK:
+		return (struct flag_change){VM_DONTCOPY, 0};
+	case MADV_HUGEPAGE:
+		return (struct flag_change){VM_NOHUGEPAGE, VM_HUGEPAGE};
+	case MADV_NOHUGEPAGE:
+		return (struct flag_change){VM_HUGEPAGE, VM_NOHUGEPAGE};
+	case MADV_DONTDUMP:
+		return (struct flag_change){0, VM_DONTDUMP};
+	case MADV_DODUMP:
+		return (struct flag_change){VM_DONTDUMP, 0};
+	case MADV_WIPEONFORK:
+		return (struct flag_change){0, VM_WIPEONFORK};
+	case MADV_KEEPONFORK:
+		return (struct flag_change){VM_WIPEONFORK, 0};
+	default:
+		return (struct flag_change){0, 0};
+	}
+}
+
+static bool is_flag_advice(int advice)
+{
+	struct flag_change change = flag_change_of(advice);
+
+	return change.clear | change.set;
+}
+
+static bool is_populate(int advice)
+{
+	return advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
+}
+
+static bool is_known(int advice)
+{
+	switch (advice) {
+	case MADV_WILLNEED:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_FREE:
+		return true;
+	default:
+		return is_flag_advice(advice) || is_populate(advice);
+	}
+}
+
+/* Linux says -EAGAIN for want of an area, and a cut through a MAP_HUGETLB page stays -EINVAL. */
+static int advise_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, int advice)
+{
+	struct flag_change change = flag_change_of(advice);
+	u32 flags = ((*vma)->vm_flags & ~change.clear) | change.set;
+	int err = 0;
+
+	if (advice == MADV_WIPEONFORK && ((*vma)->vm_file || flags & VM_SHARED))
+		return -EINVAL;
+	if (advice == MADV_DODUMP && !(flags & VM_HUGETLB) && flags & VM_SPECIAL)
+		return -EINVAL;
+	if (flags != (*vma)->vm_flags)
+		err = vma_modify_flags(tlb, vma, start, end, flags);
+	return err == -ENOMEM ? -EAGAIN : err;
+}
+
+/* DONTNEED, FREE. MAP_HUGETLB memory goes by whole pages: start must be one's, end is rounded down. */
+static int advise_drop(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end, int advice)
+{
+	if (vma->vm_flags & VM_HUGETLB) {
+		if (advice == MADV_FREE || !IS_ALIGNED(start, PMD_SIZE))
+			return -EINVAL;
+		end = ALIGN_DOWN(end, PMD_SIZE);
+	}
+	if (vma->vm_flags & VM_LOCKED && advice != MADV_DONTNEED_LOCKED)
+		return -EINVAL;
+	if (advice == MADV_FREE && vma->vm_file)
+		return -EINVAL;
+	if (start == end)
+		return 0;
+	if (advice == MADV_FREE)
+		madvise_free_range(tlb, vma, start, end);
+	else
+		zap_page_range(tlb, vma, start, end);
+	return 0;
+}
+
+static int advise_nothing(const struct vm_area_struct *vma, int advice)
+{
+	return advice != MADV_WILLNEED && vma->vm_flags & (VM_LOCKED | VM_HUGETLB) ? -EINVAL : 0;
+}
+
+/* [start, end) lies in *vma. *vma then is the area that holds it. */
+static int advise_area(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, int advice)
+{
+	switch (advice) {
+	case MADV_DONTNEED:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_FREE:
+		return advise_drop(tlb, *vma, start, end, advice);
+	case MADV_WILLNEED:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return advise_nothing(*vma, advice);
+	default:
+		return advise_flags(tlb, vma, start, end, advice);
+	}
+}
+
+static int advise_range(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, int advice)
+{
+	struct vm_area_struct *vma = vma_find(mm, start);
+	struct mmu_gather tlb;
+	int err = 0, hole = 0;
+
+	tlb_gather_mmu(&tlb, cpu, mm);
+	for (; !err && start < end; vma = vma_next(vma)) {
+		if (!vma || vma->vm_start > start)
+			hole = -ENOMEM;
+		if (!vma || vma->vm_start >= end)
+			break;
+		start = max(start, vma->vm_start);
+		err = advise_area(&tlb, &vma, start, min(end, vma->vm_end), advice);
+		start = vma->vm_end;
+	}
+	tlb_finish_mmu(&tlb);
+	return err ? err : hole;
+}
+
+/* Stops at the first trouble: -ENOMEM a hole or no frame, -EINVAL an area without the right, -EFAULT no such page of a
+ * file. */
+static int populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, bool write)
+{
+	while (start < end) {
+		struct vm_area_struct *vma = vma_lookup(mm, start);
+		u64 stop;
+		int cause;
+
+		if (!vma)
+			return -ENOMEM;
+		if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
+			return -EINVAL;
+		stop = min(end, vma->vm_end);
+		cause = populate_range(cpu, mm, start, stop, write);
+		if (cause)
+			return cause == VM_FAULT_NOMEM ? -ENOMEM : -EFAULT;
+		start = stop;
+	}
+	return 0;
+}
+
+long vm_madvise(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, int advice)
+{
+	u64 aligned = ALIGN_UP(len, PAGE_SIZE), end = addr + aligned;
+	int err;
+
+	if (!is_known(advice) || !IS_ALIGNED(addr, PAGE_SIZE) || (len && !aligned) || end < addr)
+		return -EINVAL;
+	if (end == addr)
+		return 0;
+	if (is_populate(advice))
+		err = populate(cpu, mm, addr, end, advice == MADV_POPULATE_WRITE);
+	else
+		err = advise_range(cpu, mm, addr, end, advice);
+	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
+	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
+	return err;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/mmap.c - where a mapping goes, and the calls that make and end one: mmap, munmap, brk, the initial stack.
+ *
+ *   0        MMAP_MIN_ADDR                                 mmap_base                        TASK_SIZE
+ *   |........|  program  |-- heap -->      <-- maps, each in the highest hole |   <-- stack --|
+ *                        start_brk  brk
+ *
+ * Source: Linux 6.12 mm/mmap.c (do_mmap, mmap_region, brk), mm/huge_memory.c (thp_get_unmapped_area),
+ * arch/x86/kernel/sys_x86_64.c. Not modelled: resource limits other than the stack's, and overcommit.
+ */
+#include "mm/vma.h"
+#include "mm/tlb.h"
+
+#define MAP_TYPE           0x0f
+#define MAP_NONBLOCK       0x10000 /* with MAP_POPULATE: do not */
+#define MAP_HUGE_SHIFT     26
+#define MAP_HUGE_MASK      0x3f
+#define TASK_UNMAPPED_BASE ALIGN_UP(TASK_SIZE / 3, PAGE_SIZE) /* where the bottom-up search begins */
+#define MAX_FILE_PAGES     (1ull << (63 - PAGE_SHIFT))        /* a file offset is a signed 64-bit number */
+#define FLAGS_MAYALL       (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
+
+/* ---- where ---- */
+
+/* The highest hole of len bytes below mmap_base; failing that the lowest above TASK_UNMAPPED_BASE.
+ * align: a power of two; the result is a multiple of it. Returns an address or -ENOMEM. */
+static u64 search(const struct mm_struct *mm, u64 len, u64 align)
+{
+	u64 padded = len + align - PAGE_SIZE, addr;
+
+	addr = gap_search_topdown(&mm->areas, padded, MMAP_MIN_ADDR, mm->mmap_base);
+	if (addr != ~0ull)
+		return ALIGN_DOWN(addr + padded - len, align);
+	addr = gap_search_bottomup(&mm->areas, padded, TASK_UNMAPPED_BASE, TASK_SIZE);
+	return addr == ~0ull ? (u64)-ENOMEM : ALIGN_UP(addr, align);
+}
+
+/* The hint where it is free, else search(). A hint heeds the guard gap above it, and not what lies below. */
+static u64 hint_or_search(struct mm_struct *mm, u64 addr, u64 len, u64 align)
+{
+	if (addr) {
+		struct vm_area_struct *vma;
+
+		addr = ALIGN_UP(addr, align);
+		vma = vma_find(mm, addr);
+		if (addr <= TASK_SIZE - len && (!vma || addr + len <= vm_start_gap(vma)))
+			return addr;
+	}
+	return search(mm, len, align);
+}
+
+/* Linux: __thp_get_unmapped_area(). Places the range so that address and file offset (bytes) are congruent modulo 2M.
+ *
+ *      ret                       ret + off_sub
+ *      |-------------|-----------:-----------|------|       a hole of len + 2M, the highest; len fits in it at every
+ *                   2M bound                               alignment. A hole that is aligned already is used at its top
+ *
+ * Returns 0 when the range holds no whole huge page or there is no such hole. */
+static u64 thp_search(struct mm_struct *mm, u64 addr, u64 len, u64 off)
+{
+	u64 off_align = ALIGN_UP(off, PMD_SIZE), off_sub, ret;
+
+	if (off + len <= off_align || off + len - off_align < PMD_SIZE || len > TASK_SIZE - PMD_SIZE)
+		return 0;
+	ret = hint_or_search(mm, addr, len + PMD_SIZE, PAGE_SIZE);
+	if (IS_ERR_VALUE(ret))
+		return 0;
+	if (ret == addr)
+		return addr;
+	off_sub = (off - ret) & (PMD_SIZE - 1);
+	return off_sub ? ret + off_sub : ret + PMD_SIZE;
+}
+
+/* Shared anonymous memory is searched for as shmem does it with huge pages off (Linux's default): no alignment. */
+static u64 place(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, struct address_space *file, u64 pgoff)
+{
+	u64 ret = 0;
+
+	if (flags & MAP_FIXED)
+		return addr;
+	if (flags & MAP_HUGETLB)
+		return hint_or_search(mm, addr, len, PMD_SIZE);
+	if (file)
+		ret = thp_search(mm, addr, len, pgoff << PAGE_SHIFT);
+	else if (!(flags & MAP_SHARED) && !addr && IS_ALIGNED(len, PMD_SIZE))
+		ret = thp_search(mm, 0, len, 0);
+	return ret ? ret : hint_or_search(mm, addr, len, PAGE_SIZE);
+}
+
+u64 get_unmapped_area(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, struct address_space *file, u64 pgoff)
+{
+	if (len > TASK_SIZE)
+		return -ENOMEM;
+	addr = place(mm, addr, len, flags, file, pgoff);
+	if (IS_ERR_VALUE(addr))
+		return addr;
+	if (addr > TASK_SIZE - len)
+		return -ENOMEM;
+	if (!IS_ALIGNED(addr, PAGE_SIZE))
+		return -EINVAL;
+	return addr < MMAP_MIN_ADDR ? (u64)-EPERM : addr;
+}
+
+bool may_expand_vm(const struct mm_struct *mm, u64 pages)
+{
+	return mm->total_vm + pages <= TASK_SIZE >> PAGE_SHIFT;
+}
+
+/* ---- mmap ---- */
+
+static u32 make_vm_flags(unsigned prot, unsigned flags)
+{
+	u32 vm = (prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) | FLAGS_MAYALL;
+
+	vm |= flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
+	vm |= flags & MAP_LOCKED ? VM_LOCKED : 0;
+	vm |= flags & MAP_STACK ? VM_NOHUGEPAGE : 0; /* since 6.7 */
+	vm |= flags & MAP_NORESERVE ? VM_NORESERVE : 0;
+	vm |= (flags & MAP_TYPE) == MAP_SHARED ? VM_SHARED : 0;
+	vm |= flags & MAP_HUGETLB ? VM_HUGETLB | VM_DONTEXPAND : 0;
+	if ((vm & (VM_WRITE | VM_SHARED | VM_NORESERVE | VM_HUGETLB)) == VM_WRITE)
+		vm |= VM_ACCOUNT;
+	return vm;
+}
+
+/* MAP_HUGETLB: anonymous memory, of 2M pages (size 0: the default). Rounds *len up to the page size. */
+static int check_hugetlb(unsigned flags, struct address_space *file, u64 *len)
+{
+	unsigned shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
+
+	if (!(flags & MAP_HUGETLB))
+		return 0;
+	if (file || (shift && shift != PMD_SHIFT))
+		return -EINVAL;
+	*len = ALIGN_UP(*len, PMD_SIZE);
+	return 0;
+}
+
+static int check_mmap(const struct mm_struct *mm, u64 len, unsigned flags, struct address_space *file, u64 pgoff)
+{
+	unsigned type = flags & MAP_TYPE;
+
+	if (!len)
+		return -ENOMEM; /* rounding it up to a page overflowed */
+	if (pgoff + (len >> PAGE_SHIFT) < pgoff || (file && pgoff + (len >> PAGE_SHIFT) > MAX_FILE_PAGES))
+		return -EOVERFLOW;
+	if (mm->areas.count > vm_max_map_count(mm->vm))
+		return -ENOMEM;
+	if (type != MAP_SHARED && type != MAP_PRIVATE)
+		return -EINVAL;
+	if (flags & MAP_GROWSDOWN && (file || type == MAP_SHARED))
+		return -EINVAL;
+	return 0;
+}
+
+/* Maps vmg's range, whatever was there before. Returns 0, -ENOMEM or -EINVAL; then nothing has changed. */
+static int mmap_region(struct hw_cpu *cpu, struct vma_merge_struct *vmg)
+{
+	struct mm_struct *mm = vmg->mm;
+	struct vm_area_struct *spare;
+	struct vma_munmap_struct vms;
+	struct mmu_gather tlb;
+	int err;
+
+	if (!may_expand_vm(mm, (vmg->end - vmg->start) >> PAGE_SHIFT))
+		return -ENOMEM;
+	spare = vma_alloc(mm);
+	if (!spare)
+		return -ENOMEM;
+	tlb_gather_mmu(&tlb, cpu, mm);
+	err = vma_munmap_prepare(&tlb, &vms, mm, vmg->start, vmg->end);
+	if (!err) {
+		vma_munmap_perform(&tlb, &vms);
+		vma_add(vmg, spare);
+	} else {
+		vma_free(spare);
+	}
+	tlb_finish_mmu(&tlb);
+	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
+	return err;
+}
+
+static long do_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot, unsigned flags,
+		    struct address_space *file, u64 pgoff)
+{
+	bool shared_anon = !file && (flags & MAP_TYPE) == MAP_SHARED;
+	struct vma_merge_struct vmg = {.mm = mm, .flags = make_vm_flags(prot, flags)};
+	int err;
+
+	err = check_mmap(mm, len, flags, file, pgoff);
+	if (err)
+		return err;
+	addr = get_unmapped_area(mm, addr, len, flags, file, pgoff);
+	if (IS_ERR_VALUE(addr))
+		return addr;
+	if (flags & MAP_FIXED_NOREPLACE && vma_intersects(mm, addr, addr + len))
+		return -EEXIST;
+	if (flags & MAP_HUGETLB && !IS_ALIGNED(addr, PMD_SIZE))
+		return -EINVAL;
+
+	if (shared_anon) {
+		file = vm_file_create(mm->vm, len, NULL, NULL);
+		if (!file)
+			return -ENOMEM;
+		pgoff = 0;
+	} else if (!file) {
+		pgoff = addr >> PAGE_SHIFT;
+	}
+	vmg.start = addr;
+	vmg.end = addr + len;
+	vmg.pgoff = pgoff;
+	vmg.file = file;
+	err = mmap_region(cpu, &vmg);
+	if (shared_anon)
+		vm_file_put(file); /* the area has its own reference */
+	return err ? err : (long)addr;
+}
+
+long vm_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot, unsigned flags,
+	     struct address_space *file, u64 pgoff)
+{
+	long ret;
+
+	if (!len || check_hugetlb(flags, file, &len))
+		return -EINVAL;
+	len = ALIGN_UP(len, PAGE_SIZE);
+	if (flags & MAP_FIXED_NOREPLACE)
+		flags |= MAP_FIXED;
+	if (!(flags & MAP_FIXED)) {
+		addr = ALIGN_DOWN(addr, PAGE_SIZE);
+		addr = addr ? max(addr, MMAP_MIN_ADDR) : 0;
+	}
+	ret = do_mmap(cpu, mm, addr, len, prot, flags, file, pgoff);
+	if (!IS_ERR_VALUE(ret) && (flags & MAP_LOCKED || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
+		mm_populate(cpu, mm, ret, ret + len);
+	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
+	return ret;
+}
+
+void mm_populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
+{
+	struct vm_area_struct *vma = vma_find(mm, start);
+
+	for (; vma && vma->vm_start < end; vma = vma_next(vma)) {
+		bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+
+		if (!(vma->vm_flags & VM_ACCESS_FLAGS))
+			continue;
+		if (populate_range(cpu, mm, max(start, vma->vm_start), min(end, vma->vm_end), write))
+			return;
+	}
+}
+
+/* ---- munmap ---- */
+
+int do_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
+{
+	struct vma_munmap_struct vms;
+	struct mmu_gather tlb;
+	int err;
+
+	if (!vma_intersects(mm, start, end))
+		return 0;
+	tlb_gather_mmu(&tlb, cpu, mm);
+	err = vma_munmap_prepare(&tlb, &vms, mm, start, end);
+	if (!err)
+		vma_munmap_perform(&tlb, &vms);
+	tlb_finish_mmu(&tlb);
+	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
+	return err;
+}
+
+long vm_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len)
+{
+	int err;
+
+	if (!IS_ALIGNED(addr, PAGE_SIZE) || addr > TASK_SIZE || len > TASK_SIZE - addr || !len)
+		return -EINVAL;
+	err = do_munmap(cpu, mm, addr, addr + ALIGN_UP(len, PAGE_SIZE));
+	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
+	return err;
+}
+
+/* ---- brk ---- */
+
+void vm_set_brk(struct mm_struct *mm, u64 start_brk)
+{
+	mm->start_brk = start_brk;
+	mm->brk = start_brk;
+}
+
+static int shrink_brk(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
+{
+	struct vm_area_struct *vma = vma_find(mm, start);
+
+	if (!vma || vma->vm_start >= end)
+		return -ENOMEM; /* the heap is not there any more */
+	return do_munmap(cpu, mm, start, end);
+}
+
+/* The heap grows into [start, end): a page and any guard gap must stay free above. It joins the heap below, if that is
+ * still there, and never what lies above. */
+static int grow_brk(struct mm_struct *mm, u64 start, u64 end)
+{
+	struct vma_merge_struct vmg = {.mm = mm, .start = start, .end = end, .pgoff = start >> PAGE_SHIFT};
+	struct vm_area_struct *next = vma_find(mm, start), *spare;
+
+	vmg.flags = VM_READ | VM_WRITE | FLAGS_MAYALL | VM_ACCOUNT;
+	vmg.apart = start == ALIGN_UP(mm->start_brk, PAGE_SIZE); /* what ends there is the program, not the heap */
+	if (end > TASK_SIZE || (next && end + PAGE_SIZE > vm_start_gap(next)))
+		return -ENOMEM;
+	if (!may_expand_vm(mm, (end - start) >> PAGE_SHIFT) || mm->areas.count > vm_max_map_count(mm->vm))
+		return -ENOMEM;
+	spare = vma_alloc(mm);
+	if (!spare)
+		return -ENOMEM;
+	vma_add(&vmg, spare);
+	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
+	return 0;
+}
+
+long vm_brk(struct hw_cpu *cpu, struct mm_struct *mm, u64 brk)
+{
+	u64 new_end = ALIGN_UP(brk, PAGE_SIZE), old_end = ALIGN_UP(mm->brk, PAGE_SIZE);
+	int err = 0;
+
+	if (brk < mm->start_brk || brk > TASK_SIZE)
+		return mm->brk;
+	if (new_end < old_end)
+		err = shrink_brk(cpu, mm, new_end, old_end);
+	else if (new_end > old_end)
+		err = grow_brk(mm, old_end, new_end);
+	if (!err)
+		mm->brk = brk;
+	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
+	return mm->brk;
+}
+
+/* ---- the rest of an address space ---- */
+
+int vm_stack(struct hw_cpu *cpu, struct mm_struct *mm, u64 top, u64 size, u64 rlimit)
+{
+	long start;
+
+	if (!IS_ALIGNED(top | size, PAGE_SIZE) || !size || size > top)
+		return -EINVAL;
+	start = vm_mmap(cpu, mm, top - size, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED_NOREPLACE, NULL, 0);
+	if (IS_ERR_VALUE(start))
+		return start;
+	mm->start_stack = top - sizeof(u64); /* an address in it: the listing's [stack] */
+	mm->stack_rlimit = rlimit;
+	return 0;
+}
+
+void vm_set_mmap_base(struct mm_struct *mm, u64 base)
+{
+	mm->mmap_base = base;
+}
+
+/* Counts entries by lookup, stepping over what one entry maps. */
+static u64 resident_pages(struct mm_struct *mm, u64 start, u64 end)
+{
+	u64 pages = 0, entry;
+
+	for (u64 va = start, next; va < end; va = next) {
+		unsigned level = vm_lookup(mm, va, &entry);
+
+		next = ALIGN_DOWN(va, x86_level_size(max(level, 1u))) + x86_level_size(max(level, 1u));
+		next = min(next, end);
+		if (level)
+			pages += (next - va) >> PAGE_SHIFT;
+	}
+	return pages;
+}
+
+bool vm_area_next(struct mm_struct *mm, u64 va, struct vm_area_info *out)
+{
+	struct vm_area_struct *vma = vma_find(mm, va);
+
+	if (!vma)
+		return false;
+	*out = (struct vm_area_info){
+	    .start = vma->vm_start,
+	    .end = vma->vm_end,
+	    .pgoff = vma->vm_pgoff,
+	    .prot = vma->vm_flags & VM_ACCESS_FLAGS,
+	    .shared = vma->vm_flags & VM_SHARED,
+	    .growsdown = vma->vm_flags & VM_GROWSDOWN,
+	    .heap = vma->vm_start < mm->brk && vma->vm_end > mm->start_brk,
+	    .stack = vma->vm_start <= mm->start_stack && mm->start_stack < vma->vm_end,
+	    .file = vma->vm_file,
+	    .rss_pages = resident_pages(mm, vma->vm_start, vma->vm_end),
+	};
+	return true;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/mprotect.c - new rights for a range. Areas are cut and merged, and their entries follow.
+ *
+ *      start               end
+ *   |----:---|  |---|  |----:--|      each area's part in turn; a hole ends the work with -ENOMEM, and what came
+ *        1        2      hole         before it stays done, as in Linux
+ *
+ * Source: Linux 6.12 mm/mprotect.c.
+ */
+#include "mm/vma.h"
+#include "mm/tlb.h"
+
+#define VM_MAY_SHIFT 4 /* VM_MAYREAD = VM_READ << 4, and so on */
+
+/* A private area that becomes writable is charged for its pages once; an untouched one that stops being so gives the
+ * charge back. The flag takes part in merging. */
+static u32 account_flags(const struct vm_area_struct *vma, u32 flags)
+{
+	u32 exempt = VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE;
+
+	if (flags & VM_WRITE)
+		return vma->vm_flags & exempt ? flags : flags | VM_ACCOUNT;
+	return vma->vm_file || vma->anon_vma ? flags : flags & ~VM_ACCOUNT;
+}
+
+/* [start, end) lies in *vma. *vma then is the area that holds it. Returns 0 or vma_modify_flags()' errors. */
+static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, unsigned prot)
+{
+	u32 old = (*vma)->vm_flags, flags = (old & ~VM_ACCESS_FLAGS) | prot;
+	int err;
+
+	if (flags & ~(flags >> VM_MAY_SHIFT) & VM_ACCESS_FLAGS)
+		return -EACCES;
+	if (flags == old)
+		return 0;
+	err = vma_modify_flags(tlb, vma, start, end, account_flags(*vma, flags));
+	return err ? err : change_protection(tlb, *vma, start, end);
+}
+
+static int mprotect_range(struct mmu_gather *tlb, u64 start, u64 end, unsigned prot)
+{
+	struct vm_area_struct *vma = vma_lookup(tlb->mm, start);
+	int err;
+
+	for (; vma && vma->vm_start <= start; vma = vma_next(vma)) {
+		u64 stop = min(end, vma->vm_end);
+
+		err = mprotect_fixup(tlb, &vma, start, stop, prot);
+		if (err)
+			return err;
+		start = min(end, vma->vm_end);
+		if (start == end)
+			return 0;
+	}
+	return -ENOMEM;
+}
+
+/* After a merge the area may reach beyond `end`, over ranges with the right flags already: they need no work. */
+long vm_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot)
+{
+	struct mmu_gather tlb;
+	u64 end = addr + ALIGN_UP(len, PAGE_SIZE);
+	int err;
+
+	if (!IS_ALIGNED(addr, PAGE_SIZE))
+		return -EINVAL;
+	if (!len)
+		return 0;
+	if (end <= addr)
+		return -ENOMEM;
+	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
+		return -EINVAL;
+	tlb_gather_mmu(&tlb, cpu, mm);
+	err = mprotect_range(&tlb, addr, end, prot);
+	tlb_finish_mmu(&tlb);
+	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
+	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
+	return err;
+}
