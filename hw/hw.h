@@ -46,6 +46,9 @@ struct hw_cpu *hw_this_cpu(struct hw_machine *m);
 unsigned hw_cpu_id(struct hw_cpu *cpu);
 /* A set of enum hw_feature; the same on every CPU of a machine, constant after boot. */
 unsigned hw_features(struct hw_cpu *cpu);
+/* A pointer of mm/'s own for this CPU, where it keeps the address of its per-CPU data (as GS.base does). The machine
+ * only stores it; NULL until mm/ sets it. */
+void **hw_percpu(struct hw_cpu *cpu);
 
 /* As MOV from/to CR3. With CR4.PCIDE bits 11:0 are the PCID and bit 63 of v (X86_CR3_NOFLUSH) keeps
  * that PCID's entries; without it they are flushed, global entries excepted. */

@@ -7,6 +7,37 @@
 
 #include "mm/mm_types.h"
 
+static inline void *phys_to_virt(const struct vm *vm, u64 pa)
+{
+	return vm->ram + pa;
+}
+static inline struct page *pfn_to_page(struct vm *vm, u64 pfn)
+{
+	return &vm->mem_map[pfn];
+}
+static inline u64 page_to_pfn(struct vm *vm, const struct page *page)
+{
+	return (u64)(page - vm->mem_map);
+}
+/* The frame that holds a kernel object or a table entry. */
+static inline struct page *virt_to_page(struct vm *vm, const void *p)
+{
+	return pfn_to_page(vm, (u64)((const u8 *)p - vm->ram) >> PAGE_SHIFT);
+}
+/* The head of the block that a frame in use belongs to: reference counts live there. */
+static inline struct page *page_head(struct vm *vm, struct page *page)
+{
+	return page->kind == PAGE_TAIL ? pfn_to_page(vm, ALIGN_DOWN(page_to_pfn(vm, page), 1ull << page->order)) : page;
+}
+static inline bool is_zero_pfn(const struct vm *vm, u64 pfn)
+{
+	return pfn == vm->zero_pfn || (vm->huge_zero_pfn && pfn - vm->huge_zero_pfn < (1ull << HPAGE_PMD_ORDER));
+}
+static inline void vm_emit(struct vm *vm, const struct vm_event *ev)
+{
+	hw_event(vm->hw, ev);
+}
+
 /* ---- vma.c: areas of one address space ---- */
 /* The area with vm_start <= va < vm_end, or NULL. O(log n), O(1) on the last hit. */
 struct vm_area_struct *vma_lookup(struct mm_struct *mm, u64 va);
@@ -28,21 +59,33 @@ bool vma_tree_valid(struct mm_struct *mm);
 u64 get_unmapped_area(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, struct address_space *file, u64 pgoff);
 
 /* ---- page_alloc.c: the buddy allocator and struct page ---- */
-struct page *pfn_to_page(struct vm *vm, u64 pfn);
-u64 page_to_pfn(struct vm *vm, const struct page *page);
+void page_alloc_init(struct vm *vm, u64 start_pfn, u64 end_pfn); /* gives [start, end) to the allocator */
 /* A block of 2^order frames (order 0..18), head's kind set, tails PAGE_TAIL, refcount 1; NULL when there is none. */
 struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind);
 void get_page(struct page *page);
 /* Drops a reference; the last one frees the block. */
 void put_page(struct vm *vm, struct page *page);
+/* Tests: the allocation after the next n ones fails, once. Slabs and tables ask here too. */
+void vm_fail_alloc_after(struct vm *vm, u64 n);
 
 /* ---- slab.c: mm's own small objects ---- */
-enum slab_kind { SLAB_MM, SLAB_VMA, SLAB_FILE, SLAB_NODE, SLAB_RMAP, SLAB_NR };
+void slab_init(struct vm *vm);
 void *slab_alloc(struct vm *vm, enum slab_kind kind); /* zeroed; NULL when RAM is full */
 void slab_free(struct vm *vm, enum slab_kind kind, void *obj);
 
 /* ---- tlb.c: flush batches, PCIDs, shootdowns, context switch ---- */
 struct mmu_gather; /* mm/tlb.h */
+
+/* ---- rmap.c: from a frame to the entries that map it ---- */
+/* page: the frame that the entry at va names (a tail for a small entry into a huge page); order: the entry's.
+ * Adds the mapping to rmap, _mapcount and rss. Returns 0 or -ENOMEM (never for an anonymous frame's first mapping,
+ * never for file pages). The reference is the caller's. */
+int page_add_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned order);
+void page_remove_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned order);
+/* The mapping of an anonymous frame moved within its address space. */
+void page_move_rmap(struct mm_struct *mm, struct page *page, u64 old_va, u64 new_va);
+/* Calls visit(ctx, mm, va) for each place that may map the frame (file pages: each area that covers it). */
+void rmap_walk(struct vm *vm, struct page *page, void (*visit)(void *ctx, struct mm_struct *mm, u64 va), void *ctx);
 
 /* ---- memory.c: ranges of page tables ---- */
 struct mmu_gather;
@@ -63,7 +106,17 @@ void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, u64 start, u64 
 /* Faults [start, end) in as MAP_POPULATE does (VM_EV_POPULATE). Returns 0 or a VM_FAULT_* that stopped it. */
 int populate_range(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, bool write);
 
+/* ---- huge.c ---- */
+struct pt_pos;
+/* Replaces the leaf at pos (level 2 or 3) by a table of 512 leaves one level lower. Returns 0 or -ENOMEM. */
+int split_huge_leaf(struct mmu_gather *tlb, struct mm_struct *mm, struct pt_pos *pos);
+
 /* ---- filemap.c: the page cache ---- */
+/* A file for MAP_SHARED | MAP_ANONYMOUS. bytes: its size. Reference count 1; NULL when RAM is full. */
+struct address_space *shmem_file_create(struct vm *vm, u64 bytes);
+/* The page of a file. *page: its cached frame, no reference taken. create: bring it in when it is not there.
+ * *major: it had to be read. Returns 0, -ENOENT (not there), -EFAULT (past the end), -EIO or -ENOMEM. */
+int filemap_get_page(struct address_space *file, u64 index, bool create, struct page **page, bool *major);
 void filemap_link_vma(struct vm_area_struct *vma);   /* area of a file appears: takes a reference on the file */
 void filemap_unlink_vma(struct vm_area_struct *vma); /* and goes: drops it */
 

@@ -14,6 +14,7 @@
 
 #include "hw/hw.h"
 #include "lib/gap.h"
+#include "mm/radix.h"
 #include "mm/vm.h"
 
 #define LIB_PANIC(text) hw_panic(text)
@@ -74,8 +75,8 @@ struct vm_area_struct {
 			 (pgoff is fixed from then on); set by anon_vma_prepare() only */
 	bool forked;  /* has pages of a parent: Linux's anon_vma chain is not singular, so it merges only with areas of
 			 the same anon_vma (rule in vma.c) */
-	u64 vm_pgoff;                  /* pages: offset in the file; anonymous: address >> 12 when mapped */
-	struct address_space *vm_file; /* NULL: anonymous */
+	u64 vm_pgoff; /* pages: offset in the file; anonymous: address >> 12 when mapped */
+	struct address_space *vm_file;                    /* NULL: anonymous */
 	struct vm_area_struct *i_mmap_next, *i_mmap_prev; /* the file's areas, for its rmap */
 };
 
@@ -134,5 +135,77 @@ struct page {
 	u32 lru_prev, lru_next; /* pfn links: free lists and LRU lists */
 };
 _Static_assert(sizeof(struct page) == 32, "struct page: 32 bytes, one a frame");
+
+/* page->flags, of the frame that an entry names (a tail has its own) */
+#define PG_anon_exclusive 1u /* one entry maps it, and no fork shares it: a write may simply be allowed */
+#define PG_shmem          2u /* a page of shared anonymous memory: counts as MM_SHMEMPAGES */
+
+/* ---- files ---- */
+
+struct address_space {
+	struct vm *vm;
+	u32 id;       /* in vm->files, never 0 */
+	u32 refcount; /* users and areas */
+	u64 size;     /* bytes */
+	bool shmem;   /* shared anonymous memory: pages begin as zeroes, and are not cached before their first touch */
+	const struct backing_ops *ops;
+	void *ctx;
+	struct radix pages; /* index -> pfn */
+	struct vm_area_struct *i_mmap;
+};
+
+/* ---- the machine ---- */
+
+#define MAX_ORDER        18 /* the largest block: 1 GiB */
+#define NR_CPUS          64
+#define TLB_NR_DYN_ASIDS 6
+
+/* What one PCID of one CPU's TLB may hold: translations of this context, right up to this generation. */
+struct tlb_context {
+	u64 ctx_id, tlb_gen;
+};
+
+struct vm_cpu {
+	struct vm *vm;
+	struct mm_struct *loaded_mm; /* whose tables CR3 names; NULL: the empty tables of vm->init_pgd_pfn */
+	bool is_lazy;                /* no user code runs: loaded_mm is only left in place */
+	u8 loaded_asid, next_asid;   /* 0 .. TLB_NR_DYN_ASIDS - 1; the PCID is asid + 1 */
+	struct tlb_context ctxs[TLB_NR_DYN_ASIDS];
+};
+
+struct free_area {
+	u32 head;    /* pfn of the first free block, 0 = none (frame 0 is never given out) */
+	u64 nr_free; /* blocks */
+};
+
+enum slab_kind { SLAB_MM, SLAB_VMA, SLAB_FILE, SLAB_NODE, SLAB_RMAP, SLAB_NR };
+
+struct slab_cache {
+	u32 size;       /* bytes an object */
+	u32 partial;    /* pfn of the first frame with room, 0 = none */
+	u32 nr_partial; /* frames in that list */
+	u64 objects;    /* in use */
+};
+
+struct vm {
+	struct hw_machine *hw;
+	struct vm_config cfg;
+	u8 *ram; /* phys_to_virt(pa) = ram + pa */
+	u64 nx;  /* X86_PTE_NX where the CPU has it, else 0 */
+	bool pcid, gbpages;
+	struct page *mem_map; /* [max_pfn] */
+	u64 max_pfn, total_frames;
+	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */
+	struct free_area free_area[MAX_ORDER + 1];
+	struct slab_cache slab[SLAB_NR];
+	u64 zero_pfn, huge_zero_pfn; /* huge: 0 until first used */
+	u64 init_pgd_pfn;
+	struct mm_struct *mm_list;
+	struct radix mms, files; /* id -> mm_struct, address_space */
+	u32 last_mm_id, last_file_id;
+	u64 last_ctx_id;
+	u64 fail_alloc_after; /* tests: this many allocations succeed, the next one fails once; ~0 = never */
+	struct vm_cpu cpu[NR_CPUS];
+};
 
 #endif

@@ -36,6 +36,8 @@ struct vm_config {
 	bool pcid;           /* use PCIDs where the CPU has them */
 	u8 check;            /* check level 0..3, lib/assert.h */
 	u32 max_map_count;   /* areas a process may have; 0 = Linux's 65530 */
+	bool ram_dirty; /* RAM may hold old bytes: vm_init clears the page array. false: fresh RAM reads as zero, and
+			   vm_init touches a few frames of it only */
 };
 
 /* Builds a machine's memory: takes its RAM through hw_ram(), carves struct vm and the page array out of it.
