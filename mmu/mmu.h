@@ -139,6 +139,9 @@ struct mmu_counters {
 	u64 l2_miss[2]; /* = walks begun */
 	u64 walks[2];   /* completed walks (a faulting one counts in walk_faults) */
 	u64 walk_faults[2];
+	/* Walks begun on a TLB hit: to set D, or because the entry's rights refuse (hardware looks again before it
+	 * faults). Not misses, but they read and cost as walks do: l2_miss + rewalks = walks + walk_faults. */
+	u64 rewalks[2];
 	u64 walk_steps[6];                    /* by level of the entry read, 1..5 */
 	u64 walk_cycles_min, walk_cycles_max; /* interval: all steps near and fully overlapped .. all far and serial */
 	u64 l2_hit_cycles;                    /* cycles of L2 TLB hits */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mmu/access.c - one access, from va to pa, #PF or #GP. The file that the simulator spends its time in.
+ *
+ *   mmu_access
+ *     |-- L1 TLB hit, the rights serve -----------------------------> pa         one probe, no RAM read
+ *     `-- access_slow
+ *           |-- L2 TLB hit, the rights serve --> fill L1 -----------> pa
+ *           |-- hit, D clear on a write, or rights refuse: rewalk -.
+ *           `-- miss ----------------------------------------------+-> PSC, walk --> A/D --> fill L2, L1 --> pa
+ *                                                                                `-> invalidate va --> #PF
+ *
+ * Rules of the caches
+ *  1. L2 is looked up, ordered and filled only on an L1 miss; an L2 hit fills L1. Neither includes the other.
+ *  2. A page size that no L1 array holds is cached as the largest smaller one that some array does; an L2 that does
+ *     not hold the size of the leaf is not filled. gbpages_smashed: a 1G leaf counts as 2M in both.
+ *  3. A rewalk replaces the data of the entries that are there, where they stand, so that holds stay; L1's is made if
+ *     it is not there. If the page's size or G changed, the old ones are dropped first.
+ *  4. A #PF drops what is cached for va (SDM 4.10.4.1), so that the retry sees the tables as they are.
+ */
+#include "mmu/cpu.h"
+#include "mmu/oracle.h"
+#include "mmu/walk.h"
+
+/* ---- results ---- */
+
+static inline int access_done(struct mmu_result *r, u64 va, struct tlb_ref e, unsigned level_hit)
+{
+	unsigned size = tlb_kind_size(tlb_tag_kind(e.array->tag[e.i]));
+
+	r->pa = (e.array->data[e.i] & TLB_FRAME) | (va & (tlb_size_bytes(size) - 1));
+	r->error_code = 0;
+	r->outcome = MMU_OK;
+	r->size = size;
+	r->level_hit = level_hit;
+	r->steps = 0;
+	r->stop_level = size + 1;
+	return MMU_OK;
+}
+
+static inline bool access_serves(const struct mmu_cpu *cpu, unsigned access, u64 data)
+{
+	return cpu->allow[access & (ARRAY_SIZE(cpu->allow) - 1)] >> (data & TLB_RIGHTS) & 1 &&
+	       likely(!cpu->pke || !walk_pkey_denies(cpu, access, data));
+}
+
+/* ---- filling ---- */
+
+static struct tlb_ref level_put(struct tlb_level *l, u64 va, unsigned kind, unsigned pcid, u64 data)
+{
+	struct tlb_array *a = tlb_level_array(l, tlb_kind_size(kind), va >> tlb_size_shift(tlb_kind_size(kind)));
+
+	return (struct tlb_ref){a, tlb_array_put(a, tlb_tag_make(va, kind, pcid), data)};
+}
+
+/* `data` of page size `size` as a page of `smaller` size that holds va. */
+static u64 data_narrow(u64 data, u64 va, unsigned size, unsigned smaller)
+{
+	return data | (va & (tlb_size_bytes(size) - 1) & ~(tlb_size_bytes(smaller) - 1));
+}
+
+static struct tlb_ref fill_l1(struct mmu_cpu *cpu, bool fetch, u64 va, unsigned kind, u64 data)
+{
+	unsigned size = tlb_kind_size(kind), held = tlb_level_size(cpu->l1[fetch], size);
+
+	cpu->counters.fills[held]++;
+	return level_put(cpu->l1[fetch], va, tlb_kind(held, kind & TLB_GLOBAL), cpu->pcid,
+			 data_narrow(data, va, size, held));
+}
+
+/* A rewalk's translation in place of what the level has for va. Returns the entry; none if it has none of that kind. */
+static struct tlb_ref level_refresh(struct tlb_level *l, u64 va, unsigned kind, unsigned pcid, u64 data)
+{
+	struct tlb_ref e = tlb_find(l, va, pcid);
+
+	if (e.array && tlb_tag_kind(e.array->tag[e.i]) == kind) {
+		e.array->data[e.i] = data;
+		tlb_touch(e.array, e.i);
+		return e;
+	}
+	tlb_level_drop_va(l, va, pcid, true);
+	return (struct tlb_ref){NULL, 0};
+}
+
+/* Caches a walk's translation; returns L1's entry. */
+static struct tlb_ref fill_walked(struct mmu_cpu *cpu, bool fetch, const struct walk *w, bool rewalk)
+{
+	struct tlb_level *l1 = cpu->l1[fetch], *l2 = cpu->l2[fetch];
+	bool global = w->entry[w->stop] & X86_PTE_G && cpu->cr4 & X86_CR4_PGE;
+	unsigned size = w->size == MMU_1G && cpu->cfg.preset->gbpages_smashed ? MMU_2M : w->size;
+	unsigned held = tlb_level_size(l1, size), kind = tlb_kind(size, global);
+	u64 data = walk_data(w, size);
+	struct tlb_ref e = {NULL, 0};
+
+	if (rewalk) {
+		level_refresh(l2, w->va, kind, cpu->pcid, data);
+		e = level_refresh(l1, w->va, tlb_kind(held, global), cpu->pcid, walk_data(w, held));
+	} else if (l2->place[size].held) {
+		level_put(l2, w->va, kind, cpu->pcid, data);
+	}
+	return e.array ? e : fill_l1(cpu, fetch, w->va, kind, data);
+}
+
+/* ---- the walk of an access ---- */
+
+/* Walks, from the deepest paging-structure cache entry, until A and D are set. */
+static int access_walk(struct mmu_cpu *cpu, u64 va, unsigned access, struct walk *w, u32 *error_code)
+{
+	do {
+		u64 data;
+		unsigned level = psc_find(&cpu->psc, va, cpu->pcid, &data);
+
+		if (level)
+			walk_begin_at(va, level, data, w);
+		else
+			walk_begin(cpu, va, w);
+		walk_descend(cpu, w);
+		if (unlikely(cpu->oracle))
+			oracle_check_walk(cpu, w);
+		if (walk_judge(cpu, access, w, error_code) != MMU_OK)
+			return MMU_PF;
+	} while (!walk_set_ad(cpu, access, w));
+	for (unsigned level = w->top; level > w->stop; level--)
+		psc_put(&cpu->psc, va, level, cpu->pcid, w->data[level]);
+	return MMU_OK;
+}
+
+static int access_fault(struct mmu_cpu *cpu, u64 va, bool fetch, struct mmu_result *r)
+{
+	cpu->counters.walk_faults[fetch]++;
+	cpu_fault_invalidate(cpu, va);
+	r->outcome = MMU_PF;
+	r->pa = 0;
+	r->size = 0;
+	return MMU_PF;
+}
+
+static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, bool rewalk, struct mmu_result *r)
+{
+	bool fetch = (access & MMU_KIND) == MMU_FETCH;
+	struct walk w;
+	struct tlb_ref e;
+	int outcome = access_walk(cpu, va, access, &w, &r->error_code);
+
+	for (unsigned level = w.top; level >= w.stop; level--)
+		cpu->counters.walk_steps[level]++;
+	cost_walk(cpu, w.steps);
+	if (outcome == MMU_OK) {
+		cpu->counters.walks[fetch]++;
+		e = fill_walked(cpu, fetch, &w, rewalk);
+		if (slot >= 0)
+			tlb_window_enter(&cpu->window, slot, e);
+		access_done(r, va, e, 0);
+	} else {
+		access_fault(cpu, va, fetch, r);
+	}
+	r->level_hit = 0;
+	r->steps = w.steps;
+	r->stop_level = w.stop;
+	return outcome;
+}
+
+/* ---- the access ---- */
+
+/* All but an L1 hit that serves. l1: the L1 entry that does not serve, or none. */
+static __attribute__((noinline)) int access_slow(struct mmu_cpu *cpu, u64 va, unsigned access, int slot,
+						 struct tlb_ref l1, struct mmu_result *r)
+{
+	bool fetch = (access & MMU_KIND) == MMU_FETCH;
+	struct tlb_ref e = l1;
+
+	if (!e.array) {
+		cpu->counters.l1_miss[fetch]++;
+		e = tlb_find(cpu->l2[fetch], va, cpu->pcid);
+	}
+	if (!e.array) {
+		cpu->counters.l2_miss[fetch]++;
+		return access_by_walk(cpu, va, access, slot, false, r);
+	}
+	if (!access_serves(cpu, access, e.array->data[e.i])) {
+		cpu->counters.rewalks[fetch]++;
+		return access_by_walk(cpu, va, access, slot, true, r);
+	}
+	if (unlikely(cpu->oracle))
+		oracle_check_hit(cpu, va, e, "L2 TLB");
+	tlb_touch(e.array, e.i);
+	cpu->counters.l2_hit_cycles += cpu->cfg.preset->cost.l2_hit_cycles;
+	e = fill_l1(cpu, fetch, va, tlb_tag_kind(e.array->tag[e.i]), e.array->data[e.i]);
+	if (slot >= 0)
+		tlb_window_enter(&cpu->window, slot, e);
+	return access_done(r, va, e, 2);
+}
+
+/* No translation: a non-canonical address, or paging off. */
+static __attribute__((noinline)) int access_untranslated(u64 va, int outcome, struct mmu_result *r)
+{
+	*r = (struct mmu_result){.pa = outcome == MMU_OK ? va : 0, .outcome = outcome};
+	return outcome;
+}
+
+int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
+{
+	bool fetch = (access & MMU_KIND) == MMU_FETCH;
+	struct tlb_ref e;
+
+	cpu->counters.lookups[fetch]++;
+	if (unlikely((u64)((s64)(va << cpu->noncanonical_shift) >> cpu->noncanonical_shift) != va))
+		return access_untranslated(va, MMU_GP, r);
+	if (unlikely(!cpu->paging))
+		return access_untranslated(va, MMU_OK, r);
+	if (slot >= 0)
+		tlb_window_leave(&cpu->window, slot);
+	e = tlb_find(cpu->l1[fetch], va, cpu->pcid);
+	if (unlikely(!e.array || !access_serves(cpu, access, e.array->data[e.i])))
+		return access_slow(cpu, va, access, slot, e, r);
+	if (unlikely(cpu->oracle))
+		oracle_check_hit(cpu, va, e, "L1 TLB");
+	tlb_touch(e.array, e.i);
+	if (slot >= 0)
+		tlb_window_enter(&cpu->window, slot, e);
+	return access_done(r, va, e, 1);
+}
+
+void mmu_window_flush(struct mmu_cpu *cpu)
+{
+	tlb_window_flush(&cpu->window);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mmu/cpu.h - one logical CPU's paging state, private to mmu/.
+ *
+ * Invariants
+ *  1. What is derived (pcid, root, levels, rsvd, allow...) follows the registers: cpu_derive() ran after the last load.
+ *  2. l1[kind], l2[kind]: kind 0 = data, 1 = fetch; both l2 are one level unless the CPU splits it.
+ *  3. counters: l2_miss + rewalks = walks + walk_faults, for data and for fetches.
+ */
+#ifndef MMU_CPU_H
+#define MMU_CPU_H
+
+#include "mmu/psc.h"
+#include "mmu/tlb.h"
+
+struct mmu_cpu {
+	/* derived, read once an event */
+	unsigned pcid;               /* 0 while CR4.PCIDE = 0 */
+	unsigned noncanonical_shift; /* 64 - width of a linear address */
+	u16 allow[16]; /* [access]: bit `rights` = a TLB entry with these rights serves the access as it is */
+	bool paging, pke, oracle;
+	u8 levels; /* 4 or 5 */
+	struct tlb_level *l1[2], *l2[2];
+	struct tlb_window window;
+	struct mmu_counters counters;
+	/* derived, for walks */
+	u64 root;                         /* of the top table, bytes */
+	u64 rsvd[6][2];                   /* [level][PS]: bits that must be 0 in a present entry */
+	struct cost_walk {                /* [n]: of a walk of n steps (cost.c) */
+		u32 min_cycles, min_rest; /* whole cycles, and the rest in 1/walkers of a cycle */
+		u32 max_cycles;
+	} cost[6];
+	u32 min_rest; /* not yet in counters.walk_cycles_min, in 1/walkers of a cycle */
+	/* registers */
+	u64 cr0, cr3, cr4, efer;
+	u32 pkru;
+	struct mmu_config cfg;
+	struct psc psc;
+	struct tlb_level level[4]; /* L1 data, L1 fetch, L2, L2 fetch */
+};
+
+/* What a #PF at va invalidates, so that it cannot come again from a stale entry (SDM 4.10.4.1). */
+void cpu_fault_invalidate(struct mmu_cpu *cpu, u64 va);
+
+/* Charges a walk of n steps (cost.c). */
+void cost_init(struct mmu_cpu *cpu);
+void cost_walk(struct mmu_cpu *cpu, unsigned steps);
+
+#endif

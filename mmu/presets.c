@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mmu/presets.c - real CPUs as data, each figure with its source.
+ *
+ * CPUID dumps: github.com/InstLatx64/InstLatx64 (leaves 2, 4, 18h of Intel; 80000005h, 80000006h, 80000019h of AMD).
+ * NewMemLat: the latency measurements of the same repository. TLB;DR: the tool's README at github.com/vusec/tlbdr.
+ *
+ * Left out everywhere: AMD's coalescing of four 4K entries, Intel's store-only data TLB, and the few PCIDs that a real
+ * TLB tells apart at once.
+ *
+ * Paging-structure caches: Intel publishes no sizes, so Intel's take what the ChampSim simulator takes by default (2
+ * PML5E, 4 PML4E, 8 PDPTE, 32 PDE). AMD's Zen has a 64-entry page directory cache for PML4E and PDPTE, and PDEs live in
+ * the L2 data TLB; they are modelled as a cache of their own of half that size, about what they hold of it when uniform
+ * random misses compete with them.
+ *
+ * Cost: walk_step_near is the measured extra of a walk just past the L2 TLB's reach, its entry in the near data caches
+ * and the upper levels in the paging-structure caches: one step. walk_step_far is the same at 512 MiB, where a page
+ * table's entry comes from L3 or from memory behind it. An entry that always comes from memory costs its full latency
+ * (about 320 cycles on Zen 3).
+ */
+#include "mmu/mmu.h"
+
+#define B4K (1u << MMU_4K)
+#define B2M (1u << MMU_2M)
+#define B1G (1u << MMU_1G)
+
+#define ARRAY(sizes_, sets_, ways_, replace_, source_)                                                                 \
+	{                                                                                                              \
+		.sizes = (sizes_), .sets = (sets_), .ways = (ways_), .replace = (replace_), .source = source_          \
+	}
+
+#define ZEN_PSC(pde_)                                                                                                  \
+	{                                                                                                              \
+		.entries = {[2] = (pde_), [3] = 64, [4] = 64, [5] = 64},                                               \
+		.source = "64-entry page directory cache, PDEs in the L2 TLB: WikiChip Zen 2, chipsandcheese; here "   \
+			  "apart by level, PDEs half of the L2 TLB's size"                                             \
+	}
+#define INTEL_PSC                                                                                                      \
+	{                                                                                                              \
+		.entries = {[2] = 32, [3] = 8, [4] = 4, [5] = 2},                                                      \
+		.source = "not published; ChampSim's defaults (champsim_config.json)"                                  \
+	}
+
+const struct cpu_preset cpu_presets[] = {
+    {
+	.name = "zen3",
+	.title = "AMD Zen 3 (EPYC Milan)",
+	.l1i = {{ARRAY(B4K | B2M | B1G, 1, 64, MMU_LRU, "CPUID Milan 0A00F11: 64, full; LRU assumed as in L1D")}},
+	.l1d = {{ARRAY(
+	    B4K | B2M | B1G, 1, 64, MMU_LRU,
+	    "CPUID Milan 0A00F11: 64, full; LRU-like measured on Milan: 64 pages cyclic 0 misses, 72 pages all")}},
+	.l2 = {{ARRAY(B4K | B2M, 512, 4, MMU_LRU,
+		      "CPUID Milan 0A00F11: 2048; measured on Milan: behaves as 512 sets x 4, LRU-like within a set"),
+		ARRAY(B1G, 1, 64, MMU_LRU, "CPUID Milan 80000019: 1G 64, full")}},
+	.l2i = {{ARRAY(B4K, 128, 4, MMU_LRU, "CPUID Milan 0A00F11: 512, 4K 4-way; LRU assumed"),
+		 ARRAY(B2M, 256, 2, MMU_LRU, "CPUID Milan 0A00F11: 512, 2M 2-way; LRU assumed")}},
+	.psc = ZEN_PSC(1024),
+	.cost = {.l2_hit_cycles = 7,
+		 .walk_step_near = 19,
+		 .walk_step_far = 38,
+		 .walkers = 6,
+		 .source = "L2 hit measured on Milan; walk: NewMemLat Zen 3 (+19, 357-319 at 512 MiB); 6 walkers: "
+			   "AnandTech Zen 3 review"},
+	.pcid = true,
+    },
+    {
+	.name = "zen2",
+	.title = "AMD Zen 2 (EPYC Rome)",
+	.l1i = {{ARRAY(B4K | B2M, 1, 64, MMU_LRU, "CPUID Rome 0830F10: 64, full; LRU assumed")}},
+	.l1d = {{ARRAY(B4K | B2M, 1, 64, MMU_LRU, "CPUID Rome 0830F10: 64, full; LRU assumed")}},
+	.l2 = {{ARRAY(B4K | B2M, 256, 8, MMU_LRU,
+		      "CPUID Rome 0830F10: 2048, 4K 8..15-way, taken as 8; no 1G (80000019.EBX = 0); LRU assumed")}},
+	.l2i = {{ARRAY(B4K | B2M, 64, 8, MMU_LRU,
+		       "512/8 as 7-cpu.com and others say (CPUID Rome says 1024: conflict); LRU assumed")}},
+	.psc = ZEN_PSC(1024),
+	.cost = {.l2_hit_cycles = 6,
+		 .walk_step_near = 12,
+		 .walk_step_far = 60,
+		 .walkers = 2,
+		 .source = "NewMemLat Zen 2 (+6, +12); far: the upper end of the 40-60 cycles seen on other CPUs; 2 "
+			   "walkers: WikiChip Zen 2"},
+	.gbpages_smashed = true,
+    },
+    {
+	.name = "zen4",
+	.title = "AMD Zen 4 (EPYC Genoa)",
+	.l1i = {{ARRAY(B4K | B2M | B1G, 1, 64, MMU_LRU, "CPUID Genoa 0A10F11: 64, full; LRU assumed")}},
+	.l1d = {{ARRAY(B4K | B2M | B1G, 1, 72, MMU_LRU, "CPUID Genoa 0A10F11: 72, full; LRU assumed")}},
+	.l2 = {{ARRAY(B4K | B2M, 256, 12, MMU_LRU,
+		      "CPUID Genoa 0A10F11: 3072, 4K 8..15-way: 256 x 12 fits; 2M is 6..7-way there; LRU assumed"),
+		ARRAY(B1G, 1, 64, MMU_LRU, "CPUID Genoa 80000019: 1G 64, full")}},
+	.l2i = {{ARRAY(B4K, 128, 4, MMU_LRU, "CPUID Genoa 0A10F11: 512, 4K 4-way; LRU assumed"),
+		 ARRAY(B2M, 256, 2, MMU_LRU, "CPUID Genoa 0A10F11: 512, 2M 2-way; LRU assumed")}},
+	.psc = ZEN_PSC(1536),
+	.cost = {.l2_hit_cycles = 5,
+		 .walk_step_near = 5,
+		 .walk_step_far = 47,
+		 .walkers = 6,
+		 .source = "NewMemLat Zen 4 (+2..5, +5..15, +47 at 512 MiB); 6 walkers assumed as in Zen 3"},
+	.pcid = true,
+    },
+    {
+	.name = "skylake",
+	.title = "Intel Skylake-SP, Cascade Lake",
+	.l1i = {{ARRAY(B4K, 16, 8, MMU_TREE_PLRU, "TLB;DR: 16 x 8, linear, tree-PLRU (optimization manual: 128/8)"),
+		 ARRAY(B2M, 1, 8, MMU_TREE_PLRU, "CPUID Skylake-SP 0050654 leaf 2: 8, full; policy assumed")}},
+	.l1d = {{ARRAY(B4K, 16, 4, MMU_TREE_PLRU, "TLB;DR: 16 x 4, linear, tree-PLRU; CPUID 0050654: 64/4"),
+		 ARRAY(B2M, 8, 4, MMU_TREE_PLRU, "CPUID Skylake-SP 0050654: 32/4; policy assumed"),
+		 ARRAY(B1G, 1, 4, MMU_TREE_PLRU, "CPUID Skylake-SP 0050654: 4/4; policy assumed")}},
+	.l2 = {{{.sizes = B4K | B2M,
+		 .sets = 128,
+		 .ways = 12,
+		 .replace = MMU_TREE_PLRU,
+		 .index = MMU_INDEX_XOR,
+		 .source =
+		     "TLB;DR: 128 x 12, XOR-7, three groups of 4-way PLRU; NewMemLat SkylakeX: 1536/12, 4K and 2M"},
+		ARRAY(B1G, 4, 4, MMU_TREE_PLRU, "NewMemLat SkylakeX: 1G 16/4; policy assumed")}},
+	.psc = INTEL_PSC,
+	.cost = {.l2_hit_cycles = 9,
+		 .walk_step_near = 10,
+		 .walk_step_far = 59,
+		 .walkers = 2,
+		 .source =
+		     "NewMemLat SkylakeX (+9, +50..59 at 512 MiB); near: the lower end of the 10-20 cycles seen on "
+		     "other CPUs; 2 walkers: Intel optimization manual"},
+	.pcid = true,
+    },
+    {
+	.name = "icelake",
+	.title = "Intel Ice Lake-SP (Sunny Cove)",
+	.l1i = {{ARRAY(B4K, 16, 8, MMU_TREE_PLRU, "NewMemLat Rocket Lake, the same core: 128/8; policy as Skylake's"),
+		 ARRAY(B2M, 2, 8, MMU_TREE_PLRU, "NewMemLat Rocket Lake, the same core: 16/8; policy as Skylake's")}},
+	.l1d = {{ARRAY(B4K, 16, 4, MMU_TREE_PLRU, "CPUID Ice Lake-SP 00606A6: loads 64/4; policy as Skylake's"),
+		 ARRAY(B2M, 8, 4, MMU_TREE_PLRU, "CPUID Ice Lake-SP 00606A6: loads 32/4; policy as Skylake's"),
+		 ARRAY(B1G, 1, 8, MMU_TREE_PLRU, "CPUID Ice Lake-SP 00606A6: loads 8, full; policy as Skylake's")}},
+	.l2 = {{ARRAY(B4K | B2M, 128, 8, MMU_TREE_PLRU, "CPUID Ice Lake-SP 00606A6: 1024/8, 4K and 2M; policy assumed"),
+		ARRAY(B4K | B1G, 128, 8, MMU_TREE_PLRU,
+		      "CPUID Ice Lake-SP 00606A6: 1024/8, 4K and 1G; policy assumed")}},
+	.psc = INTEL_PSC,
+	.cost = {.l2_hit_cycles = 7,
+		 .walk_step_near = 12,
+		 .walk_step_far = 60,
+		 .walkers = 2,
+		 .source =
+		     "NewMemLat Rocket Lake, the same core (+7, +12); far: the upper end of the 40-60 cycles seen on "
+		     "other CPUs; 2 walkers assumed as in Skylake"},
+	.pcid = true,
+    },
+    {
+	.name = "goldencove",
+	.title = "Intel Sapphire and Emerald Rapids (Golden Cove)",
+	.l1i = {{ARRAY(B4K, 32, 8, MMU_TREE_PLRU, "CPUID Sapphire Rapids 00806F8: 256/8; policy as Skylake's"),
+		 ARRAY(B2M, 4, 8, MMU_TREE_PLRU, "CPUID Sapphire Rapids 00806F8: 32/8; policy as Skylake's")}},
+	.l1d =
+	    {{ARRAY(
+		  B4K,
+		  16, 6, MMU_LRU,
+		  "Intel: 96; CPUID Granite Rapids 00A06D1: 96/6 (Sapphire Rapids' says 64/4: conflict); LRU assumed"),
+	      ARRAY(B2M, 8, 4, MMU_TREE_PLRU, "CPUID Sapphire Rapids 00806F8: 32/4; policy as Skylake's"),
+	      ARRAY(B1G, 1, 8, MMU_TREE_PLRU, "CPUID Sapphire Rapids 00806F8: 8, full; policy as Skylake's")}},
+	.l2 = {{ARRAY(B4K | B2M, 128, 8, MMU_TREE_PLRU,
+		      "CPUID Sapphire Rapids 00806F8: 1024/8, 4K and 2M; policy assumed"),
+		ARRAY(B4K | B1G, 128, 8, MMU_TREE_PLRU,
+		      "CPUID Sapphire Rapids 00806F8: 1024/8, 4K and 1G; policy assumed")}},
+	.psc = INTEL_PSC,
+	.cost = {.l2_hit_cycles = 7,
+		 .walk_step_near = 12,
+		 .walk_step_far = 41,
+		 .walkers = 4,
+		 .source =
+		     "NewMemLat Golden Cove (+7, +12..26, +33..41 at 512 MiB); 4 walkers: Golden Cove disclosure, "
+		     "at second hand"},
+	.pcid = true,
+    },
+    {.name = NULL},
+};
+
+static bool name_equal(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+const struct cpu_preset *cpu_preset_find(const char *name)
+{
+	for (const struct cpu_preset *p = cpu_presets; p->name; p++)
+		if (name_equal(p->name, name))
+			return p;
+	return NULL;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mmu/tlb.c - associative arrays of any geometry: victims, filling, dropping. Lookup is inline in tlb.h, where the
+ * structure is drawn and the invariants are numbered.
+ *
+ * Replacement
+ *   LRU     the set's list, most recent first; the victim is its last.
+ *   FIFO    the same list, but a hit does not move an entry.
+ *   random  a xorshift generator with a fixed seed: equal runs give equal misses.
+ *   tree    tree-PLRU. Ways that are no power of two are `group`s of one (12 ways: 3 groups of 4), the victim is taken
+ *           from the group after the one used last: "(MRU+1)%3PLRU4", as Skylake's STLB does.
+ *
+ *           node 1                 a node's bit points away from the half used last;
+ *          /      \                the victim is where the bits lead
+ *       node 2   node 3
+ *       /   \    /   \
+ *      w0   w1  w2   w3
+ *
+ * Sources: TLB;DR (USENIX Security 2022) and its tool's README for the policies of Intel's TLBs.
+ */
+#include <string.h>
+
+#include "mmu/tlb.h"
+
+#define LIB_PANIC(text) __builtin_trap()
+#include "lib/assert.h"
+
+/* ---- size and layout ---- */
+
+static u32 array_buckets(const struct tlb_array_config *cfg)
+{
+	u32 entries = (u32)cfg->sets * cfg->ways, n = 1;
+
+	while (n < 4 * entries)
+		n *= 2;
+	return cfg->ways > TLB_SCAN_WAYS ? n : 0;
+}
+
+u64 tlb_array_bytes(const struct tlb_array_config *cfg)
+{
+	u64 entries = (u64)cfg->sets * cfg->ways, buckets = array_buckets(cfg);
+	u64 bytes = entries * (2 * sizeof(u64) + sizeof(u8)) + (entries + cfg->sets) * sizeof(struct tlb_link) +
+		    cfg->sets * sizeof(struct tlb_tree);
+
+	if (buckets)
+		bytes += (buckets + entries) * sizeof(u16);
+	return ALIGN_UP(bytes, 64);
+}
+
+static void array_reset(struct tlb_array *a)
+{
+	u32 sets = a->set_mask + 1;
+
+	for (u32 set = 0; set < sets; set++) {
+		u32 head = a->entries + set;
+
+		a->link[head] = (struct tlb_link){head, head};
+		for (u32 i = set * a->ways; i < (set + 1) * a->ways; i++) {
+			a->link[i] = (struct tlb_link){i, i};
+			tlb_list_move(a->link, i, head);
+		}
+	}
+}
+
+u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, struct tlb_census *census, u8 *mem)
+{
+	u32 sets = cfg->sets, entries = sets * cfg->ways, buckets = array_buckets(cfg);
+	u8 *end = mem + tlb_array_bytes(cfg);
+
+	ASSERT(sets && cfg->ways && !(sets & (sets - 1)) && entries + sets < TLB_NONE);
+	ASSERT(cfg->replace != MMU_TREE_PLRU || cfg->ways <= 64);
+	memset(mem, 0, end - mem);
+	*a = (struct tlb_array){.census = census,
+				.entries = entries,
+				.ways = cfg->ways,
+				.set_mask = sets - 1,
+				.index_bits = __builtin_ctz(sets),
+				.random = 2463534242u,
+				.replace = cfg->replace,
+				.index = cfg->index,
+				.tree_bits = __builtin_ctz(cfg->ways)};
+	a->tag = (u64 *)mem;
+	a->data = a->tag + entries;
+	a->tree = (struct tlb_tree *)(a->data + entries);
+	a->link = (struct tlb_link *)(a->tree + sets);
+	a->hold = (u8 *)(a->link + entries + sets);
+	if (buckets) {
+		a->bucket = (u16 *)(a->link + entries + sets);
+		a->chain = a->bucket + buckets;
+		a->hold = (u8 *)(a->chain + entries);
+		a->hash_shift = 64 - __builtin_ctz(buckets);
+		memset(a->bucket, 0xff, buckets * sizeof(u16)); /* TLB_NONE */
+	}
+	array_reset(a);
+	return end;
+}
+
+/* ---- victims ---- */
+
+void tlb_tree_touch(struct tlb_array *a, u32 i)
+{
+	u32 set = tlb_array_set(a, tlb_tag_vpn(a->tag[i])), way = i - set * a->ways;
+	struct tlb_tree *t = &a->tree[set];
+	u32 node = 1;
+
+	t->group = way >> a->tree_bits;
+	for (int bit = a->tree_bits - 1; bit >= 0; bit--) {
+		u32 half = (way >> bit) & 1;
+		u64 mask = 1ull << ((t->group << a->tree_bits) + node);
+
+		t->away = half ? t->away & ~mask : t->away | mask;
+		node = 2 * node + half;
+	}
+}
+
+static u32 tree_victim(const struct tlb_array *a, u32 set)
+{
+	const struct tlb_tree *t = &a->tree[set];
+	u32 leaves = 1u << a->tree_bits, node = 1;
+	u32 group = t->group + 1 == a->ways >> a->tree_bits ? 0 : t->group + 1;
+
+	while (node < leaves)
+		node = 2 * node + ((t->away >> ((group << a->tree_bits) + node)) & 1);
+	return (group << a->tree_bits) + node - leaves;
+}
+
+static u32 random_victim(struct tlb_array *a)
+{
+	a->random ^= a->random << 13;
+	a->random ^= a->random >> 17;
+	a->random ^= a->random << 5;
+	return (u64)a->random * a->ways >> 32;
+}
+
+/* Tree and random: an empty way, or the policy's; the next one that is not held if that one is. */
+static u32 way_victim(struct tlb_array *a, u32 set)
+{
+	u32 first = set * a->ways, way, i;
+
+	for (i = first; i < first + a->ways; i++)
+		if (!a->tag[i])
+			return i;
+	way = a->replace == MMU_TREE_PLRU ? tree_victim(a, set) : random_victim(a);
+	for (u32 n = 0, w = way; n < a->ways; n++) {
+		if (!a->hold[first + w])
+			return first + w;
+		w = w + 1 == a->ways ? 0 : w + 1;
+	}
+	return first + way;
+}
+
+/* LRU and FIFO: the list's last. A held one has no place in the order until it is released: it goes to the front.
+ * When all are held the turn ends where it began, at the one that was last. */
+static u32 list_victim(struct tlb_array *a, u32 set)
+{
+	u32 head = a->entries + set;
+
+	for (u32 n = 0; n < a->ways; n++) {
+		u32 i = a->link[head].prev;
+
+		if (!a->hold[i])
+			return i;
+		tlb_list_move(a->link, i, head);
+	}
+	return a->link[head].prev;
+}
+
+static u32 array_victim(struct tlb_array *a, u32 set)
+{
+	return a->replace == MMU_LRU || a->replace == MMU_FIFO ? list_victim(a, set) : way_victim(a, set);
+}
+
+/* ---- filling and dropping ---- */
+
+static void window_forget(struct tlb_window *w, const struct tlb_array *a, u32 i)
+{
+	for (u32 slot = 0; slot < ARRAY_SIZE(w->slot); slot++)
+		if (w->slot[slot].array == a && w->slot[slot].i == i)
+			w->slot[slot].array = NULL;
+}
+
+static void chain_remove(struct tlb_array *a, u32 i)
+{
+	u16 *at = &a->bucket[tlb_array_bucket(a, a->tag[i])];
+
+	while (*at != i)
+		at = &a->chain[*at];
+	*at = a->chain[i];
+}
+
+/* Empties entry i where it stands in its list. */
+static void array_remove(struct tlb_array *a, u32 i)
+{
+	unsigned kind = tlb_tag_kind(a->tag[i]);
+
+	if (a->bucket)
+		chain_remove(a, i);
+	if (unlikely(a->hold[i])) {
+		window_forget(a->window, a, i);
+		a->hold[i] = 0;
+	}
+	if (!--a->census->count[kind])
+		a->census->present &= ~(1u << kind);
+	a->tag[i] = 0;
+}
+
+void tlb_array_drop(struct tlb_array *a, u32 i)
+{
+	u32 head = a->entries + tlb_array_set(a, tlb_tag_vpn(a->tag[i])), last = a->link[head].prev;
+
+	array_remove(a, i);
+	if (i != last)
+		tlb_list_move(a->link, i, last);
+}
+
+u32 tlb_array_put(struct tlb_array *a, u64 tag, u64 data)
+{
+	unsigned kind = tlb_tag_kind(tag);
+	u32 set = tlb_array_set(a, tlb_tag_vpn(tag)), i = array_victim(a, set);
+
+	if (a->tag[i])
+		array_remove(a, i);
+	a->tag[i] = tag;
+	a->data[i] = data;
+	if (a->bucket) {
+		u16 *bucket = &a->bucket[tlb_array_bucket(a, tag)];
+
+		a->chain[i] = *bucket;
+		*bucket = i;
+	}
+	a->census->count[kind]++;
+	a->census->present |= 1u << kind;
+	if (a->replace == MMU_FIFO)
+		tlb_list_move(a->link, i, a->entries + set);
+	else
+		tlb_touch(a, i);
+	return i;
+}
+
+u64 tlb_array_drop_if(struct tlb_array *a, u64 mask, u64 match)
+{
+	u64 dropped = 0;
+
+	for (u32 i = 0; i < a->entries; i++) {
+		if (!a->tag[i] || (a->tag[i] & mask) != match)
+			continue;
+		tlb_array_drop(a, i);
+		dropped++;
+	}
+	return dropped;
+}
+
+void tlb_window_flush(struct tlb_window *w)
+{
+	for (;;) {
+		u32 oldest = ARRAY_SIZE(w->slot);
+
+		for (u32 slot = 0; slot < ARRAY_SIZE(w->slot); slot++)
+			if (w->slot[slot].array &&
+			    (oldest == ARRAY_SIZE(w->slot) || w->entered[slot] < w->entered[oldest]))
+				oldest = slot;
+		if (oldest == ARRAY_SIZE(w->slot))
+			return;
+		tlb_window_leave(w, oldest);
+	}
+}
+
+/* ---- levels ---- */
+
+u64 tlb_level_bytes(const struct tlb_level_config *cfg)
+{
+	u64 bytes = 0;
+
+	for (u32 n = 0; n < MMU_MAX_ARRAYS && cfg->array[n].ways; n++)
+		bytes += tlb_array_bytes(&cfg->array[n]);
+	return bytes;
+}
+
+/* A size that several arrays hold goes to the one that the VPN bits above the set index choose. */
+static void level_place(struct tlb_level *l, const struct tlb_level_config *cfg, unsigned size)
+{
+	struct tlb_place *p = &l->place[size];
+	u32 nr = 0;
+
+	for (u32 n = 0; n < l->nr; n++)
+		if (cfg->array[n].sizes & 1u << size)
+			p->i[nr++] = n;
+	ASSERT(!(nr & (nr - 1)));
+	p->held = nr != 0;
+	p->mask = nr ? nr - 1 : 0;
+	p->shift = nr ? l->array[p->i[0]].index_bits : 0;
+}
+
+u8 *tlb_level_init(struct tlb_level *l, const struct tlb_level_config *cfg, struct tlb_window *window, u8 *mem)
+{
+	memset(l, 0, sizeof(*l));
+	for (; l->nr < MMU_MAX_ARRAYS && cfg->array[l->nr].ways; l->nr++) {
+		struct tlb_array *a = &l->array[l->nr];
+
+		mem = tlb_array_init(a, &cfg->array[l->nr], &l->census, mem);
+		a->window = window;
+	}
+	for (unsigned size = 0; size < MMU_NSIZES; size++)
+		level_place(l, cfg, size);
+	return mem;
+}
+
+unsigned tlb_level_size(const struct tlb_level *l, unsigned size)
+{
+	for (unsigned s = size + 1; s-- > 0;)
+		if (l->place[s].held)
+			return s;
+	return MMU_NSIZES;
+}
+
+u64 tlb_level_drop_if(struct tlb_level *l, u64 mask, u64 match)
+{
+	u64 dropped = 0;
+
+	for (u32 n = 0; n < l->nr && l->census.present; n++)
+		dropped += tlb_array_drop_if(&l->array[n], mask, match);
+	return dropped;
+}
+
+u64 tlb_level_drop_va(struct tlb_level *l, u64 va, unsigned pcid, bool global)
+{
+	u64 dropped = 0;
+
+	for (u32 left = l->census.present; left; left &= left - 1) {
+		unsigned kind = __builtin_ctz(left), size = tlb_kind_size(kind);
+		u64 vpn = va >> tlb_size_shift(size);
+		struct tlb_array *a = tlb_level_array(l, size, vpn);
+		u32 i = tlb_array_find(a, tlb_tag_make(va, kind, pcid), vpn);
+
+		if (i == TLB_NONE || (kind & TLB_GLOBAL && !global))
+			continue;
+		tlb_array_drop(a, i);
+		dropped++;
+	}
+	return dropped;
+}
