@@ -66,6 +66,8 @@ struct backing_ops {
 /* size in bytes (it may change: vm_file_resize). order: the folio order that the page cache holds the file in
  * (0 = single pages): a fault maps up to the fault-around window. Returns NULL on -ENOMEM. Reference count 1. */
 struct address_space *vm_file_create(struct vm *vm, u64 size, const struct backing_ops *ops, void *ctx);
+/* The file behind a shared anonymous map, a memfd, /dev/shm: its pages begin as zeroes, each at its first touch. */
+struct address_space *shmem_file_create(struct vm *vm, u64 bytes);
 void vm_file_get(struct address_space *f);
 void vm_file_put(struct address_space *f);
 void vm_file_resize(struct address_space *f, u64 size);

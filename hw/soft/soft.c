@@ -22,6 +22,7 @@ struct hw_cpu {
 	struct hw_machine *machine;
 	unsigned id;
 	struct mmu_cpu *mmu;
+	void *percpu; /* mm/'s */
 };
 
 struct hw_machine {
@@ -171,6 +172,11 @@ unsigned hw_features(struct hw_cpu *cpu)
 	unsigned features = HW_NX | HW_PGE | HW_GBPAGES | HW_SMEP | HW_SMAP;
 
 	return cpu->machine->cfg.pcid ? features | HW_PCID | HW_INVPCID : features;
+}
+
+void **hw_percpu(struct hw_cpu *cpu)
+{
+	return &cpu->percpu;
 }
 
 u64 hw_read_cr3(struct hw_cpu *cpu)
