@@ -153,13 +153,11 @@ static const char *parse_address(const char *text, u64 *va)
 	bool hex = prefix || digits[strspn(digits, "0123456789")] != '\0';
 	char *end;
 
-	if (text[0] == '\0')
-		return "an address is missing:";
 	if (!isxdigit((unsigned char)digits[0]) || digits[strspn(digits, "0123456789abcdefABCDEF")] != '\0')
-		return "not a hexadecimal or decimal number:";
+		return "not a hexadecimal or decimal number";
 	errno = 0;
 	*va = strtoull(digits, &end, hex ? 16 : 10);
-	return errno == ERANGE ? "larger than 64 bits:" : NULL;
+	return errno == ERANGE ? "larger than 64 bits" : NULL;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -200,9 +198,13 @@ int cmd_explain(int argc, char **argv)
 	const char *wrong;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &e);
-	wrong = parse_address(e.text != NULL ? e.text : "", &e.va);
+	if (e.text == NULL || e.text[0] == '\0') {
+		fprintf(stderr, "quire explain: an address is missing\n");
+		return EXIT_QUIRE;
+	}
+	wrong = parse_address(e.text, &e.va);
 	if (wrong != NULL) {
-		fprintf(stderr, "quire explain: %s '%s'\n", wrong, e.text != NULL ? e.text : "");
+		fprintf(stderr, "quire explain: %s: '%s'\n", wrong, e.text);
 		return EXIT_QUIRE;
 	}
 	return explain(&e);

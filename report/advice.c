@@ -167,7 +167,7 @@ static void advise_walks(struct view *v)
 		say_thp(v, g);
 		say_bloat(v, v->thp);
 	} else if (leaves_little(huge_left, walks)) {
-		fprintf(v->out, ", and only %s pages help: they leave %s of those.",
+		fprintf(v->out, ", and %s%s pages leave %s of those.", v->thp != NULL ? "only " : "",
 			result_kind(v->huge) == MACHINE_1G ? "1G" : "2M", fmt_percent(huge_left, walks).s);
 		say_hugetlb(v, g);
 		say_bloat(v, v->huge);

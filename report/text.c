@@ -288,7 +288,7 @@ static void put_regions(const struct screen *s)
 	fprintf(s->out, "Where page walks come from");
 	bold_off(s);
 	fprintf(s->out, " (%s: share of its walks", s->base->name);
-	fprintf(s->out, s->r->nr_machines > 1 ? "; others: what is left of %s's)\n" : ")\n", s->base->name);
+	fprintf(s->out, s->r->nr_machines > 1 ? "; others: left of %s's)\n" : ")\n", s->base->name);
 	for (unsigned i = 0; i < nr; i++)
 		if (i == 0 || 100 * result_region_walks(&s->base->region[top[i]]) >= all)
 			put_region(s, top[i], all);

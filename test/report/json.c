@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/report/json.c - the JSON report against its documentation, in both directions, and against the run it came
+ * from. argv[1]: docs/json.md.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/report.h"
+#include "test/report/synthetic.h"
+
+static const char *doc_path;
+static struct synthetic syn;
+
+static void print_json(FILE *out, const struct sim_result *r)
+{
+	assert_int_equal(report_json(out, r), 0);
+}
+
+/* Every counter of the run gets a value of its own, so that no two fields can be mixed up unseen. */
+static void fill(void)
+{
+	u64 n = 1000;
+
+	synthetic_init(&syn);
+	syn.result.nr_machines = 1;
+	syn.result.nr_regions = 1;
+	strcpy(syn.result.program.left_names[0], "/bin/ls");
+	for (u64 *p = (u64 *)&syn.machine[0].mmu; (char *)p < (char *)(&syn.machine[0].mmu + 1); p++)
+		*p = n++;
+	for (u64 *p = syn.machine[0].faults; p <= &syn.machine[0].frames_copied; p++)
+		*p = n++;
+	syn.region_result[0][0] = (struct sim_region_result){{1, 2}, 3, 4, 5, 6};
+}
+
+static json_t *load(void)
+{
+	char *text = synthetic_text(&syn, print_json);
+	json_error_t error;
+	json_t *v = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+
+	if (v == NULL)
+		fail_msg("line %d: %s", error.line, error.text);
+	free(text);
+	return v;
+}
+
+/* Paths of all leaves of v ("machines[].mmu.walks.data") become keys of the object `to`. */
+static void flatten(const char *path, json_t *v, json_t *to)
+{
+	const char *key;
+	char below[256];
+	size_t i;
+	json_t *item;
+
+	if (json_is_object(v)) {
+		json_object_foreach(v, key, item)
+		{
+			snprintf(below, sizeof(below), "%s%s%s", path, *path ? "." : "", key);
+			flatten(below, item, to);
+		}
+	} else if (json_is_array(v)) {
+		assert_true(json_array_size(v) > 0);
+		snprintf(below, sizeof(below), "%s[]", path);
+		json_array_foreach(v, i, item) flatten(below, item, to);
+	} else {
+		json_object_set_new(to, path,
+				    json_string(json_is_integer(v)   ? "integer"
+						: json_is_boolean(v) ? "boolean"
+								     : "string"));
+	}
+}
+
+/* Rows "| `path` | type | ..." of the documentation. */
+static json_t *documented(void)
+{
+	FILE *in = fopen(doc_path, "r");
+	json_t *to = json_object();
+	char line[1024], path[256], type[32];
+
+	assert_non_null(in);
+	while (fgets(line, sizeof(line), in) != NULL)
+		if (sscanf(line, "| `%255[^`]` | %31[a-z]", path, type) == 2)
+			json_object_set_new(to, path, json_string(type));
+	fclose(in);
+	return to;
+}
+
+static void every_field_is_documented(void **state)
+{
+	json_t *doc = documented(), *v, *out = json_object(), *type;
+	const char *path;
+
+	fill();
+	v = load();
+	flatten("", v, out);
+	assert_true(json_object_size(out) > 80);
+	json_object_foreach(out, path, type) if (!json_equal(type, json_object_get(doc, path)))
+	    fail_msg("%s (%s) is written but not documented so", path, json_string_value(type));
+	json_object_foreach(doc, path, type) if (!json_equal(type, json_object_get(out, path)))
+	    fail_msg("%s (%s) is documented but not written so", path, json_string_value(type));
+	json_decref(out);
+	json_decref(doc);
+	json_decref(v);
+}
+
+static json_int_t integer(json_t *v, const char *a, const char *b, const char *c)
+{
+	v = json_object_get(v, a);
+	if (b != NULL)
+		v = json_object_get(v, b);
+	if (c != NULL)
+		v = json_object_get(v, c);
+	assert_true(json_is_integer(v));
+	return json_integer_value(v);
+}
+
+static void values_are_the_runs(void **state)
+{
+	const struct sim_machine_result *r = &syn.machine[0];
+	json_t *v, *m;
+
+	fill();
+	v = load();
+	m = json_array_get(json_object_get(v, "machines"), 0);
+	assert_int_equal(integer(m, "mmu", "lookups", "data"), r->mmu.lookups[0]);
+	assert_int_equal(integer(m, "mmu", "l1_miss", "fetch"), r->mmu.l1_miss[1]);
+	assert_int_equal(integer(m, "mmu", "l2_miss", "data"), r->mmu.l2_miss[0]);
+	assert_int_equal(integer(m, "mmu", "walks", "fetch"), r->mmu.walks[1]);
+	assert_int_equal(integer(m, "mmu", "walk_faults", "data"), r->mmu.walk_faults[0]);
+	assert_int_equal(integer(m, "mmu", "walk_steps", "pt"), r->mmu.walk_steps[1]);
+	assert_int_equal(integer(m, "mmu", "walk_steps", "pml5"), r->mmu.walk_steps[5]);
+	assert_int_equal(integer(m, "mmu", "fills", "1g"), r->mmu.fills[2]);
+	assert_int_equal(integer(m, "faults", "zero_read", NULL), r->faults[VM_FAULT_ZERO_READ]);
+	assert_int_equal(integer(m, "faults", "cow_reuse", NULL), r->faults[VM_FAULT_COW_REUSE]);
+	assert_int_equal(integer(m, "faults", "no_memory", NULL), r->faults[VM_FAULT_NOMEM]);
+	assert_int_equal(integer(m, "populated", "stack", NULL), r->populated[VM_FAULT_STACK]);
+	assert_int_equal(integer(m, "faults_by_size", "2m", NULL), r->faults_by_order[1]);
+	assert_int_equal(integer(m, "minflt", NULL, NULL), r->minflt);
+	assert_int_equal(integer(m, "frames_copied", NULL, NULL), r->frames_copied);
+	assert_int_equal(integer(v, "program", "instructions", NULL), 1000000000);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(v, "argv"), 2)), "numbers");
+	json_decref(v);
+}
+
+static void same_input_same_bytes(void **state)
+{
+	char *a, *b;
+
+	fill();
+	a = synthetic_text(&syn, print_json);
+	syn.result.elapsed_s = 1.25;
+	b = synthetic_text(&syn, print_json);
+	assert_string_equal(a, b);
+	free(a);
+	free(b);
+}
+
+/* An argument that is not UTF-8, and quotes, still give valid JSON. */
+static void any_bytes_in_arguments(void **state)
+{
+	char *argv[] = {(char *)"caf\xe9", (char *)"\"\\\n", (char *)"\xc3\xa9", NULL};
+	json_t *v, *list;
+
+	fill();
+	syn.result.argv = argv;
+	v = load();
+	list = json_object_get(v, "argv");
+	assert_string_equal(json_string_value(json_array_get(list, 0)), "caf\\xe9");
+	assert_string_equal(json_string_value(json_array_get(list, 1)), argv[1]);
+	assert_string_equal(json_string_value(json_array_get(list, 2)), argv[2]);
+	json_decref(v);
+}
+
+static void full_device_is_an_error(void **state)
+{
+	FILE *out = fopen("/dev/full", "w");
+
+	fill();
+	assert_non_null(out);
+	assert_int_equal(report_json(out, &syn.result), -1);
+	fclose(out);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_field_is_documented), cmocka_unit_test(values_are_the_runs),
+	    cmocka_unit_test(same_input_same_bytes),     cmocka_unit_test(any_bytes_in_arguments),
+	    cmocka_unit_test(full_device_is_an_error),
+	};
+
+	doc_path = argv[argc - 1];
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/report/synthetic.c - a made-up run for the report's tests.
+ */
+#include "test/report/synthetic.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void synthetic_init(struct synthetic *s)
+{
+	static const char *const machine_name[SYN_MACHINES] = {
+	    "4k", "thp", "2m", "1g", "4k,cpu=zen4", "thp,pcid=off", "2m,cpu=zen4", "1g,ram=8G"};
+	static const char *const region_name[SYN_REGIONS] = {"[anon]",           "[heap]",         "[stack]",
+							     "/usr/lib/libx.so", "/data/table.db", "[other]"};
+	static char *argv[] = {(char *)"sort", (char *)"-n", (char *)"numbers", NULL};
+
+	memset(s, 0, sizeof(*s));
+	for (unsigned i = 0; i < SYN_REGIONS; i++) {
+		struct sim_region *g = &s->region[i];
+
+		snprintf(g->name, sizeof(g->name), "%s", region_name[i]);
+		g->kind = (u8)i;
+		g->start = 0x10000000 * (u64)(i + 1);
+		g->end = g->start + 0x8000000;
+		g->peak_bytes = 0x8000000;
+	}
+	for (unsigned i = 0; i < SYN_MACHINES; i++) {
+		struct sim_machine_result *m = &s->machine[i];
+
+		snprintf(m->name, sizeof(m->name), "%s", machine_name[i]);
+		snprintf(m->cpu, sizeof(m->cpu), "%s", strstr(m->name, "zen4") ? "zen4" : "zen3");
+		snprintf(m->thp, sizeof(m->thp), "%s", strncmp(m->name, "thp", 3) == 0 ? "always" : "never");
+		m->ram_bytes = strstr(m->name, "8G") ? 8ull << 30 : 16ull << 30;
+		m->peak_rss_bytes = 512ull << 20;
+		m->region = s->region_result[i];
+	}
+	s->result = (struct sim_result){
+	    .argv = argv,
+	    .program = {.instructions = 1000000000, .data_accesses = 400000000, .processes = 1, .threads = 1},
+	    .region = s->region,
+	    .nr_regions = SYN_REGIONS,
+	    .machine = s->machine,
+	    .nr_machines = 4,
+	};
+}
+
+void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles)
+{
+	s->region_result[m][region].walks[0] += walks;
+	s->machine[m].mmu.l2_miss[0] += walks;
+	s->machine[m].mmu.walks[0] += walks;
+	s->machine[m].mmu.walk_cycles_min += walks;
+	s->machine[m].mmu.walk_cycles_max += walks * cycles;
+}
+
+char *synthetic_text(const struct synthetic *s, void (*print)(FILE *out, const struct sim_result *r))
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	print(out, &s->result);
+	fclose(out);
+	return text;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/report/synthetic.h - a made-up run for the report's tests: four machines, one region a kind, all counters zero
+ * until a test sets them.
+ */
+#ifndef TEST_REPORT_SYNTHETIC_H
+#define TEST_REPORT_SYNTHETIC_H
+
+#include <stdio.h>
+
+#include "sim/counters.h"
+
+enum { SYN_4K, SYN_THP, SYN_2M, SYN_1G, SYN_MACHINES = 8 };
+/* Regions 0..5 have the kind of the same number. */
+#define SYN_REGIONS 6
+
+struct synthetic {
+	struct sim_result result;
+	struct sim_region region[SYN_REGIONS];
+	struct sim_machine_result machine[SYN_MACHINES];
+	struct sim_region_result region_result[SYN_MACHINES][SYN_REGIONS];
+};
+
+void synthetic_init(struct synthetic *s);
+/* Region's walks on machine m, counted in the machine's totals too; `cycles` (at most) each. */
+void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles);
+/* What print writes, NUL-terminated; free() it. */
+char *synthetic_text(const struct synthetic *s, void (*print)(FILE *out, const struct sim_result *r));
+
+#endif
