@@ -80,9 +80,9 @@ static u64 place(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, struct
 		return addr;
 	if (flags & MAP_HUGETLB)
 		return hint_or_search(mm, addr, len, PMD_SIZE);
-	if (file)
+	if (file && !file->shmem)
 		ret = thp_search(mm, addr, len, pgoff << PAGE_SHIFT);
-	else if (!(flags & MAP_SHARED) && !addr && IS_ALIGNED(len, PMD_SIZE))
+	else if (!file && !(flags & MAP_SHARED) && !addr && IS_ALIGNED(len, PMD_SIZE))
 		ret = thp_search(mm, 0, len, 0);
 	return ret ? ret : hint_or_search(mm, addr, len, PAGE_SIZE);
 }
@@ -136,21 +136,25 @@ static int check_hugetlb(unsigned flags, struct address_space *file, u64 *len)
 	return 0;
 }
 
-static int check_mmap(const struct mm_struct *mm, u64 len, unsigned flags, struct address_space *file, u64 pgoff)
+/* What Linux checks before it looks for a place, and after. */
+static int check_size(const struct mm_struct *mm, u64 len, u64 pgoff)
+{
+	if (!len)
+		return -ENOMEM; /* rounding it up to a page overflowed */
+	if (pgoff + (len >> PAGE_SHIFT) < pgoff)
+		return -EOVERFLOW;
+	return mm->areas.count > vm_max_map_count(mm->vm) ? -ENOMEM : 0;
+}
+
+static int check_kind(u64 len, unsigned flags, struct address_space *file, u64 pgoff)
 {
 	unsigned type = flags & MAP_TYPE;
 
-	if (!len)
-		return -ENOMEM; /* rounding it up to a page overflowed */
-	if (pgoff + (len >> PAGE_SHIFT) < pgoff || (file && pgoff + (len >> PAGE_SHIFT) > MAX_FILE_PAGES))
+	if (file && pgoff + (len >> PAGE_SHIFT) > MAX_FILE_PAGES)
 		return -EOVERFLOW;
-	if (mm->areas.count > vm_max_map_count(mm->vm))
-		return -ENOMEM;
 	if (type != MAP_SHARED && type != MAP_PRIVATE)
 		return -EINVAL;
-	if (flags & MAP_GROWSDOWN && (file || type == MAP_SHARED))
-		return -EINVAL;
-	return 0;
+	return flags & MAP_GROWSDOWN && (file || type == MAP_SHARED) ? -EINVAL : 0;
 }
 
 /* Maps vmg's range, whatever was there before. Returns 0, -ENOMEM or -EINVAL; then nothing has changed. */
@@ -187,7 +191,7 @@ static long do_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len,
 	struct vma_merge_struct vmg = {.mm = mm, .flags = make_vm_flags(prot, flags)};
 	int err;
 
-	err = check_mmap(mm, len, flags, file, pgoff);
+	err = check_size(mm, len, pgoff);
 	if (err)
 		return err;
 	addr = get_unmapped_area(mm, addr, len, flags, file, pgoff);
@@ -195,11 +199,14 @@ static long do_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len,
 		return addr;
 	if (flags & MAP_FIXED_NOREPLACE && vma_intersects(mm, addr, addr + len))
 		return -EEXIST;
+	err = check_kind(len, flags, file, pgoff);
+	if (err)
+		return err;
 	if (flags & MAP_HUGETLB && !IS_ALIGNED(addr, PMD_SIZE))
 		return -EINVAL;
 
 	if (shared_anon) {
-		file = vm_file_create(mm->vm, len, NULL, NULL);
+		file = shmem_file_create(mm->vm, len);
 		if (!file)
 			return -ENOMEM;
 		pgoff = 0;

@@ -8,8 +8,9 @@
  *   DONTUNMAP    |- - - -|  ...  |=======|          the old range stays, empty
  *   old_len 0    |=======|  ...  |=======|          shared memory is mapped once more, nothing moves
  *
- * Source: Linux 6.12 mm/mremap.c. One difference: the arguments are checked before MREMAP_FIXED unmaps its target, so
- * that a call that is refused has changed nothing. The range that moves must lie in one area (6.17 lifts that).
+ * Source: Linux 6.12 mm/mremap.c. One difference, which is 6.17's order: all arguments are checked before anything is
+ * looked up or unmapped, so that a call that is refused has changed nothing. The range that moves must lie in one area
+ * (6.17 lifts that).
  */
 #include "mm/vma.h"
 #include "mm/tlb.h"
@@ -135,27 +136,20 @@ static long move_to(struct remap *r, struct vm_area_struct *vma)
 /* The caller named the place (MREMAP_FIXED) or wants the old range kept. */
 static long mremap_to(struct remap *r, struct vm_area_struct *vma)
 {
-	u64 new_end = r->new_addr + r->new_len;
-	int err;
+	int err = check_resize(r, vma);
 
-	if (!IS_ALIGNED(r->new_addr, PAGE_SIZE) || r->new_len > TASK_SIZE || r->new_addr > TASK_SIZE - r->new_len)
-		return -EINVAL;
-	if (r->addr + r->old_len > r->new_addr && new_end > r->addr)
-		return -EINVAL;
-	if (r->mm->areas.count + 5 >= vm_max_map_count(r->mm->vm))
-		return -ENOMEM;
-	err = check_resize(r, vma);
 	if (!err && r->flags & MREMAP_DONTUNMAP && !may_expand_vm(r->mm, r->old_len >> PAGE_SHIFT))
 		err = -ENOMEM;
 	if (!err && r->flags & MREMAP_FIXED)
-		err = do_munmap(r->cpu, r->mm, r->new_addr, new_end);
+		err = do_munmap(r->cpu, r->mm, r->new_addr, r->new_addr + r->new_len);
 	if (!err && r->old_len > r->new_len) {
 		err = do_munmap(r->cpu, r->mm, r->addr + r->new_len, r->addr + r->old_len);
 		r->old_len = r->new_len;
 	}
 	if (err)
 		return err;
-	return move_to(r, vma_lookup(r->mm, r->addr));
+	vma = vma_lookup(r->mm, r->addr);
+	return vma ? move_to(r, vma) : -EFAULT; /* with old_len 0 the target may have been the source */
 }
 
 /* ---- growing ---- */
@@ -183,7 +177,18 @@ static long grow(struct remap *r, struct vm_area_struct *vma)
 
 /* ---- mremap ---- */
 
-static int check_flags(const struct remap *r)
+/* The place that the caller names is one, and clear of the old range. Two areas may each be cut in three: refuse while
+ * that could fail halfway. */
+static int check_target(const struct remap *r)
+{
+	if (!IS_ALIGNED(r->new_addr, PAGE_SIZE) || r->new_len > TASK_SIZE || r->new_addr > TASK_SIZE - r->new_len)
+		return -EINVAL;
+	if (r->addr + r->old_len > r->new_addr && r->new_addr + r->new_len > r->addr)
+		return -EINVAL;
+	return r->mm->areas.count + 5 >= vm_max_map_count(r->mm->vm) ? -ENOMEM : 0;
+}
+
+static int check_arguments(const struct remap *r)
 {
 	unsigned known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 
@@ -191,7 +196,9 @@ static int check_flags(const struct remap *r)
 		return -EINVAL;
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(r->flags & MREMAP_MAYMOVE))
 		return -EINVAL;
-	return r->flags & MREMAP_DONTUNMAP && r->old_len != r->new_len ? -EINVAL : 0;
+	if (r->flags & MREMAP_DONTUNMAP && r->old_len != r->new_len)
+		return -EINVAL;
+	return r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? check_target(r) : 0;
 }
 
 /* MAP_HUGETLB memory moves and shrinks by whole huge pages, and does not grow. */
@@ -237,7 +244,7 @@ long vm_mremap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 old_len, 
 			  .new_addr = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? new_addr : 0,
 			  .flags = flags};
 	struct vm_area_struct *vma;
-	long ret = check_flags(&r);
+	long ret = check_arguments(&r);
 
 	if (!ret)
 		ret = do_mremap(&r);
