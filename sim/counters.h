@@ -18,6 +18,7 @@ struct sim_program {
 	u32 execs_left;          /* processes that called execve and left the simulation */
 	u32 lost;                /* threads whose producer vanished (killed): their stream ends where they died */
 	char left_names[8][256]; /* the first of the programs that left, "" ends */
+	u32 malformed;           /* streams that broke the rules of event.h and were closed: should be 0 */
 };
 
 enum sim_region_kind { REGION_ANON, REGION_HEAP, REGION_STACK, REGION_FILE_TEXT, REGION_FILE_DATA, REGION_OTHER };
@@ -60,6 +61,7 @@ struct sim_machine_result {
 	u64 context_switches;
 	u64 thp_alloc, thp_fallback, thp_split;
 	u64 frames_cleared, frames_copied; /* 4K frames */
+	u64 mismatches;                    /* the program's kernel and ours disagreed on a call: should be 0 */
 	struct sim_region_result *region;  /* [sim_result.nr_regions] */
 	char error[256];                   /* "" or why this machine stopped early (out of memory) */
 };

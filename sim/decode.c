@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/decode.c - a stream of words becomes events. The words come from a process that may be wild: any bytes are
+ * possible, and may change while they are read. So each word is copied once and checked in the copy; nothing is used
+ * that was not checked here; a stream that breaks a rule is closed, and the rest goes on.
+ *
+ *   words --> run of EV_ENTER --> batch[] --> machine by machine, each its whole batch: its TLBs stay in the host's
+ * caches
+ *        \--> long event      --> part[]  --> process.c
+ *
+ * What is checked: the type is known; the number of payload words is that of the type (a name may follow where one is
+ * expected); addresses and lengths lie below SIM_TASK_SIZE and do not wrap; maps are whole pages; EV_ENTER has a kind
+ * and a slot of that kind's window; a thread says who it is first, and runs in a space before it touches memory.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/internal.h"
+#include "sim/xalloc.h"
+
+#define MAX_TOUCH 0x7ffff000ull /* bytes: Linux's limit of one read or write (MAX_RW_COUNT) */
+
+/* ---- short events ---- */
+
+/* rwx: exactly read, write or both, with a data slot; or fetch, with a fetch slot. */
+static bool enter_valid(u64 w)
+{
+	unsigned rwx = ev_enter_rwx(w), slot = ev_enter_slot(w);
+	bool fetch = slot >= MMU_WINDOW_DATA;
+
+	return (w & 0xe00) == 0 && (fetch ? rwx == EVR_FETCH : rwx >= EVR_READ && rwx < EVR_FETCH);
+}
+
+/* Takes the run of EV_ENTER words at the start of words[0..n), at most a batch. Returns its length, or 0: malformed. */
+static size_t take_enters(struct sim *s, struct stream *t, const u64 *words, size_t n)
+{
+	size_t len = 0;
+
+	n = min(n, (size_t)SIM_BATCH);
+	if (t->state != STREAM_LIVE || !t->process->space)
+		return 0;
+	for (; len < n; len++) {
+		u64 w = ((const volatile u64 *)words)[len];
+
+		if (w & 1)
+			break;
+		if (!enter_valid(w))
+			return 0;
+		s->batch[len] = w;
+	}
+	s->program.events += len;
+	for_each_machine(s, m) machine_run(m, t, s->batch, len);
+	return len;
+}
+
+/* ---- long events ---- */
+
+static bool range_valid(u64 start, u64 len)
+{
+	return start < SIM_TASK_SIZE && len <= SIM_TASK_SIZE - start;
+}
+
+static bool map_valid(const struct ev_map *e)
+{
+	return range_valid(e->start, e->len) && e->len > 0 && e->start >= PAGE_SIZE &&
+	       IS_ALIGNED(e->start | e->len | e->offset, PAGE_SIZE) && e->size < 1ull << 62 && e->offset < 1ull << 62;
+}
+
+static bool remap_valid(const struct ev_remap *e)
+{
+	return range_valid(e->old_start, e->old_len) && range_valid(e->new_start, e->new_len) && e->new_len > 0 &&
+	       e->new_start >= PAGE_SIZE && IS_ALIGNED(e->old_start | e->new_start, PAGE_SIZE);
+}
+
+static bool exec_done_valid(const struct ev_exec_done *e)
+{
+	return range_valid(e->sp, 0) && range_valid(e->strings_start, e->strings_len) && e->strings_len <= MAX_TOUCH &&
+	       range_valid(e->bss_clear_start, e->bss_clear_len) && e->bss_clear_len <= MAX_TOUCH &&
+	       range_valid(e->interp_clear_start, e->interp_clear_len) && e->interp_clear_len <= MAX_TOUCH &&
+	       range_valid(e->brk_start, 0) && (e->sp >= e->strings_start || e->strings_start - e->sp <= MAX_TOUCH);
+}
+
+/* A NUL-padded name of at most n words. */
+static const char *name_take(char out[256], const u64 *words, unsigned n)
+{
+	size_t bytes = min((size_t)n * sizeof(u64), (size_t)255);
+
+	memcpy(out, words, bytes);
+	out[bytes] = 0;
+	return out;
+}
+
+/* Running totals never fall; the difference goes to the program's totals. */
+static int take_counts(struct sim *s, struct stream *t, const struct ev_counts *e)
+{
+	struct ev_counts *c = &t->counts;
+
+	if (e->instructions < c->instructions || e->data_accesses < c->data_accesses ||
+	    e->fetch_page_changes < c->fetch_page_changes)
+		return -1;
+	s->program.instructions += e->instructions - c->instructions;
+	s->program.data_accesses += e->data_accesses - c->data_accesses;
+	s->program.fetch_page_changes += e->fetch_page_changes - c->fetch_page_changes;
+	*c = *e;
+	return 0;
+}
+
+/* The window is empty from here on (event.h): every long event but EV_COUNTS. */
+static void empty_window(struct sim *s, struct stream *t)
+{
+	for_each_machine(s, m) machine_enter_kernel(m, t);
+}
+
+/* Events of a thread that runs in a space; sizes are right. p: payload, n words. */
+static int take_memory_event(struct sim *s, struct stream *t, unsigned type, u64 arg, const u64 *p, unsigned n)
+{
+	const struct ev_range *range = (const void *)p;
+	char name[256];
+
+	switch (type) {
+	case EV_MAP:
+		if (!map_valid((const void *)p))
+			return -1;
+		name_take(name, p + EV_PAYLOAD_WORDS(struct ev_map), n - EV_PAYLOAD_WORDS(struct ev_map));
+		return process_map(s, t, (const void *)p, name, arg);
+	case EV_REMAP:
+		return remap_valid((const void *)p) ? process_remap(s, t, (const void *)p) : -1;
+	case EV_EXEC_DONE:
+		return exec_done_valid((const void *)p) ? process_exec_done(s, t, (const void *)p) : -1;
+	case EV_FORK:
+		return process_fork(s, t, (const void *)p);
+	}
+	if (!range_valid(range->start, range->len))
+		return -1;
+	switch (type) {
+	case EV_UNMAP:
+		return process_unmap(s, t, range);
+	case EV_PROTECT:
+		return process_protect(s, t, range, arg);
+	case EV_BRK:
+		return process_brk(s, t, range);
+	case EV_ADVISE:
+		return process_advise(s, t, range, arg);
+	default: /* EV_TOUCH */
+		return range->len <= MAX_TOUCH ? process_touch(s, t, (const void *)p, arg) : -1;
+	}
+}
+
+/* Any long event; sizes are right. */
+static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, const u64 *p, unsigned n)
+{
+	char name[256];
+
+	if (type == EV_CLOCK && t->state == STREAM_FRESH)
+		return 0;
+	if (type == EV_COUNTS)
+		return t->state == STREAM_LIVE ? take_counts(s, t, (const void *)p) : 0;
+	if (type == EV_THREAD)
+		return t->state == STREAM_FRESH ? process_thread(s, t, (const void *)p) : -1;
+	if (t->state != STREAM_LIVE)
+		return -1;
+	if (t->process->space)
+		empty_window(s, t);
+	switch (type) {
+	case EV_CLOCK:
+		return 0;
+	case EV_SYSCALL:
+		s->program.syscalls++;
+		return 0;
+	case EV_EXEC:
+		return process_exec(s, t);
+	case EV_EXIT:
+		name_take(name, p + EV_PAYLOAD_WORDS(struct ev_exit), n - EV_PAYLOAD_WORDS(struct ev_exit));
+		return process_exit(s, t, arg, name);
+	default:
+		return t->process->space ? take_memory_event(s, t, type, arg, p, n) : -1;
+	}
+}
+
+/* Payload of each type, words; and whether a name may follow. */
+static const struct {
+	u8 words, name;
+} shape[EV_NR] = {
+    [EV_COUNTS] = {EV_PAYLOAD_WORDS(struct ev_counts), 0}, [EV_CLOCK] = {EV_PAYLOAD_WORDS(struct ev_clock), 0},
+    [EV_TOUCH] = {EV_PAYLOAD_WORDS(struct ev_touch), 0},   [EV_SYSCALL] = {0, 0},
+    [EV_MAP] = {EV_PAYLOAD_WORDS(struct ev_map), 1},       [EV_UNMAP] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_PROTECT] = {EV_PAYLOAD_WORDS(struct ev_range), 0}, [EV_REMAP] = {EV_PAYLOAD_WORDS(struct ev_remap), 0},
+    [EV_BRK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},     [EV_ADVISE] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_EXEC] = {EV_PAYLOAD_WORDS(struct ev_exec), 1},     [EV_EXEC_DONE] = {EV_PAYLOAD_WORDS(struct ev_exec_done), 0},
+    [EV_FORK] = {EV_PAYLOAD_WORDS(struct ev_fork), 0},     [EV_THREAD] = {EV_PAYLOAD_WORDS(struct ev_thread), 0},
+    [EV_EXIT] = {EV_PAYLOAD_WORDS(struct ev_exit), 1},
+};
+
+static bool header_valid(u64 w)
+{
+	unsigned type = ev_type(w), n = ev_words(w);
+
+	return type > EV_ENTER && type < EV_NR &&
+	       (n == shape[type].words || (shape[type].name && n > shape[type].words));
+}
+
+/* May the event in part[] be taken, or is it another ring's turn first (pump.c)? */
+static bool may_take(const struct sim *s, const struct stream *t)
+{
+	const struct ev_thread *e = (const void *)(t->part + 1);
+
+	if (!t->ordered)
+		return true;
+	if (ev_type(t->part[0]) == EV_CLOCK)
+		return t->part[1] <= t->granted_tick;
+	if (ev_type(t->part[0]) == EV_THREAD)
+		return e->parent_pid == 0 || t->granted_birth || process_find(s, e->pid);
+	return true;
+}
+
+/* ---- streams ---- */
+
+static void stream_close(struct sim *s, struct stream *t)
+{
+	s->program.malformed++;
+	if (t->state == STREAM_LIVE)
+		process_exit(s, t, EVX_LOST, "");
+	t->state = STREAM_BAD;
+}
+
+/* Moves words into part[] until the long event there is whole. Returns how many; -1: malformed. */
+static long assemble(struct stream *t, const u64 *words, size_t n)
+{
+	size_t taken = 0, want;
+
+	if (t->nr_part == 0) {
+		t->part[t->nr_part++] = words[taken++];
+		if (!header_valid(t->part[0]))
+			return -1;
+	}
+	want = 1 + ev_words(t->part[0]) - t->nr_part;
+	want = min(want, n - taken);
+	memcpy(t->part + t->nr_part, words + taken, want * sizeof(u64));
+	t->nr_part += want;
+	return taken + want;
+}
+
+size_t stream_take(struct sim *s, struct stream *t, const u64 *words, size_t n)
+{
+	size_t i = 0;
+
+	t->waits = false;
+	while (t->state != STREAM_BAD && (i < n || t->nr_part > 0)) {
+		if (t->nr_part == 0 && !(((const volatile u64 *)words)[i] & 1)) {
+			size_t run = take_enters(s, t, words + i, n - i);
+
+			if (run == 0)
+				stream_close(s, t);
+			i += run;
+			continue;
+		}
+		long part = assemble(t, words + i, n - i);
+
+		if (part < 0) {
+			stream_close(s, t);
+			break;
+		}
+		i += part;
+		if (t->nr_part < 1 + ev_words(t->part[0]))
+			break;
+		if (!may_take(s, t)) {
+			t->waits = true;
+			return i;
+		}
+		unsigned payload = t->nr_part - 1;
+
+		t->nr_part = 0;
+		if (take_event(s, t, ev_type(t->part[0]), ev_arg(t->part[0]), t->part + 1, payload) != 0)
+			stream_close(s, t);
+	}
+	return t->state == STREAM_BAD ? n : i;
+}
+
+struct stream *stream_get(struct sim *s, unsigned index)
+{
+	if (index >= SIM_MAX_STREAMS)
+		return NULL;
+	while (s->cap_streams <= index)
+		s->stream = xgrow(s->stream, &s->cap_streams, sizeof(struct stream *));
+	while (s->nr_streams <= index)
+		s->stream[s->nr_streams++] = NULL;
+	if (!s->stream[index]) {
+		s->stream[index] = xcalloc(1, sizeof(struct stream));
+		s->stream[index]->index = index;
+	}
+	return s->stream[index];
+}
+
+void stream_end(struct sim *s, struct stream *t)
+{
+	unsigned index = t->index;
+
+	if (t->state == STREAM_LIVE)
+		process_exit(s, t, EVX_LOST, "");
+	*t = (struct stream){.index = index};
+}

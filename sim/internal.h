@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/internal.h - the structures of the simulator, and what its files offer to each other.
+ *
+ *   struct sim
+ *     |-- stream[]   one a ring: a thread's events, checked      decode.c, pump.c (order)
+ *     |-- process    pids; each runs in a space                  process.c
+ *     |-- space[]    an address space as the program sees it     process.c, regions.c
+ *     |-- file[]     what was mapped, by device and inode        process.c
+ *     `-- machine[]  one simulated computer each                 machine.c
+ *           |-- hw, vm          RAM, CPUs, the OS half
+ *           |-- mm[space]       that space's mm_struct here
+ *           |-- file[file]      that file's page cache here
+ *           `-- cpu[64]         what each CPU runs
+ *
+ * Everything left of machine[] is about the program and the same for all machines. An event is decoded once, changes
+ * the program's state once (process.c), and is then carried out by each machine in turn.
+ *
+ * Each guest thread has a CPU of its own, the same number in every machine, while fewer than 64 are alive; beyond that
+ * threads share CPUs, and a CPU that changes threads switches address spaces as an operating system would.
+ */
+#ifndef SIM_INTERNAL_H
+#define SIM_INTERNAL_H
+
+#include "hw/soft/soft.h"
+#include "sim/regions.h"
+#include "sim/sim.h"
+#include "sim/touch.h"
+#include "trace/event.h"
+
+#define SIM_TASK_SIZE   0x800000000000ull /* user addresses are below (47 bits) */
+#define SIM_MAX_WORDS   256               /* of one event, its first word included */
+#define SIM_BATCH       4096              /* short events that a machine takes in one go */
+#define SIM_MAX_STREAMS 65536u
+
+/* ---- the program's side ---- */
+
+struct space {
+	u32 id;             /* index in sim.space[], reused */
+	u32 users;          /* processes that run in it: more than one after vfork */
+	u64 brk_start, brk; /* 0: not placed yet */
+	struct region_map map;
+};
+
+struct process {
+	u64 pid;
+	u32 birth;   /* 0 = first */
+	u32 threads; /* streams attached now */
+	struct space *space;
+	struct process *next;
+};
+
+struct file {
+	u64 dev, ino;
+	u64 size;   /* bytes, as of the latest map */
+	bool shmem; /* memfd, /dev/shm, shared /dev/zero */
+};
+
+enum stream_state {
+	STREAM_FRESH, /* before EV_THREAD, or after EV_EXIT */
+	STREAM_LIVE,
+	STREAM_BAD, /* malformed: its words are thrown away */
+};
+
+struct stream {
+	unsigned index;
+	enum stream_state state;
+	u64 tid;
+	u64 serial; /* of this thread, never reused */
+	unsigned cpu;
+	struct process *process;
+	struct ev_counts counts; /* totals so far */
+	/* Long event under assembly: words may come in any pieces. */
+	u64 part[SIM_MAX_WORDS];
+	unsigned nr_part;
+	/* pump.c: order between rings. */
+	bool ordered;       /* its events wait for their tick */
+	u64 granted_tick;   /* it may take events up to this tick */
+	bool granted_birth; /* it may start although its parent's EV_FORK was not seen */
+	bool waits;         /* its next event waits: part[] holds it */
+	u64 waits_since;    /* pass in which that began */
+	bool owns_tick;     /* it waits at the tick of its own mapping event, not at one that it saw */
+};
+
+struct sim {
+	struct machine *machine;
+	unsigned nr_machines;
+	struct stream **stream;
+	unsigned nr_streams, cap_streams;
+	struct process *processes; /* alive, newest first */
+	struct space **space;      /* by id, NULL = free */
+	unsigned nr_spaces, cap_spaces;
+	struct file *file;
+	unsigned nr_files, cap_files;
+	struct region_table regions;
+	struct sim_program program;
+	u64 cpus_used; /* bit n: CPU n has a thread */
+	u64 next_serial;
+	u64 pass; /* pump.c: passes over the rings so far */
+	u32 next_birth;
+	struct sim_result result;
+	u64 batch[SIM_BATCH];
+};
+
+/* ---- machine.c ---- */
+
+struct machine_cpu {
+	struct hw_cpu *hw;
+	struct mmu_cpu *mmu;
+	struct mm_struct *mm; /* loaded; NULL: none */
+	u64 serial;           /* thread that ran last */
+	const struct mmu_counters *counters;
+	u64 walks[2], walk_cycles_min, walk_cycles_max; /* of counters, those already given to a region */
+};
+
+struct machine_space {
+	struct mm_struct *mm;
+	u64 rss_pages, table_bytes; /* as last sampled */
+};
+
+struct machine {
+	struct sim *sim;
+	struct sim_machine_config cfg;
+	struct hw_machine *hw;
+	struct vm *vm;
+	struct machine_cpu cpu[HW_SOFT_CPUS];
+	struct machine_space *space; /* by space id */
+	unsigned cap_spaces;
+	struct address_space **file; /* by file index, NULL = not made yet */
+	unsigned cap_files;
+	struct space *running; /* whose events mm/ is working on */
+	bool faulted;          /* since the last sample */
+	struct touch_table touch;
+	struct sim_region_result *region; /* by region index */
+	u64 *region_huge;                 /* huge bytes now */
+	unsigned nr_regions;
+	u64 rss_pages, table_bytes; /* over all spaces, as last sampled */
+	u64 peak_rss_pages, peak_table_bytes, peak_untouched_bytes;
+	u64 mismatches;
+	char error[256]; /* not empty: this machine has stopped */
+};
+
+/* Returns 0, or -1 with errno. */
+int machine_init(struct machine *m, struct sim *s, const struct sim_machine_config *cfg);
+void machine_destroy(struct machine *m);
+/* The machines that still run. */
+#define for_each_machine(s, m)                                                                                         \
+	for (struct machine *m = (s)->machine; m < (s)->machine + (s)->nr_machines; m++)                               \
+		if (m->error[0] == 0)
+
+/* What the program did, one call a kind of event. t: the thread that did it. */
+void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n); /* EV_ENTER words, valid */
+void machine_enter_kernel(struct machine *m, struct stream *t);
+void machine_touch(struct machine *m, struct stream *t, u64 start, u64 len, bool write);
+void machine_populate(struct machine *m, struct stream *t, u64 start, u64 len);
+/* file: index in sim.file[], or -1: anonymous. e->flags holds MAP_FIXED. */
+void machine_map(struct machine *m, struct stream *t, const struct ev_map *e, int file, bool stack);
+/* The file's size is known anew. */
+void machine_file_resize(struct machine *m, unsigned file);
+void machine_unmap(struct machine *m, struct stream *t, u64 start, u64 len);
+void machine_protect(struct machine *m, struct stream *t, u64 start, u64 len, unsigned prot);
+void machine_remap(struct machine *m, struct stream *t, const struct ev_remap *e);
+void machine_set_brk(struct machine *m, struct space *sp, u64 start);
+void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk); /* old: the break before */
+void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int advice);
+void machine_space_create(struct machine *m, struct space *sp);
+void machine_space_fork(struct machine *m, struct stream *t, struct space *child);
+/* Its last process left it. */
+void machine_space_destroy(struct machine *m, struct space *sp);
+void machine_thread_exit(struct machine *m, struct stream *t);
+/* Between machine.c and machine_map.c. machine_enter: t's CPU runs t's space from here on; mm/ may be called. */
+struct machine_cpu *machine_enter(struct machine *m, struct stream *t);
+void machine_leave_space(struct machine *m, struct space *sp);
+void machine_huge_gone(struct machine *m, u32 space, u64 va);
+void machine_huge_copied(struct machine *m, u32 from, u64 va, struct space *to, u64 new_va);
+void machine_out_of_memory(struct machine *m);
+void machine_stop_if_full(struct machine *m);
+/* Takes the sizes of sp into the totals and the peaks. */
+void machine_sample(struct machine *m, struct space *sp);
+
+/* ---- process.c: the program's side of each long event. Return 0, or -1 when the event makes no sense ---- */
+
+int process_thread(struct sim *s, struct stream *t, const struct ev_thread *e);
+int process_fork(struct sim *s, struct stream *t, const struct ev_fork *e);
+int process_exec(struct sim *s, struct stream *t);
+int process_exec_done(struct sim *s, struct stream *t, const struct ev_exec_done *e);
+int process_map(struct sim *s, struct stream *t, const struct ev_map *e, const char *path, u64 evm);
+int process_unmap(struct sim *s, struct stream *t, const struct ev_range *e);
+int process_protect(struct sim *s, struct stream *t, const struct ev_range *e, unsigned prot);
+int process_remap(struct sim *s, struct stream *t, const struct ev_remap *e);
+int process_brk(struct sim *s, struct stream *t, const struct ev_range *e);
+int process_advise(struct sim *s, struct stream *t, const struct ev_range *e, int advice);
+int process_touch(struct sim *s, struct stream *t, const struct ev_touch *e, unsigned rwx);
+/* how: EVX_*. name: the program that it became (EVX_EXEC), may be "". */
+int process_exit(struct sim *s, struct stream *t, unsigned how, const char *name);
+/* The living process with this pid, the newest if the number came again; NULL. */
+struct process *process_find(const struct sim *s, u64 pid);
+void process_free_all(struct sim *s);
+
+/* ---- result.c ---- */
+
+void result_free(struct sim *s);
+
+/* ---- decode.c ---- */
+
+/* Takes words of a stream. Returns how many: fewer than n only when the stream waits (t->waits). */
+size_t stream_take(struct sim *s, struct stream *t, const u64 *words, size_t n);
+/* The stream with this index, made if new. NULL: index too large. */
+struct stream *stream_get(struct sim *s, unsigned index);
+/* The end of what a stream has to say; a thread still alive in it is lost. The stream is as new. */
+void stream_end(struct sim *s, struct stream *t);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/machine.c - one simulated computer runs a thread's accesses: the TLBs, the page faults, and where both come from.
+ *
+ *   EV_ENTER --> mmu_access --OK--> [walked? its region pays] [huge? the page is touched] --> next
+ *                   ^  \
+ *                   |   #PF --> vm_fault --0--> retry
+ *                   +-----------------'  \--SIGSEGV, SIGBUS--> the program had it too, or came late: next
+ *                                         \--no memory--> this machine stops
+ *
+ * Invariants
+ *  1. mm/ is entered with hw_this_cpu() = the thread's CPU and `running` = its space (machine_enter).
+ *  2. A CPU holds an mm only while its space lives: machine_space_destroy switches it away first.
+ *  3. rss_pages and table_bytes are sums over the spaces as last sampled. Memory grows in faults and shrinks in mapping
+ *     events, each sampled before and after, so the peaks are exact and do not depend on how events come in batches.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim/internal.h"
+#include "sim/xalloc.h"
+
+#define MAX_RETRIES 8 /* a fault that cures nothing so often will never: counted as a mismatch */
+
+/* ---- regions ---- */
+
+static void more_huge(struct machine *m, u32 region, u64 chunks)
+{
+	struct sim_region_result *r = &m->region[region];
+
+	m->region_huge[region] += chunks * PMD_SIZE;
+	r->peak_huge_bytes = max(r->peak_huge_bytes, m->region_huge[region]);
+}
+
+static void huge_appeared(struct machine *m, u64 va, unsigned order, u32 region)
+{
+	u64 size = PAGE_SIZE << order, start = ALIGN_DOWN(va, size), chunks = 0;
+
+	for (u64 at = start; at < start + size; at += PMD_SIZE)
+		chunks += touch_set_huge(&m->touch, m->running->id + 1, at, region);
+	more_huge(m, region, chunks);
+}
+
+void machine_huge_gone(struct machine *m, u32 space, u64 va)
+{
+	u32 region = touch_clear_huge(&m->touch, space + 1, va);
+
+	if (region != REGION_NONE)
+		m->region_huge[region] -= PMD_SIZE;
+}
+
+void machine_huge_copied(struct machine *m, u32 from, u64 va, struct space *to, u64 new_va)
+{
+	u32 region = region_find(&to->map, new_va);
+
+	if (region == REGION_NONE)
+		return;
+	machine_huge_gone(m, to->id, new_va);
+	touch_copy(&m->touch, from + 1, va, to->id + 1, new_va, region);
+	more_huge(m, region, 1);
+}
+
+/* A fault was handled at va of the running space: its region has it. The huge zero page is nobody's memory. */
+static void fault_seen(struct machine *m, const struct vm_event *ev)
+{
+	u32 region = region_find(&m->running->map, ev->va);
+
+	m->faulted = true;
+	if (region == REGION_NONE)
+		return;
+	if (ev->type == VM_EV_FAULT)
+		m->region[region].faults++;
+	if (!hw_soft_fault_failed(ev->cause))
+		region_grow(&m->sim->regions, region, ev->va);
+	if (ev->order >= HPAGE_PMD_ORDER && ev->cause != VM_FAULT_ZERO_READ)
+		huge_appeared(m, ev->va, ev->order, region);
+}
+
+static void observe(void *ctx, const struct vm_event *ev)
+{
+	struct machine *m = ctx;
+
+	if (ev->type == VM_EV_FAULT || ev->type == VM_EV_POPULATE)
+		fault_seen(m, ev);
+	else if (ev->type == VM_EV_THP_SPLIT)
+		machine_huge_gone(m, m->running->id, ev->va);
+}
+
+/* Room for the figures of every region there is. */
+static void fit_regions(struct machine *m)
+{
+	unsigned nr = m->nr_regions, want = m->sim->regions.nr;
+
+	if (likely(nr >= want))
+		return;
+	want = max(want, 2 * nr);
+	m->region = xcheck(reallocarray(m->region, want, sizeof(*m->region)));
+	m->region_huge = xcheck(reallocarray(m->region_huge, want, sizeof(*m->region_huge)));
+	memset(m->region + nr, 0, (want - nr) * sizeof(*m->region));
+	memset(m->region_huge + nr, 0, (want - nr) * sizeof(*m->region_huge));
+	m->nr_regions = want;
+}
+
+/* ---- a machine ---- */
+
+int machine_init(struct machine *m, struct sim *s, const struct sim_machine_config *cfg)
+{
+	struct hw_soft_config hw = {
+	    .preset = cfg->preset,
+	    .ram_bytes = cfg->ram_bytes,
+	    .pcid = cfg->pcid,
+	    .oracle = cfg->oracle,
+	    .observe = observe,
+	    .ctx = m,
+	};
+	struct vm_config vm = {
+	    .thp = cfg->thp,
+	    .anon_order = cfg->anon_order,
+	    .pagecache_cold = cfg->pagecache_cold,
+	    .pcid = cfg->pcid,
+	    .check = cfg->check,
+	};
+
+	m->sim = s;
+	m->cfg = *cfg;
+	m->hw = hw_soft_create(&hw);
+	if (!m->hw)
+		return -1;
+	vm.ram_base = hw_soft_ram(m->hw);
+	m->vm = vm_init(m->hw, &vm);
+	if (!m->vm) {
+		hw_soft_destroy(m->hw);
+		m->hw = NULL;
+		errno = ENOMEM;
+		return -1;
+	}
+	touch_init(&m->touch);
+	return 0;
+}
+
+/* mm/ lives in the machine's RAM and goes with it. */
+void machine_destroy(struct machine *m)
+{
+	if (!m->hw)
+		return;
+	hw_soft_destroy(m->hw);
+	touch_free(&m->touch);
+	free(m->space);
+	free(m->file);
+	free(m->region);
+	free(m->region_huge);
+}
+
+void machine_out_of_memory(struct machine *m)
+{
+	snprintf(m->error, sizeof(m->error),
+		 "out of memory: %llu MiB of RAM held %llu MiB of the program and no more; "
+		 "there is no reclaim yet, give it more with ram=SIZE",
+		 (unsigned long long)(m->cfg.ram_bytes >> 20), (unsigned long long)(m->rss_pages * PAGE_SIZE >> 20));
+}
+
+void machine_stop_if_full(struct machine *m)
+{
+	if (unlikely(hw_soft_counters(m->hw)->oom != 0))
+		machine_out_of_memory(m);
+}
+
+void machine_sample(struct machine *m, struct space *sp)
+{
+	struct machine_space *in = &m->space[sp->id];
+	struct vm_stat st;
+	u64 rss;
+
+	mm_stat(in->mm, &st);
+	rss = st.anon_pages + st.file_pages + st.shmem_pages;
+	m->rss_pages += rss - in->rss_pages;
+	m->table_bytes += st.table_bytes - in->table_bytes;
+	in->rss_pages = rss;
+	in->table_bytes = st.table_bytes;
+	m->peak_table_bytes = max(m->peak_table_bytes, m->table_bytes);
+	if (m->rss_pages >= m->peak_rss_pages) {
+		m->peak_rss_pages = m->rss_pages;
+		m->peak_untouched_bytes = touch_untouched_bytes(&m->touch);
+	}
+	m->faulted = false;
+}
+
+/* ---- CPUs ---- */
+
+static struct machine_cpu *cpu_of(struct machine *m, unsigned id)
+{
+	struct machine_cpu *c = &m->cpu[id];
+
+	if (unlikely(!c->hw)) {
+		c->hw = xcheck(hw_soft_cpu(m->hw, id));
+		c->mmu = hw_soft_mmu(c->hw);
+		c->counters = mmu_counters(c->mmu);
+	}
+	return c;
+}
+
+struct machine_cpu *machine_enter(struct machine *m, struct stream *t)
+{
+	struct machine_cpu *c = cpu_of(m, t->cpu);
+	struct mm_struct *mm = m->space[t->process->space->id].mm;
+
+	fit_regions(m);
+	m->running = t->process->space;
+	hw_soft_set_current(m->hw, c->hw);
+	if (c->serial != t->serial) {
+		mmu_window_flush(c->mmu);
+		c->serial = t->serial;
+	}
+	if (c->mm != mm) {
+		vm_switch(c->hw, mm);
+		c->mm = mm;
+	}
+	return c;
+}
+
+/* Lazily: CR3 stays, nothing of the space is used any more. */
+static void cpu_leave(struct machine *m, struct machine_cpu *c)
+{
+	hw_soft_set_current(m->hw, c->hw);
+	vm_switch(c->hw, NULL);
+	c->mm = NULL;
+}
+
+void machine_thread_exit(struct machine *m, struct stream *t)
+{
+	struct machine_cpu *c = cpu_of(m, t->cpu);
+
+	mmu_window_flush(c->mmu);
+	if (c->mm)
+		cpu_leave(m, c);
+}
+
+void machine_leave_space(struct machine *m, struct space *sp)
+{
+	struct mm_struct *mm = m->space[sp->id].mm;
+
+	for (unsigned i = 0; i < HW_SOFT_CPUS; i++)
+		if (m->cpu[i].mm == mm)
+			cpu_leave(m, &m->cpu[i]);
+}
+
+/* ---- accesses ---- */
+
+static void account_walk(struct machine *m, struct machine_cpu *c, u64 va, unsigned fetch)
+{
+	const struct mmu_counters *k = c->counters;
+	u32 region = region_find(&m->running->map, va);
+
+	if (region != REGION_NONE) {
+		struct sim_region_result *r = &m->region[region];
+
+		r->walks[fetch] += k->walks[fetch] - c->walks[fetch];
+		r->walk_cycles_min += k->walk_cycles_min - c->walk_cycles_min;
+		r->walk_cycles_max += k->walk_cycles_max - c->walk_cycles_max;
+	}
+	c->walks[fetch] = k->walks[fetch];
+	c->walk_cycles_min = k->walk_cycles_min;
+	c->walk_cycles_max = k->walk_cycles_max;
+}
+
+/* The access ended in #PF or #GP, as r says: handles it and tries again.
+ * Returns true when the access went through; false when it has no way (the program got a signal) or memory is full. */
+static bool machine_fault(struct machine *m, struct machine_cpu *c, u64 va, unsigned access, int slot,
+			  struct mmu_result *r)
+{
+	for (unsigned i = 0; i < MAX_RETRIES; i++) {
+		if (r->outcome == MMU_GP || vm_fault(c->hw, c->mm, va, r->error_code) != 0)
+			return false;
+		if (mmu_access(c->mmu, va, access, slot, r) == MMU_OK)
+			return true;
+	}
+	m->mismatches++;
+	return false;
+}
+
+static inline bool machine_access(struct machine *m, struct machine_cpu *c, u64 va, unsigned access, int slot)
+{
+	struct mmu_result r;
+
+	if (unlikely(mmu_access(c->mmu, va, access, slot, &r) != MMU_OK) && !machine_fault(m, c, va, access, slot, &r))
+		return false;
+	if (r.level_hit == 0)
+		account_walk(m, c, va, (access & MMU_KIND) == MMU_FETCH);
+	if (r.size != MMU_4K && m->touch.huge_chunks != 0)
+		touch_mark(&m->touch, m->running->id + 1, va);
+	return true;
+}
+
+void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n)
+{
+	static const u8 kind[8] = {[EVR_READ] = MMU_READ,
+				   [EVR_WRITE] = MMU_WRITE,
+				   [EVR_READ | EVR_WRITE] = MMU_WRITE,
+				   [EVR_FETCH] = MMU_FETCH};
+	struct machine_cpu *c = machine_enter(m, t);
+
+	for (size_t i = 0; i < n; i++) {
+		u64 w = words[i];
+
+		machine_access(m, c, ev_enter_va(w), kind[ev_enter_rwx(w)] | MMU_USER, ev_enter_slot(w));
+	}
+	if (m->faulted)
+		machine_sample(m, m->running);
+	machine_stop_if_full(m);
+}
+
+void machine_enter_kernel(struct machine *m, struct stream *t)
+{
+	mmu_window_flush(machine_enter(m, t)->mmu);
+}
+
+/* What copy_from_user and copy_to_user do: a page that cannot be had ends it (EFAULT). */
+void machine_touch(struct machine *m, struct stream *t, u64 start, u64 len, bool write)
+{
+	struct machine_cpu *c = machine_enter(m, t);
+
+	for (u64 va = start; va < start + len; va = ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE)
+		if (!machine_access(m, c, va, (write ? MMU_WRITE : MMU_READ) | MMU_AC, -1))
+			break;
+	if (m->faulted)
+		machine_sample(m, m->running);
+	machine_stop_if_full(m);
+}

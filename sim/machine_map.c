@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/machine_map.c - one simulated computer carries out what changes address spaces. The program's own kernel has done
+ * each of these already, with success and at these addresses, so ours is asked for the same with MAP_FIXED; where it
+ * refuses, the two disagree and a mismatch is counted.
+ *
+ * Each change is sampled before and after (machine.c, invariant 3).
+ */
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "sim/internal.h"
+#include "sim/xalloc.h"
+
+#define ADVICE_POPULATE_WRITE 23
+
+static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
+{
+	struct machine_cpu *c = machine_enter(m, t);
+
+	machine_sample(m, m->running);
+	return c;
+}
+
+/* result: what mm/ answered, wanted: what the program's kernel did. */
+static void change_end(struct machine *m, long result, long wanted)
+{
+	machine_sample(m, m->running);
+	machine_stop_if_full(m);
+	if (result != wanted && !m->error[0])
+		m->mismatches++;
+}
+
+/* The huge leaves of [start, end) go. */
+static void drop_huge(struct machine *m, struct space *sp, u64 start, u64 end)
+{
+	u64 *va;
+	size_t n = touch_list(&m->touch, sp->id + 1, start, end, &va);
+
+	for (size_t i = 0; i < n; i++)
+		machine_huge_gone(m, sp->id, va[i]);
+	free(va);
+}
+
+/* ---- spaces ---- */
+
+static struct machine_space *space_fit(struct machine *m, struct space *sp)
+{
+	unsigned old = m->cap_spaces;
+
+	while (m->cap_spaces <= sp->id)
+		m->space = xgrow(m->space, &m->cap_spaces, sizeof(*m->space));
+	for (; old < m->cap_spaces; old++)
+		m->space[old] = (struct machine_space){0};
+	return &m->space[sp->id];
+}
+
+void machine_space_create(struct machine *m, struct space *sp)
+{
+	struct machine_space *in = space_fit(m, sp);
+
+	in->mm = mm_create(m->vm);
+	if (!in->mm)
+		machine_out_of_memory(m);
+}
+
+void machine_space_fork(struct machine *m, struct stream *t, struct space *child)
+{
+	struct machine_cpu *c = change_begin(m, t);
+	struct machine_space *in = space_fit(m, child);
+	u64 *va;
+	size_t n;
+
+	if (mm_fork(c->hw, c->mm, &in->mm) != 0) {
+		machine_out_of_memory(m);
+		return;
+	}
+	n = touch_list(&m->touch, m->running->id + 1, 0, SIM_TASK_SIZE, &va);
+	for (size_t i = 0; i < n; i++)
+		machine_huge_copied(m, m->running->id, va[i], child, va[i]);
+	free(va);
+	machine_sample(m, child);
+	change_end(m, 0, 0);
+}
+
+void machine_space_destroy(struct machine *m, struct space *sp)
+{
+	struct machine_space *in = &m->space[sp->id];
+
+	machine_sample(m, sp);
+	m->running = sp;
+	machine_leave_space(m, sp);
+	mm_put(in->mm);
+	m->rss_pages -= in->rss_pages;
+	m->table_bytes -= in->table_bytes;
+	*in = (struct machine_space){0};
+	drop_huge(m, sp, 0, SIM_TASK_SIZE);
+}
+
+/* ---- files ---- */
+
+/* This machine's page cache of a file. NULL: no memory. */
+static struct address_space *file_get(struct machine *m, unsigned file)
+{
+	const struct file *f = &m->sim->file[file];
+	unsigned old = m->cap_files;
+
+	while (m->cap_files <= file)
+		m->file = xgrow(m->file, &m->cap_files, sizeof(*m->file));
+	for (; old < m->cap_files; old++)
+		m->file[old] = NULL;
+	if (!m->file[file])
+		m->file[file] =
+		    f->shmem ? shmem_file_create(m->vm, f->size) : vm_file_create(m->vm, f->size, NULL, NULL);
+	return m->file[file];
+}
+
+void machine_file_resize(struct machine *m, unsigned file)
+{
+	if (file < m->cap_files && m->file[file])
+		vm_file_resize(m->file[file], m->sim->file[file].size);
+}
+
+/* ---- areas ---- */
+
+static long map_file(struct machine *m, struct machine_cpu *c, const struct ev_map *e, struct address_space *f)
+{
+	return vm_mmap(c->hw, c->mm, e->start, e->len, e->prot, e->flags, f, e->offset >> PAGE_SHIFT);
+}
+
+void machine_map(struct machine *m, struct stream *t, const struct ev_map *e, int file, bool stack)
+{
+	struct machine_cpu *c = change_begin(m, t);
+	long got;
+
+	drop_huge(m, m->running, e->start, e->start + e->len);
+	if (stack) {
+		got = vm_stack(c->hw, c->mm, e->start + e->len, e->len, e->stack_rlimit);
+		change_end(m, got, 0);
+		return;
+	}
+	if (file >= 0) {
+		struct address_space *f = file_get(m, file);
+
+		got = f ? map_file(m, c, e, f) : -ENOMEM;
+	} else {
+		got = vm_mmap(c->hw, c->mm, e->start, e->len, e->prot, e->flags, NULL, 0);
+	}
+	change_end(m, got, e->start);
+}
+
+void machine_unmap(struct machine *m, struct stream *t, u64 start, u64 len)
+{
+	struct machine_cpu *c = change_begin(m, t);
+
+	drop_huge(m, m->running, start, start + len);
+	change_end(m, vm_munmap(c->hw, c->mm, start, len), 0);
+}
+
+void machine_protect(struct machine *m, struct stream *t, u64 start, u64 len, unsigned prot)
+{
+	struct machine_cpu *c = change_begin(m, t);
+
+	change_end(m, vm_mprotect(c->hw, c->mm, start, len, prot), 0);
+}
+
+/* Whole huge leaves move as they are where both addresses lie alike in 2M; all others are split by mm/. */
+static void remap_huge(struct machine *m, const struct ev_remap *e)
+{
+	struct space *sp = m->running;
+	u64 end = e->old_start + min(e->old_len, e->new_len), by = e->new_start - e->old_start, *va;
+	size_t n = touch_list(&m->touch, sp->id + 1, e->old_start, end, &va);
+
+	for (size_t i = 0; i < n && IS_ALIGNED(by, PMD_SIZE); i++)
+		if (va[i] >= e->old_start && va[i] + PMD_SIZE <= end)
+			machine_huge_copied(m, sp->id, va[i], sp, va[i] + by);
+	free(va);
+	drop_huge(m, sp, e->old_start, e->old_start + e->old_len);
+}
+
+void machine_remap(struct machine *m, struct stream *t, const struct ev_remap *e)
+{
+	struct machine_cpu *c = change_begin(m, t);
+	bool moves = e->new_start != e->old_start;
+	unsigned flags = moves ? e->flags | MREMAP_MAYMOVE | MREMAP_FIXED : 0;
+
+	if (moves) {
+		drop_huge(m, m->running, e->new_start, e->new_start + e->new_len);
+		remap_huge(m, e);
+	} else {
+		drop_huge(m, m->running, e->old_start + e->new_len, e->old_start + e->old_len);
+	}
+	change_end(m, vm_mremap(c->hw, c->mm, e->old_start, e->old_len, e->new_len, flags, e->new_start), e->new_start);
+}
+
+void machine_set_brk(struct machine *m, struct space *sp, u64 start)
+{
+	vm_set_brk(m->space[sp->id].mm, start);
+}
+
+void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk)
+{
+	struct machine_cpu *c = change_begin(m, t);
+
+	drop_huge(m, m->running, brk, old);
+	change_end(m, vm_brk(c->hw, c->mm, brk), brk);
+}
+
+void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int advice)
+{
+	struct machine_cpu *c = change_begin(m, t);
+
+	if (advice == MADV_DONTNEED)
+		drop_huge(m, m->running, start, start + len);
+	change_end(m, vm_madvise(c->hw, c->mm, start, len, advice), 0);
+}
+
+void machine_populate(struct machine *m, struct stream *t, u64 start, u64 len)
+{
+	u64 first = ALIGN_DOWN(start, PAGE_SIZE);
+
+	machine_advise(m, t, first, ALIGN_UP(start + len, PAGE_SIZE) - first, ADVICE_POPULATE_WRITE);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/parse.c - "thp,cpu=zen4,ram=2G": a machine in words.
+ *
+ *   name     thp       anonymous memory         meant for
+ *   4k       never     4K pages                 the baseline
+ *   thp      always    by Linux's THP rules     transparent_hugepage=always
+ *   madvise  madvise   the same, where asked    transparent_hugepage=madvise, most distributions
+ *   2m, 1g   never     2M, 1G pages             the most that page size could give
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sim/sim.h"
+
+#define RAM_DEFAULT_MAX (16ull << 30)
+#define RAM_MIN         (4ull << 20) /* vm_init */
+#define RAM_MAX         (1ull << 44)
+
+static const struct {
+	const char *name;
+	enum vm_thp thp;
+	u8 anon_order;
+} names[] = {
+    {"4k", VM_THP_NEVER, 0},
+    {"thp", VM_THP_ALWAYS, 0},
+    {"madvise", VM_THP_MADVISE, 0},
+    {"thp-madvise", VM_THP_MADVISE, 0},
+    {"2m", VM_THP_NEVER, HPAGE_PMD_ORDER},
+    {"1g", VM_THP_NEVER, HPAGE_PUD_ORDER},
+};
+
+int sim_size_parse(const char *text, u64 *bytes)
+{
+	static const char units[] = "KMGT";
+	u64 value = 0;
+	const char *p = text;
+	const char *unit;
+
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (u64)(*p - '0'), &value))
+			return -1;
+	if (p == text)
+		return -1;
+	unit = *p ? strchr(units, *p & ~0x20) : NULL;
+	if (*p) {
+		unsigned shift;
+
+		if (!unit || !*unit)
+			return -1;
+		shift = 10 * (unit - units + 1);
+		if (value > ~0ull >> shift)
+			return -1;
+		value <<= shift;
+		p++;
+	}
+	if (*p)
+		return -1;
+	*bytes = value;
+	return 0;
+}
+
+/* The host's RAM rounded up to whole GiB, at most 16 GiB. The machine's RAM is reserved, not taken: what is used of it
+ * are page tables and 32 bytes for each frame in use. */
+static u64 ram_default(void)
+{
+	u64 host = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGE_SIZE);
+
+	return min(ALIGN_UP(host, PUD_SIZE), RAM_DEFAULT_MAX);
+}
+
+/* The index of value in the nr choices, or -1. */
+static int choose(const char *value, const char *const *choice, int nr)
+{
+	for (int i = 0; i < nr; i++)
+		if (strcmp(value, choice[i]) == 0)
+			return i;
+	return -1;
+}
+
+static int fail(char err[256], const char *what, const char *value, const char *right)
+{
+	snprintf(err, 256, "%s: '%.60s' is not one of: %s", what, value, right);
+	return -1;
+}
+
+static int set_cpu(struct sim_machine_config *c, const char *value, char err[256])
+{
+	char all[160] = "";
+
+	c->preset = cpu_preset_find(value);
+	if (c->preset)
+		return 0;
+	for (const struct cpu_preset *p = cpu_presets; p->name; p++) {
+		strncat(all, p == cpu_presets ? "" : ", ", sizeof(all) - strlen(all) - 1);
+		strncat(all, p->name, sizeof(all) - strlen(all) - 1);
+	}
+	return fail(err, "cpu", value, all);
+}
+
+static int set_thp(struct sim_machine_config *c, const char *value, char err[256])
+{
+	static const char *const choice[] = {
+	    [VM_THP_NEVER] = "never", [VM_THP_MADVISE] = "madvise", [VM_THP_ALWAYS] = "always"};
+	int i = choose(value, choice, ARRAY_SIZE(choice));
+
+	if (i < 0)
+		return fail(err, "thp", value, "never, madvise, always");
+	c->thp = i;
+	return 0;
+}
+
+static int set_ram(struct sim_machine_config *c, const char *value, char err[256])
+{
+	if (sim_size_parse(value, &c->ram_bytes) == 0 && c->ram_bytes >= RAM_MIN && c->ram_bytes <= RAM_MAX)
+		return 0;
+	snprintf(err, 256, "ram: '%.60s' is not a size from 4M to 16T (512M, 4G, 4294967296)", value);
+	return -1;
+}
+
+static int set_switch(bool *to, const char *key, const char *value, const char *on, const char *off, char err[256])
+{
+	char right[64];
+
+	*to = strcmp(value, on) == 0;
+	if (*to || strcmp(value, off) == 0)
+		return 0;
+	snprintf(right, sizeof(right), "%s, %s", on, off);
+	return fail(err, key, value, right);
+}
+
+static int set_level(u8 *to, const char *key, const char *value, u8 max_level, char err[256])
+{
+	if (value[0] >= '0' && value[0] <= '0' + max_level && value[1] == 0) {
+		*to = value[0] - '0';
+		return 0;
+	}
+	snprintf(err, 256, "%s: '%.60s' is not a number from 0 to %u", key, value, max_level);
+	return -1;
+}
+
+static int set_key(struct sim_machine_config *c, const char *key, const char *value, char err[256])
+{
+	if (strcmp(key, "cpu") == 0)
+		return set_cpu(c, value, err);
+	if (strcmp(key, "thp") == 0)
+		return set_thp(c, value, err);
+	if (strcmp(key, "ram") == 0)
+		return set_ram(c, value, err);
+	if (strcmp(key, "pcid") == 0)
+		return set_switch(&c->pcid, key, value, "on", "off", err);
+	if (strcmp(key, "page-cache") == 0)
+		return set_switch(&c->pagecache_cold, key, value, "cold", "warm", err);
+	if (strcmp(key, "check") == 0)
+		return set_level(&c->check, key, value, 3, err);
+	if (strcmp(key, "oracle") == 0)
+		return set_level(&c->oracle, key, value, 1, err);
+	return fail(err, "machine", key, "cpu, thp, ram, pcid, page-cache, check, oracle");
+}
+
+static int set_name(struct sim_machine_config *c, const char *name, char err[256])
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(name, names[i].name) == 0) {
+			c->thp = names[i].thp;
+			c->anon_order = names[i].anon_order;
+			return 0;
+		}
+	}
+	return fail(err, "machine", name, "4k, thp, madvise, 2m, 1g");
+}
+
+int sim_machine_parse(const char *text, const struct sim_machine_config *defaults, struct sim_machine_config *out,
+		      char err[256])
+{
+	char copy[sizeof(out->name)], *rest = copy, *word;
+
+	if (strlen(text) >= sizeof(copy)) {
+		snprintf(err, 256, "machine: '%.40s...' is longer than %zu characters", text, sizeof(copy) - 1);
+		return -1;
+	}
+	strcpy(copy, text);
+	*out = defaults ? *defaults : (struct sim_machine_config){.pcid = true};
+	strcpy(out->name, text);
+	if (!out->preset)
+		out->preset = cpu_preset_find("zen3");
+	if (out->ram_bytes == 0)
+		out->ram_bytes = ram_default();
+	if (set_name(out, strsep(&rest, ","), err) != 0)
+		return -1;
+	while ((word = strsep(&rest, ",")) != NULL) {
+		char *value = strchr(word, '=');
+
+		if (!value) {
+			snprintf(err, 256, "machine: '%.60s' in '%.60s' is not key=value", word, text);
+			return -1;
+		}
+		*value++ = 0;
+		if (set_key(out, word, value, err) != 0)
+			return -1;
+	}
+	return 0;
+}

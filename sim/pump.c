@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/pump.c - from the rings of a running program to the streams, in the order of the program's clock.
+ *
+ *   ring 0:  e e e [clock 7] unmap e e ...        waits at 7 ...
+ *   ring 1:  e e e e e e ...                      ... until what ring 1 held when that was seen has been taken
+ *   ring 2:  (empty)                              an idle thread holds nobody up
+ *
+ * The rule (event.h): what a thread did before tick 7 is taken before what follows EV_CLOCK 7. A thread that did
+ * something before that tick has it in its ring when the tick is seen here. So: a pass takes from every ring all that
+ * is in it, up to a clock event that may not pass yet; after a full pass, the streams that waited since before the pass
+ * have seen everybody else catch up, and the one with the lowest tick goes on. Nobody waits for a thread to write
+ * something, so nothing can stop for good, whatever a ring holds and whoever has died.
+ *
+ * A child's stream waits in the same way for its parent's EV_FORK, as long as the parent is in the simulation and the
+ * child's own ring is open.
+ */
+#include "sim/internal.h"
+#include "trace/ring.h"
+
+/* A ring that wraps is read in two pieces. */
+#define PIECES 2
+/* Words after which sim_pump returns, so that the caller can show how far it is. */
+#define ENOUGH (1u << 20)
+
+/* Is the first event of these words, EV_COUNTS aside, one that changes a mapping? Then the EV_CLOCK before it is the
+ * tick that this thread made; else the thread only saw it. */
+static bool changes_mapping(const u64 *w, size_t n)
+{
+	size_t counts = 1 + EV_PAYLOAD_WORDS(struct ev_counts);
+
+	if (n > counts && ev_type(w[0]) == EV_COUNTS) {
+		w += counts;
+		n -= counts;
+	}
+	if (n == 0)
+		return false;
+	switch (ev_type(w[0])) {
+	case EV_MAP:
+	case EV_UNMAP:
+	case EV_PROTECT:
+	case EV_REMAP:
+	case EV_BRK:
+	case EV_ADVISE:
+	case EV_FORK:
+	case EV_EXEC:
+		return true;
+	}
+	return false;
+}
+
+/* Takes all that the ring holds now, as far as it may go. Returns the number of words. */
+static size_t drain(struct sim *s, struct stream *t, struct ring *r)
+{
+	bool waited = t->waits;
+	size_t taken = 0;
+
+	for (unsigned i = 0; i < PIECES; i++) {
+		const u64 *w;
+		size_t n = ring_peek(r, &w), used = stream_take(s, t, w, n);
+
+		ring_consume(r, used);
+		taken += used;
+		if (t->waits)
+			t->owns_tick = changes_mapping(w + used, n - used);
+		if (t->waits || n == 0)
+			break;
+	}
+	if (t->waits && (!waited || taken > 0))
+		t->waits_since = s->pass;
+	return taken;
+}
+
+/* Takes what is new in ring i. Returns the number of words. */
+static size_t pass_ring(struct sim *s, struct ring_hub *hub, unsigned i)
+{
+	struct ring *r = ring_get(hub, i);
+	struct stream *t = r || i < s->nr_streams ? stream_get(s, i) : NULL;
+	size_t taken;
+
+	if (!t)
+		return 0;
+	if (!r) {
+		if (t->ordered)
+			stream_end(s, t);
+		return 0;
+	}
+	t->ordered = true;
+	taken = drain(s, t, r);
+	if (!t->waits && ring_at_end(r)) {
+		stream_end(s, t);
+		ring_free(r);
+	}
+	return taken;
+}
+
+static size_t pass(struct sim *s, struct ring_hub *hub)
+{
+	unsigned nr = min(ring_count(hub), SIM_MAX_STREAMS);
+	size_t taken = 0;
+
+	s->pass++;
+	for (unsigned i = 0; i < nr; i++)
+		taken += pass_ring(s, hub, i);
+	return taken;
+}
+
+static bool waits_for_birth(const struct stream *t)
+{
+	return ev_type(t->part[0]) == EV_THREAD;
+}
+
+/* Of the streams that wait at a tick since before this pass: a has the right to go on before b. */
+static bool goes_first(const struct stream *a, const struct stream *b)
+{
+	return a->part[1] < b->part[1] || (a->part[1] == b->part[1] && a->owns_tick && !b->owns_tick);
+}
+
+/* After a pass: lets the first of the waiting go on, and all that have the same right. Returns whether there was one.
+ */
+static bool release(struct sim *s)
+{
+	struct stream *first = NULL;
+	bool any = false;
+
+	for (unsigned i = 0; i < s->nr_streams; i++) {
+		struct stream *t = s->stream[i];
+
+		if (!t || !t->waits)
+			continue;
+		if (waits_for_birth(t)) {
+			const struct ev_thread *e = (const void *)(t->part + 1);
+
+			t->granted_birth = !process_find(s, e->parent_pid);
+			any |= t->granted_birth || process_find(s, e->pid);
+		} else if (t->waits_since < s->pass && (!first || goes_first(t, first))) {
+			first = t;
+		}
+	}
+	for (unsigned i = 0; first && i < s->nr_streams; i++) {
+		struct stream *t = s->stream[i];
+
+		if (t && t->waits && !waits_for_birth(t) && t->waits_since < s->pass && !goes_first(first, t))
+			t->granted_tick = t->part[1];
+	}
+	return any || first;
+}
+
+/* Someone waits who has not yet seen a whole pass. */
+static bool somebody_waits(const struct sim *s)
+{
+	for (unsigned i = 0; i < s->nr_streams; i++)
+		if (s->stream[i] && s->stream[i]->waits && !waits_for_birth(s->stream[i]))
+			return true;
+	return false;
+}
+
+size_t sim_pump(struct sim *s, struct ring_hub *hub)
+{
+	size_t total = 0, taken;
+	bool more;
+
+	do {
+		taken = pass(s, hub);
+		more = release(s) || somebody_waits(s);
+		total += taken;
+	} while ((taken > 0 || more) && total < ENOUGH);
+	return total;
+}

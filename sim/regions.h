@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/regions.h - what the walks come from: each address space as the program sees it, in named regions.
+ *
+ *   region_map of a space:   span  span       span           sorted, disjoint; each names its region
+ *                           [----)[----)     [-------)
+ *                               \  /             |
+ *   region_table:           "libc.so" data    "[heap]"       one entry for adjacent areas of one name and kind
+ *
+ * Built from the mapping events alone, the same for every machine, so that a region has the same index in each.
+ * A region outlives its spans: what was unmapped keeps its figures, and comes back when the same is mapped there again.
+ *
+ * Invariants
+ *  1. Spans of a map are sorted by start, not empty, and do not overlap.
+ *  2. Neighbours that touch and have the same region are one span.
+ *  3. region.bytes is the sum of its spans' lengths (a stack's: of what it has grown to).
+ */
+#ifndef SIM_REGIONS_H
+#define SIM_REGIONS_H
+
+#include "sim/counters.h"
+
+#define REGION_NONE (~0u)
+
+struct region {
+	struct sim_region info;
+	u64 bytes;  /* mapped now */
+	bool grows; /* a stack that grows down on faults: its span reaches down to its limit from the start */
+	u32 next;   /* the next region of the same space, REGION_NONE after the last */
+};
+
+struct region_table {
+	struct region *region;
+	unsigned nr, cap;
+	unsigned other; /* where regions beyond the limit are counted, REGION_NONE while there are none */
+};
+
+struct span {
+	u64 start, end;
+	u32 region;
+};
+struct region_map {
+	struct span *span;
+	unsigned nr, cap;
+	unsigned hint; /* index of the span found last */
+	u32 first;     /* head of the space's list of regions */
+	u32 pid_index;
+};
+
+/* What a new area is, for its region. */
+struct region_area {
+	u64 start, end;
+	const char *name;
+	u8 kind;      /* enum sim_region_kind */
+	u64 grows_to; /* lowest address a growing stack may reach; 0: it does not grow */
+};
+
+void region_table_init(struct region_table *t);
+void region_table_free(struct region_table *t);
+
+void region_map_init(struct region_map *map, u32 pid_index);
+void region_map_free(struct region_table *t, struct region_map *map);
+/* An area appears and replaces what was there. */
+void region_map_add(struct region_table *t, struct region_map *map, const struct region_area *area);
+/* [start, end) goes. */
+void region_map_cut(struct region_table *t, struct region_map *map, u64 start, u64 end);
+/* mremap: what is at [old_start, old_end) is now at [start, end). old_end = old_start: it stays there too. */
+void region_map_move(struct region_table *t, struct region_map *map, u64 old_start, u64 old_end, u64 start, u64 end);
+/* fork: child gets its own regions of the same names. */
+void region_map_fork(struct region_table *t, struct region_map *child, const struct region_map *parent, u32 pid_index);
+/* madvise(MADV_HUGEPAGE) by the program. */
+void region_map_madvise(struct region_table *t, struct region_map *map, u64 start, u64 end);
+/* A stack faulted at va: its region reaches down to va's page. */
+void region_grow(struct region_table *t, unsigned region, u64 va);
+
+/* Index of the span that holds va, or of the first above it (map->nr after the last). O(log n). */
+unsigned region_map_search(const struct region_map *map, u64 va);
+/* Region at va, or REGION_NONE. The span found last is tried first: walks come in runs. */
+static inline unsigned region_find(struct region_map *map, u64 va)
+{
+	const struct span *s = map->span + map->hint;
+
+	if (map->hint >= map->nr || va < s->start || va >= s->end) {
+		unsigned i = region_map_search(map, va);
+
+		if (i == map->nr || va < map->span[i].start)
+			return REGION_NONE;
+		map->hint = i;
+		s = map->span + i;
+	}
+	return s->region;
+}
+
+#endif

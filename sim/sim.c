@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/sim.c - the simulator as a whole: its machines, made and destroyed; events fed to it by hand. internal.h draws
+ * it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "sim/internal.h"
+#include "sim/xalloc.h"
+
+struct sim *sim_create(const struct sim_machine_config *cfg, unsigned nr)
+{
+	struct sim *s = xcalloc(1, sizeof(*s));
+
+	region_table_init(&s->regions);
+	s->machine = xcalloc(nr, sizeof(*s->machine));
+	for (; s->nr_machines < nr; s->nr_machines++) {
+		if (machine_init(&s->machine[s->nr_machines], s, &cfg[s->nr_machines]) != 0) {
+			int error = errno;
+
+			sim_destroy(s);
+			errno = error;
+			return NULL;
+		}
+	}
+	return s;
+}
+
+int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n)
+{
+	struct stream *t = stream_get(s, stream);
+
+	if (!t || t->state == STREAM_BAD)
+		return -1;
+	stream_take(s, t, words, n);
+	return t->state == STREAM_BAD ? -1 : 0;
+}
+
+void sim_progress(const struct sim *s, u64 *instructions, u64 *accesses)
+{
+	*instructions = s->program.instructions;
+	*accesses = s->program.data_accesses;
+}
+
+void sim_destroy(struct sim *s)
+{
+	process_free_all(s);
+	for (unsigned i = 0; i < s->nr_machines; i++)
+		machine_destroy(&s->machine[i]);
+	for (unsigned i = 0; i < s->nr_streams; i++)
+		free(s->stream[i]);
+	result_free(s);
+	region_table_free(&s->regions);
+	free(s->machine);
+	free(s->stream);
+	free(s->space);
+	free(s->file);
+	free(s);
+}
