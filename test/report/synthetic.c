@@ -9,10 +9,10 @@
 
 void synthetic_init(struct synthetic *s)
 {
-	static const char *const machine_name[SYN_MACHINES] = {
-	    "4k", "thp", "2m", "1g", "4k,cpu=zen4", "thp,pcid=off", "2m,cpu=zen4", "1g,ram=8G"};
-	static const char *const region_name[SYN_REGIONS] = {"[anon]",           "[heap]",         "[stack]",
-							     "/usr/lib/libx.so", "/data/table.db", "[other]"};
+	static const char machine_name[SYN_MACHINES][16] = {"4k",          "thp",          "2m",          "1g",
+							    "4k,cpu=zen4", "thp,pcid=off", "2m,cpu=zen4", "1g,ram=8G"};
+	static const char region_name[SYN_REGIONS][20] = {"[anon]",           "[heap]",         "[stack]",
+							  "/usr/lib/libx.so", "/data/table.db", "[other]"};
 	static char *argv[] = {(char *)"sort", (char *)"-n", (char *)"numbers", NULL};
 
 	memset(s, 0, sizeof(*s));

@@ -1,0 +1,41 @@
+# Quire: a thin front to Meson. On a fresh Debian: `make demo` shows the main job, `make check` runs the tests.
+# Variables: PREFIX (/usr/local), DESTDIR, BUILD (build), CC.
+PREFIX ?= /usr/local
+BUILD ?= build
+QUIRE = $(BUILD)/cli/quire
+DEMO_LINES = 300000
+
+.PHONY: all setup check demo bench install clean
+
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	@$(MAKE) --no-print-directory setup
+	meson setup $(BUILD) --prefix $(abspath $(PREFIX))
+
+# Installs what is missing of Debian's packages; nothing when all is there.
+setup:
+	@tools/setup.sh
+
+check: all
+	@tools/check.sh $(BUILD)
+
+# sort(1) on lines in no order: its own work is small, so what virtual memory costs is easy to see.
+$(BUILD)/demo.txt:
+	seq $(DEMO_LINES) | awk '{ print ($$1 * 7919) % 1000003, "line", $$1 }' > $@.new
+	mv $@.new $@
+
+demo: all
+	@$(MAKE) --no-print-directory $(BUILD)/demo.txt
+	$(QUIRE) run -- sort -n $(BUILD)/demo.txt > /dev/null
+
+bench: all
+	meson test -C $(BUILD) --benchmark --verbose
+
+install: all
+	meson configure $(BUILD) --prefix $(abspath $(PREFIX))
+	$(if $(DESTDIR),DESTDIR=$(abspath $(DESTDIR))) meson install -C $(BUILD)
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs what building, testing and running Quire needs on Debian (and Ubuntu), through apt-get, with sudo where
+# we are not root. Does nothing when all is there. --all: also what only the continuous integration needs.
+set -eu
+
+# build; libraries; tests; the emulator that programs run on; the demo's program
+packages='gcc libc6-dev meson ninja-build pkg-config libjansson-dev libcmocka-dev qemu-user sqlite3'
+[ "${1-}" = --all ] && packages="$packages clang clang-format libc6-dbg python3-minimal"
+
+installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+	echo "setup: no apt-get here; install the equivalents of: $packages" >&2
+	exit 1
+fi
+
+missing=
+for package in $packages; do
+	installed "$package" || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || { echo "setup: as root, run: apt-get install$missing" >&2; exit 1; }
+	as_root=sudo
+fi
+echo "setup: installing$missing"
+$as_root apt-get update -q
+# shellcheck disable=SC2086 # a list of words
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
