@@ -28,8 +28,18 @@ u64 ring_clock_tick(struct ring_hub *hub);
 /* ---- producer ---- */
 /* A free ring, now owned by this thread; waits for one while all are taken. */
 struct ring *ring_open(struct ring_hub *hub, pid_t pid, pid_t tid);
-/* Appends n words as one unit (n < words); waits while full. ring_put1 is the fast path for one word. */
+/* Appends n words as one unit (n < words); waits while full. ring_put1 is the fast path for one word. When the consumer
+ * has gone the words go nowhere: the program runs on unwatched. */
 void ring_put(struct ring *r, const u64 *w, unsigned n);
+void ring_put1(struct ring *r, u64 w);
+/* The writer's will: n words (at most RING_WILL) that the stream ends with should its writer vanish without
+ * ring_close: killed, or its process image replaced (exec). Each call replaces the whole will. It may be rewritten in
+ * place through ring_will_words by the writer (running totals), and by a thread that ends the whole process. */
+#define RING_WILL 72
+void ring_will(struct ring *r, const u64 *w, unsigned n);
+u64 *ring_will_words(struct ring *r);
+/* From now on look whether the process still is the same image, too (an exec is tried); false: the exec failed. */
+void ring_watch_exec(struct ring *r, bool on);
 void ring_close(struct ring *r); /* end of stream; the consumer frees the ring when it has read it all */
 
 /* ---- consumer ---- */
@@ -38,7 +48,7 @@ struct ring *ring_get(struct ring_hub *hub, unsigned index); /* NULL when that r
 /* Words ready to read, contiguous: returns their number and *w. Never more than the ring holds, whatever is in it. */
 size_t ring_peek(struct ring *r, const u64 **w);
 void ring_consume(struct ring *r, size_t n);
-bool ring_at_end(struct ring *r); /* closed and empty, or its thread is gone and it is empty */
+bool ring_at_end(struct ring *r); /* closed, or its writer has vanished, and all was read, the will included */
 void ring_free(struct ring *r);
 /* Sleeps until something may have been written, at most timeout_ms. */
 void ring_wait(struct ring_hub *hub, unsigned timeout_ms);
