@@ -29,22 +29,21 @@ static u64 max_gap_of(const struct gap_node *n)
 	return n ? n->max_gap : 0;
 }
 
-/* Where the hole below n begins and ends, bytes. The guard may leave nothing of it: then end <= start. */
+/* The hole below n is [hole_start, n->start). */
 static u64 hole_start(const struct gap_node *n)
 {
 	return n->prev ? n->prev->end : 0;
 }
 
-static u64 hole_end(const struct gap_node *n)
-{
-	return n->start > n->guard ? n->start - n->guard : 0;
-}
-
 static u64 hole_size(const struct gap_node *n)
 {
-	u64 start = hole_start(n), end = hole_end(n);
+	return n->start - hole_start(n);
+}
 
-	return end > start ? end - start : 0;
+/* What is placed below n must not reach beyond this. It may lie below the hole's start. */
+static u64 guarded_start(const struct gap_node *n)
+{
+	return n->start > n->guard ? n->start - n->guard : 0;
 }
 
 /* ---- balance ---- */
@@ -274,18 +273,23 @@ static struct gap_node *last_hole_from(const struct gap_tree *t, u64 len, u64 li
 
 u64 gap_search_topdown(const struct gap_tree *t, u64 len, u64 low, u64 high)
 {
-	struct gap_node *n;
-	u64 above = t->last ? t->last->end : 0, top;
+	u64 above = t->last ? t->last->end : 0;
 
-	if (high < len || high - len < low)
-		return ~0ull;
-	if (above <= high - len)
-		return high - len;
-	n = last_hole_from(t, len, high - len);
-	if (!n)
-		return ~0ull;
-	top = min(hole_end(n), high);
-	return top - len >= low ? top - len : ~0ull;
+	while (high >= len && high - len >= low) {
+		struct gap_node *n;
+		u64 top;
+
+		if (above <= high - len)
+			return high - len;
+		n = last_hole_from(t, len, high - len);
+		if (!n)
+			break;
+		top = min(n->start, high);
+		if (guarded_start(n) >= top)
+			return top - len >= low ? top - len : ~0ull;
+		high = guarded_start(n);
+	}
+	return ~0ull;
 }
 
 /* The first node with start >= limit whose hole holds len. The mirror image of last_hole_from(). */
@@ -309,17 +313,19 @@ static struct gap_node *first_hole_to(const struct gap_tree *t, u64 len, u64 lim
 
 u64 gap_search_bottomup(const struct gap_tree *t, u64 len, u64 low, u64 high)
 {
-	struct gap_node *n;
-	u64 above = t->last ? t->last->end : 0, addr;
+	u64 above = t->last ? t->last->end : 0;
 
-	if (high < len || high - len < low)
-		return ~0ull;
-	n = first_hole_to(t, len, low + len);
-	/* The one hole that low cuts may be too small for the guard above it; then the next one is whole. */
-	if (n && hole_end(n) < low + len)
-		n = first_hole_to(t, len, n->end + len);
-	addr = max(low, n ? hole_start(n) : above);
-	return addr <= high - len ? addr : ~0ull;
+	while (high >= len && low <= high - len) {
+		struct gap_node *n = first_hole_to(t, len, low + len);
+		u64 addr = max(low, n ? hole_start(n) : above);
+
+		if (addr > high - len)
+			break;
+		if (!n || addr + len <= guarded_start(n))
+			return addr;
+		low = n->end;
+	}
+	return ~0ull;
 }
 
 /* ---- checks ---- */
