@@ -24,11 +24,9 @@
 
 /* ---- results ---- */
 
-static inline int access_done(struct mmu_result *r, u64 va, struct tlb_ref e, unsigned level_hit)
+static inline int access_done(struct mmu_result *r, u64 va, u64 data, unsigned size, unsigned level_hit)
 {
-	unsigned size = tlb_kind_size(tlb_tag_kind(e.array->tag[e.i]));
-
-	r->pa = (e.array->data[e.i] & TLB_FRAME) | (va & (tlb_size_bytes(size) - 1));
+	r->pa = (data & TLB_FRAME) | (va & (tlb_size_bytes(size) - 1));
 	r->error_code = 0;
 	r->outcome = MMU_OK;
 	r->size = size;
@@ -48,24 +46,26 @@ static inline bool access_serves(const struct mmu_cpu *cpu, unsigned access, u64
 
 static struct tlb_ref level_put(struct tlb_level *l, u64 va, unsigned kind, unsigned pcid, u64 data)
 {
-	struct tlb_array *a = tlb_level_array(l, tlb_kind_size(kind), va >> tlb_size_shift(tlb_kind_size(kind)));
+	unsigned size = tlb_kind_size(kind);
+	u64 vpn = va >> tlb_size_shift(size);
+	struct tlb_array *a = tlb_level_array(l, size, vpn);
 
-	return (struct tlb_ref){a, tlb_array_put(a, tlb_tag_make(va, kind, pcid), data)};
+	return (struct tlb_ref){a, tlb_array_put(a, vpn, tlb_tag_make(va, kind, pcid), data)};
 }
 
-/* `data` of page size `size` as a page of `smaller` size that holds va. */
+/* A translation's data as that of the page of size `smaller` within it that holds va. */
 static u64 data_narrow(u64 data, u64 va, unsigned size, unsigned smaller)
 {
 	return data | (va & (tlb_size_bytes(size) - 1) & ~(tlb_size_bytes(smaller) - 1));
 }
 
-static struct tlb_ref fill_l1(struct mmu_cpu *cpu, bool fetch, u64 va, unsigned kind, u64 data)
+/* data: of a page of size `size`. */
+static struct tlb_ref fill_l1(struct mmu_cpu *cpu, bool fetch, u64 va, unsigned size, bool global, u64 data)
 {
-	unsigned size = tlb_kind_size(kind), held = tlb_level_size(cpu->l1[fetch], size);
+	unsigned held = cpu->l1[fetch]->place[size].size;
 
 	cpu->counters.fills[held]++;
-	return level_put(cpu->l1[fetch], va, tlb_kind(held, kind & TLB_GLOBAL), cpu->pcid,
-			 data_narrow(data, va, size, held));
+	return level_put(cpu->l1[fetch], va, tlb_kind(held, global), cpu->pcid, data_narrow(data, va, size, held));
 }
 
 /* A rewalk's translation in place of what the level has for va. Returns the entry; none if it has none of that kind. */
@@ -82,23 +82,28 @@ static struct tlb_ref level_refresh(struct tlb_level *l, u64 va, unsigned kind, 
 	return (struct tlb_ref){NULL, 0};
 }
 
-/* Caches a walk's translation; returns L1's entry. */
-static struct tlb_ref fill_walked(struct mmu_cpu *cpu, bool fetch, const struct walk *w, bool rewalk)
+/* The entries that a rewalk finds are refreshed; returns L1's. */
+static struct tlb_ref refresh(struct mmu_cpu *cpu, bool fetch, u64 va, unsigned size, bool global, u64 data)
 {
-	struct tlb_level *l1 = cpu->l1[fetch], *l2 = cpu->l2[fetch];
+	unsigned held = cpu->l1[fetch]->place[size].size;
+
+	level_refresh(cpu->l2[fetch], va, tlb_kind(size, global), cpu->pcid, data);
+	return level_refresh(cpu->l1[fetch], va, tlb_kind(held, global), cpu->pcid, data_narrow(data, va, size, held));
+}
+
+/* Caches a walk's translation, data of a page of size `size`; returns L1's entry. */
+static struct tlb_ref fill_walked(struct mmu_cpu *cpu, bool fetch, const struct walk *w, unsigned size, u64 data,
+				  bool rewalk)
+{
+	struct tlb_level *l2 = cpu->l2[fetch];
 	bool global = w->entry[w->stop] & X86_PTE_G && cpu->cr4 & X86_CR4_PGE;
-	unsigned size = w->size == MMU_1G && cpu->cfg.preset->gbpages_smashed ? MMU_2M : w->size;
-	unsigned held = tlb_level_size(l1, size), kind = tlb_kind(size, global);
-	u64 data = walk_data(w, size);
 	struct tlb_ref e = {NULL, 0};
 
-	if (rewalk) {
-		level_refresh(l2, w->va, kind, cpu->pcid, data);
-		e = level_refresh(l1, w->va, tlb_kind(held, global), cpu->pcid, walk_data(w, held));
-	} else if (l2->place[size].held) {
-		level_put(l2, w->va, kind, cpu->pcid, data);
-	}
-	return e.array ? e : fill_l1(cpu, fetch, w->va, kind, data);
+	if (rewalk)
+		e = refresh(cpu, fetch, w->va, size, global, data);
+	else if (l2->place[size].size == size)
+		level_put(l2, w->va, tlb_kind(size, global), cpu->pcid, data);
+	return e.array ? e : fill_l1(cpu, fetch, w->va, size, global, data);
 }
 
 /* ---- the walk of an access ---- */
@@ -132,6 +137,7 @@ static int access_fault(struct mmu_cpu *cpu, u64 va, bool fetch, struct mmu_resu
 	r->outcome = MMU_PF;
 	r->pa = 0;
 	r->size = 0;
+	r->level_hit = 0;
 	return MMU_PF;
 }
 
@@ -139,28 +145,40 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 {
 	bool fetch = (access & MMU_KIND) == MMU_FETCH;
 	struct walk w;
-	struct tlb_ref e;
 	int outcome = access_walk(cpu, va, access, &w, &r->error_code);
 
 	for (unsigned level = w.top; level >= w.stop; level--)
 		cpu->counters.walk_steps[level]++;
 	cost_walk(cpu, w.steps);
 	if (outcome == MMU_OK) {
+		unsigned size = min(w.size, cpu->largest);
+		u64 data = walk_data(&w, size);
+		struct tlb_ref e = fill_walked(cpu, fetch, &w, size, data, rewalk);
+
 		cpu->counters.walks[fetch]++;
-		e = fill_walked(cpu, fetch, &w, rewalk);
 		if (slot >= 0)
 			tlb_window_enter(&cpu->window, slot, e);
-		access_done(r, va, e, 0);
+		access_done(r, va, data, size, 0);
 	} else {
 		access_fault(cpu, va, fetch, r);
 	}
-	r->level_hit = 0;
 	r->steps = w.steps;
 	r->stop_level = w.stop;
 	return outcome;
 }
 
 /* ---- the access ---- */
+
+/* The translation of an L2 hit, moved up to L1. */
+static int access_by_l2(struct mmu_cpu *cpu, u64 va, bool fetch, int slot, u64 tag, u64 data, struct mmu_result *r)
+{
+	unsigned size = tlb_kind_size(tlb_tag_kind(tag));
+	struct tlb_ref e = fill_l1(cpu, fetch, va, size, tag & TLB_TAG_GLOBAL, data);
+
+	if (slot >= 0)
+		tlb_window_enter(&cpu->window, slot, e);
+	return access_done(r, va, data, size, 2);
+}
 
 /* All but an L1 hit that serves. l1: the L1 entry that does not serve, or none. */
 static __attribute__((noinline)) int access_slow(struct mmu_cpu *cpu, u64 va, unsigned access, int slot,
@@ -185,10 +203,7 @@ static __attribute__((noinline)) int access_slow(struct mmu_cpu *cpu, u64 va, un
 		oracle_check_hit(cpu, va, e, "L2 TLB");
 	tlb_touch(e.array, e.i);
 	cpu->counters.l2_hit_cycles += cpu->cfg.preset->cost.l2_hit_cycles;
-	e = fill_l1(cpu, fetch, va, tlb_tag_kind(e.array->tag[e.i]), e.array->data[e.i]);
-	if (slot >= 0)
-		tlb_window_enter(&cpu->window, slot, e);
-	return access_done(r, va, e, 2);
+	return access_by_l2(cpu, va, fetch, slot, e.array->tag[e.i], e.array->data[e.i], r);
 }
 
 /* No translation: a non-canonical address, or paging off. */
@@ -215,10 +230,11 @@ int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mm
 		return access_slow(cpu, va, access, slot, e, r);
 	if (unlikely(cpu->oracle))
 		oracle_check_hit(cpu, va, e, "L1 TLB");
-	tlb_touch(e.array, e.i);
 	if (slot >= 0)
 		tlb_window_enter(&cpu->window, slot, e);
-	return access_done(r, va, e, 1);
+	else
+		tlb_touch(e.array, e.i);
+	return access_done(r, va, e.array->data[e.i], tlb_kind_size(tlb_tag_kind(e.array->tag[e.i])), 1);
 }
 
 void mmu_window_flush(struct mmu_cpu *cpu)

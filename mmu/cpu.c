@@ -84,6 +84,7 @@ void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg)
 	memset(cpu, 0, sizeof(*cpu));
 	cpu->cfg = *cfg;
 	cpu->oracle = cfg->oracle;
+	cpu->largest = p->gbpages_smashed ? MMU_2M : MMU_1G;
 	cpu->cr4 = X86_CR4_PAE;
 	mem = tlb_level_init(&cpu->level[0], &p->l1d, &cpu->window, mem);
 	mem = tlb_level_init(&cpu->level[1], &p->l1i, &cpu->window, mem);

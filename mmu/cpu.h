@@ -19,7 +19,8 @@ struct mmu_cpu {
 	unsigned noncanonical_shift; /* 64 - width of a linear address */
 	u16 allow[16]; /* [access]: bit `rights` = a TLB entry with these rights serves the access as it is */
 	bool paging, pke, oracle;
-	u8 levels; /* 4 or 5 */
+	u8 levels;  /* 4 or 5 */
+	u8 largest; /* enum mmu_size: larger leaves count as this size */
 	struct tlb_level *l1[2], *l2[2];
 	struct tlb_window window;
 	struct mmu_counters counters;

@@ -45,7 +45,7 @@ void psc_put(struct psc *p, u64 va, unsigned level, unsigned pcid, u64 data)
 		return;
 	i = tlb_array_find(a, tag, 0);
 	if (i == TLB_NONE)
-		tlb_array_put(a, tag, data);
+		tlb_array_put(a, 0, tag, data);
 	else
 		a->data[i] = data;
 }

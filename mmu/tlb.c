@@ -31,7 +31,7 @@ static u32 array_buckets(const struct tlb_array_config *cfg)
 {
 	u32 entries = (u32)cfg->sets * cfg->ways, n = 1;
 
-	while (n < 4 * entries)
+	while (n < 8 * entries)
 		n *= 2;
 	return cfg->ways > TLB_SCAN_WAYS ? n : 0;
 }
@@ -39,7 +39,7 @@ static u32 array_buckets(const struct tlb_array_config *cfg)
 u64 tlb_array_bytes(const struct tlb_array_config *cfg)
 {
 	u64 entries = (u64)cfg->sets * cfg->ways, buckets = array_buckets(cfg);
-	u64 bytes = entries * (2 * sizeof(u64) + sizeof(u8)) + (entries + cfg->sets) * sizeof(struct tlb_link) +
+	u64 bytes = entries * 2 * sizeof(u64) + (entries + cfg->sets) * sizeof(struct tlb_link) +
 		    cfg->sets * sizeof(struct tlb_tree);
 
 	if (buckets)
@@ -54,9 +54,9 @@ static void array_reset(struct tlb_array *a)
 	for (u32 set = 0; set < sets; set++) {
 		u32 head = a->entries + set;
 
-		a->link[head] = (struct tlb_link){head, head};
+		a->link[head] = (struct tlb_link){head, head, head, 0};
 		for (u32 i = set * a->ways; i < (set + 1) * a->ways; i++) {
-			a->link[i] = (struct tlb_link){i, i};
+			a->link[i] = (struct tlb_link){i, i, head, 0};
 			tlb_list_move(a->link, i, head);
 		}
 	}
@@ -74,20 +74,17 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 				.entries = entries,
 				.ways = cfg->ways,
 				.set_mask = sets - 1,
-				.index_bits = __builtin_ctz(sets),
 				.random = 2463534242u,
 				.replace = cfg->replace,
-				.index = cfg->index,
+				.fold = cfg->index == MMU_INDEX_XOR ? __builtin_ctz(sets) : 63,
 				.tree_bits = __builtin_ctz(cfg->ways)};
 	a->tag = (u64 *)mem;
 	a->data = a->tag + entries;
 	a->tree = (struct tlb_tree *)(a->data + entries);
 	a->link = (struct tlb_link *)(a->tree + sets);
-	a->hold = (u8 *)(a->link + entries + sets);
 	if (buckets) {
 		a->bucket = (u16 *)(a->link + entries + sets);
 		a->chain = a->bucket + buckets;
-		a->hold = (u8 *)(a->chain + entries);
 		a->hash_shift = 64 - __builtin_ctz(buckets);
 		memset(a->bucket, 0xff, buckets * sizeof(u16)); /* TLB_NONE */
 	}
@@ -99,7 +96,7 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 
 void tlb_tree_touch(struct tlb_array *a, u32 i)
 {
-	u32 set = tlb_array_set(a, tlb_tag_vpn(a->tag[i])), way = i - set * a->ways;
+	u32 set = a->link[i].head - a->entries, way = i - set * a->ways;
 	struct tlb_tree *t = &a->tree[set];
 	u32 node = 1;
 
@@ -142,7 +139,7 @@ static u32 way_victim(struct tlb_array *a, u32 set)
 			return i;
 	way = a->replace == MMU_TREE_PLRU ? tree_victim(a, set) : random_victim(a);
 	for (u32 n = 0, w = way; n < a->ways; n++) {
-		if (!a->hold[first + w])
+		if (!a->link[first + w].hold)
 			return first + w;
 		w = w + 1 == a->ways ? 0 : w + 1;
 	}
@@ -158,7 +155,7 @@ static u32 list_victim(struct tlb_array *a, u32 set)
 	for (u32 n = 0; n < a->ways; n++) {
 		u32 i = a->link[head].prev;
 
-		if (!a->hold[i])
+		if (!a->link[i].hold)
 			return i;
 		tlb_list_move(a->link, i, head);
 	}
@@ -188,50 +185,66 @@ static void chain_remove(struct tlb_array *a, u32 i)
 	*at = a->chain[i];
 }
 
-/* Empties entry i where it stands in its list. */
-static void array_remove(struct tlb_array *a, u32 i)
+static void chain_insert(struct tlb_array *a, u32 i)
 {
-	unsigned kind = tlb_tag_kind(a->tag[i]);
+	u16 *bucket = &a->bucket[tlb_array_bucket(a, a->tag[i])];
 
+	a->chain[i] = *bucket;
+	*bucket = i;
+}
+
+static void census_add(struct tlb_census *c, unsigned kind)
+{
+	if (!c->count[kind]++)
+		c->present |= 1u << kind;
+}
+
+static void census_remove(struct tlb_census *c, unsigned kind)
+{
+	if (!--c->count[kind])
+		c->present &= ~(1u << kind);
+}
+
+/* Entry i loses its page: bucket and holds. Its tag and its place in the list are the caller's. */
+static void array_unlink(struct tlb_array *a, u32 i)
+{
 	if (a->bucket)
 		chain_remove(a, i);
-	if (unlikely(a->hold[i])) {
+	if (unlikely(a->link[i].hold)) {
 		window_forget(a->window, a, i);
-		a->hold[i] = 0;
+		a->link[i].hold = 0;
 	}
-	if (!--a->census->count[kind])
-		a->census->present &= ~(1u << kind);
-	a->tag[i] = 0;
 }
 
 void tlb_array_drop(struct tlb_array *a, u32 i)
 {
-	u32 head = a->entries + tlb_array_set(a, tlb_tag_vpn(a->tag[i])), last = a->link[head].prev;
+	u32 last = a->link[a->link[i].head].prev;
 
-	array_remove(a, i);
+	array_unlink(a, i);
+	census_remove(a->census, tlb_tag_kind(a->tag[i]));
+	a->tag[i] = 0;
 	if (i != last)
 		tlb_list_move(a->link, i, last);
 }
 
-u32 tlb_array_put(struct tlb_array *a, u64 tag, u64 data)
+u32 tlb_array_put(struct tlb_array *a, u64 vpn, u64 tag, u64 data)
 {
-	unsigned kind = tlb_tag_kind(tag);
-	u32 set = tlb_array_set(a, tlb_tag_vpn(tag)), i = array_victim(a, set);
+	u32 i = array_victim(a, tlb_array_set(a, vpn));
+	unsigned kind = tlb_tag_kind(tag), old_kind = tlb_tag_kind(a->tag[i]);
 
 	if (a->tag[i])
-		array_remove(a, i);
+		array_unlink(a, i);
+	if (kind != old_kind) {
+		census_add(a->census, kind);
+		if (old_kind)
+			census_remove(a->census, old_kind);
+	}
 	a->tag[i] = tag;
 	a->data[i] = data;
-	if (a->bucket) {
-		u16 *bucket = &a->bucket[tlb_array_bucket(a, tag)];
-
-		a->chain[i] = *bucket;
-		*bucket = i;
-	}
-	a->census->count[kind]++;
-	a->census->present |= 1u << kind;
+	if (a->bucket)
+		chain_insert(a, i);
 	if (a->replace == MMU_FIFO)
-		tlb_list_move(a->link, i, a->entries + set);
+		tlb_list_move(a->link, i, a->link[i].head);
 	else
 		tlb_touch(a, i);
 	return i;
@@ -284,11 +297,15 @@ static void level_place(struct tlb_level *l, const struct tlb_level_config *cfg,
 
 	for (u32 n = 0; n < l->nr; n++)
 		if (cfg->array[n].sizes & 1u << size)
-			p->i[nr++] = n;
+			p->array[nr++] = &l->array[n];
 	ASSERT(!(nr & (nr - 1)));
-	p->held = nr != 0;
-	p->mask = nr ? nr - 1 : 0;
-	p->shift = nr ? l->array[p->i[0]].index_bits : 0;
+	p->size = size;
+	if (!nr) {
+		p->size = size ? l->place[size - 1].size : MMU_NSIZES;
+		return;
+	}
+	p->mask = nr - 1;
+	p->shift = __builtin_popcount(p->array[0]->set_mask);
 }
 
 u8 *tlb_level_init(struct tlb_level *l, const struct tlb_level_config *cfg, struct tlb_window *window, u8 *mem)
@@ -305,14 +322,6 @@ u8 *tlb_level_init(struct tlb_level *l, const struct tlb_level_config *cfg, stru
 	return mem;
 }
 
-unsigned tlb_level_size(const struct tlb_level *l, unsigned size)
-{
-	for (unsigned s = size + 1; s-- > 0;)
-		if (l->place[s].held)
-			return s;
-	return MMU_NSIZES;
-}
-
 u64 tlb_level_drop_if(struct tlb_level *l, u64 mask, u64 match)
 {
 	u64 dropped = 0;
@@ -327,14 +336,12 @@ u64 tlb_level_drop_va(struct tlb_level *l, u64 va, unsigned pcid, bool global)
 	u64 dropped = 0;
 
 	for (u32 left = l->census.present; left; left &= left - 1) {
-		unsigned kind = __builtin_ctz(left), size = tlb_kind_size(kind);
-		u64 vpn = va >> tlb_size_shift(size);
-		struct tlb_array *a = tlb_level_array(l, size, vpn);
-		u32 i = tlb_array_find(a, tlb_tag_make(va, kind, pcid), vpn);
+		unsigned kind = __builtin_ctz(left);
+		struct tlb_ref e = tlb_find_kind(l, va, kind, pcid);
 
-		if (i == TLB_NONE || (kind & TLB_GLOBAL && !global))
+		if (!e.array || (kind & TLB_GLOBAL && !global))
 			continue;
-		tlb_array_drop(a, i);
+		tlb_array_drop(e.array, e.i);
 		dropped++;
 	}
 	return dropped;

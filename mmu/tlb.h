@@ -5,8 +5,8 @@
  *   level (L1 data, say)          array: sets x ways, entry i = set * ways + way
  *   +---------+---------+        +------+------+------+-----+    tag[i]  who: 0 = empty
  *   | array 0 | array 1 | ...    | way 0| way 1| ...  |     |    data[i] what it translates to
- *   +---------+---------+        +------+------+------+-----+    link[i] recency list of its set
- *    4K          2M, 1G           set 0, then set 1, ...         hold[i] recency-window slots that hold it
+ *   +---------+---------+        +------+------+------+-----+    link[i] its place in its set's recency list, and the
+ *    4K          2M, 1G           set 0, then set 1, ...                 recency-window slots that hold it
  *
  *   tag   63                  16  15  14  13  12  11     0
  *        |  va bits 59:12       | 0 | G | size+1 |  PCID  |     G: a global entry, its PCID field is 0
@@ -18,7 +18,7 @@
  *  2. census.count[kind] = tags of that kind (bits 14:12) in all arrays of the level; bit `kind` of census.present =
  *     count is not 0.
  *  3. LRU, FIFO: a set's list has each of its entries once, most recent first, the empty ones last.
- *  4. hold[i] = slots of the window that name entry i; an empty entry is held by none.
+ *  4. link[i].hold = slots of the window that name entry i; an empty entry is held by none.
  *
  * What makes it fast: a lookup probes only the kinds that the level holds now, so the usual machine pays for one page
  * size and for no global entries; tags lie apart from the rest, so a set is one or two cache lines and is compared
@@ -66,7 +66,9 @@ struct tlb_census {
 };
 struct tlb_link {
 	u16 prev, next;
-}; /* link[entries + set] is the set's head: next = most recent, prev = least recent */
+	u16 head; /* entries + set: link[head].next = the set's most recent entry, link[head].prev = its least recent */
+	u16 hold;
+};
 struct tlb_tree {
 	u64 away; /* tree-PLRU: bit of a node = the half not used last; bit (group << tree_bits) + node */
 	u32 group;
@@ -75,22 +77,23 @@ struct tlb_tree {
 struct tlb_array {
 	u64 *tag, *data;
 	struct tlb_link *link;
-	u8 *hold;
 	u16 *bucket, *chain; /* NULL: found by scanning the set */
 	struct tlb_tree *tree;
 	struct tlb_census *census;
 	struct tlb_window *window; /* NULL: entries are never held */
-	u32 entries, ways, set_mask, index_bits;
-	u32 hash_shift;
+	u32 entries, ways, set_mask;
 	u32 random;
-	u8 replace, index;
-	u8 tree_bits; /* log2 of the ways of one tree; ways >> tree_bits groups of them */
+	u8 replace;
+	u8 fold;       /* set = (vpn ^ vpn >> fold) & set_mask; 63 for a linear index */
+	u8 hash_shift; /* 64 - log2(buckets) */
+	u8 tree_bits;  /* log2 of the ways of one tree; ways >> tree_bits groups of them */
 };
 
-/* Where a page size lives: array[i[(vpn >> shift) & mask]]. */
+/* Where a page size lives: array[(vpn >> shift) & mask]. */
 struct tlb_place {
-	u8 i[MMU_MAX_ARRAYS], mask, shift;
-	bool held; /* by any array */
+	struct tlb_array *array[MMU_MAX_ARRAYS];
+	u8 mask, shift;
+	u8 size; /* the largest size <= this one that the level holds; MMU_NSIZES: none */
 };
 struct tlb_level {
 	struct tlb_census census;
@@ -121,10 +124,6 @@ static inline unsigned tlb_tag_kind(u64 tag)
 {
 	return (tag >> TLB_KIND_SHIFT) & 7;
 }
-static inline u64 tlb_tag_vpn(u64 tag)
-{
-	return tag >> (16 + 9 * tlb_kind_size(tlb_tag_kind(tag)));
-}
 static inline u64 tlb_tag_make(u64 va, unsigned kind, unsigned pcid)
 {
 	unsigned shift = tlb_size_shift(tlb_kind_size(kind));
@@ -136,9 +135,7 @@ static inline u64 tlb_tag_make(u64 va, unsigned kind, unsigned pcid)
 
 static inline u32 tlb_array_set(const struct tlb_array *a, u64 vpn)
 {
-	if (a->index == MMU_INDEX_XOR)
-		vpn ^= vpn >> a->index_bits;
-	return vpn & a->set_mask;
+	return (vpn ^ vpn >> a->fold) & a->set_mask;
 }
 static inline u32 tlb_array_bucket(const struct tlb_array *a, u64 tag)
 {
@@ -158,36 +155,44 @@ static inline u32 tlb_array_find(const struct tlb_array *a, u64 tag, u64 vpn)
 		found = a->tag[i] == tag ? i : found;
 	return found;
 }
-static inline struct tlb_array *tlb_level_array(struct tlb_level *l, unsigned size, u64 vpn)
+static inline struct tlb_array *tlb_level_array(const struct tlb_level *l, unsigned size, u64 vpn)
 {
 	const struct tlb_place *p = &l->place[size];
 
-	return &l->array[p->i[(vpn >> p->shift) & p->mask]];
+	return p->array[(vpn >> p->shift) & p->mask];
 }
-/* The entry that translates va for this PCID, of any page size, global or not. */
-static inline struct tlb_ref tlb_find(struct tlb_level *l, u64 va, unsigned pcid)
+static inline struct tlb_ref tlb_find_kind(const struct tlb_level *l, u64 va, unsigned kind, unsigned pcid)
 {
-	for (u32 left = l->census.present; left; left &= left - 1) {
-		unsigned kind = __builtin_ctz(left), size = tlb_kind_size(kind);
-		u64 vpn = va >> tlb_size_shift(size);
-		struct tlb_array *a = tlb_level_array(l, size, vpn);
-		u32 i = tlb_array_find(a, tlb_tag_make(va, kind, pcid), vpn);
+	unsigned size = tlb_kind_size(kind);
+	u64 vpn = va >> tlb_size_shift(size);
+	struct tlb_array *a = tlb_level_array(l, size, vpn);
+	u32 i = tlb_array_find(a, tlb_tag_make(va, kind, pcid), vpn);
 
-		if (i != TLB_NONE)
-			return (struct tlb_ref){a, i};
-	}
-	return (struct tlb_ref){NULL, 0};
+	return (struct tlb_ref){i == TLB_NONE ? NULL : a, i};
+}
+/* The entry that translates va for this PCID, of any page size, global or not. 4K comes first, with constant shifts. */
+static inline struct tlb_ref tlb_find(const struct tlb_level *l, u64 va, unsigned pcid)
+{
+	u32 present = l->census.present;
+	struct tlb_ref e = {NULL, 0};
+
+	if (present & 1u << tlb_kind(MMU_4K, false))
+		e = tlb_find_kind(l, va, tlb_kind(MMU_4K, false), pcid);
+	for (u32 left = present & ~(1u << tlb_kind(MMU_4K, false)); left && !e.array; left &= left - 1)
+		e = tlb_find_kind(l, va, __builtin_ctz(left), pcid);
+	return e;
 }
 
 static inline void tlb_list_move(struct tlb_link *link, u32 i, u32 after)
 {
-	struct tlb_link *l = &link[i];
+	u32 prev = link[i].prev, next = link[i].next, second;
 
-	link[l->prev].next = l->next;
-	link[l->next].prev = l->prev;
-	l->prev = after;
-	l->next = link[after].next;
-	link[l->next].prev = i;
+	link[prev].next = next;
+	link[next].prev = prev;
+	second = link[after].next;
+	link[i].prev = after;
+	link[i].next = second;
+	link[second].prev = i;
 	link[after].next = i;
 }
 void tlb_tree_touch(struct tlb_array *a, u32 i);
@@ -195,7 +200,7 @@ void tlb_tree_touch(struct tlb_array *a, u32 i);
 static inline void tlb_touch(struct tlb_array *a, u32 i)
 {
 	if (likely(a->replace == MMU_LRU)) {
-		u32 head = a->entries + tlb_array_set(a, tlb_tag_vpn(a->tag[i]));
+		u32 head = a->link[i].head;
 
 		if (a->link[head].next != i)
 			tlb_list_move(a->link, i, head);
@@ -206,11 +211,14 @@ static inline void tlb_touch(struct tlb_array *a, u32 i)
 
 /* ---- the recency window ---- */
 
+/* The use that enters a slot. In an LRU list it needs no place now: the release gives it the right one. */
 static inline void tlb_window_enter(struct tlb_window *w, unsigned slot, struct tlb_ref e)
 {
+	if (unlikely(e.array->replace != MMU_LRU))
+		tlb_touch(e.array, e.i);
 	w->slot[slot] = e;
 	w->entered[slot] = w->clock++;
-	e.array->hold[e.i]++;
+	e.array->link[e.i].hold++;
 }
 /* The page in the slot has left: its last use is more recent than that of all that left before. */
 static inline void tlb_window_leave(struct tlb_window *w, unsigned slot)
@@ -220,7 +228,7 @@ static inline void tlb_window_leave(struct tlb_window *w, unsigned slot)
 	if (!e.array)
 		return;
 	w->slot[slot].array = NULL;
-	e.array->hold[e.i]--;
+	e.array->link[e.i].hold--;
 	tlb_touch(e.array, e.i);
 }
 /* Every slot is vacated, in the order in which they were entered (the order of last uses is the producer's secret). */
@@ -234,14 +242,12 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 u64 tlb_level_bytes(const struct tlb_level_config *cfg);
 u8 *tlb_level_init(struct tlb_level *l, const struct tlb_level_config *cfg, struct tlb_window *window, u8 *mem);
 
-/* Puts a tag that the array does not have, in the victim's place. Returns the entry. */
-u32 tlb_array_put(struct tlb_array *a, u64 tag, u64 data);
+/* Puts a tag that the array does not have, in the victim's place. vpn: the tag's. Returns the entry. */
+u32 tlb_array_put(struct tlb_array *a, u64 vpn, u64 tag, u64 data);
 void tlb_array_drop(struct tlb_array *a, u32 i);
 /* Drops each entry whose tag masked is `match`; returns their number. */
 u64 tlb_array_drop_if(struct tlb_array *a, u64 mask, u64 match);
 
-/* The largest size <= size that the level holds; MMU_NSIZES if there is none. */
-unsigned tlb_level_size(const struct tlb_level *l, unsigned size);
 u64 tlb_level_drop_if(struct tlb_level *l, u64 mask, u64 match);
 /* Drops what translates va for this PCID; global entries too if `global`. Returns the number of entries. */
 u64 tlb_level_drop_va(struct tlb_level *l, u64 va, unsigned pcid, bool global);

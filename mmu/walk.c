@@ -121,9 +121,9 @@ int walk_judge(const struct mmu_cpu *cpu, unsigned access, const struct walk *w,
 	u32 code = w->refused;
 
 	if (w->leaf) {
-		bool denied = walk_pkey_denies(cpu, access, walk_data(w, w->size));
+		bool denied = cpu->pke && walk_pkey_denies(cpu, access, walk_data(w, w->size));
 
-		if (likely(!denied && walk_allows(cpu, access, w->rights)))
+		if (likely(!denied && cpu->allow[access & 15] >> (w->rights | TLB_D) & 1))
 			return MMU_OK;
 		code = X86_PF_PROT | (denied ? X86_PF_PK : 0);
 	}
