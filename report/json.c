@@ -90,6 +90,7 @@ static json_t *program_value(const struct sim_program *p)
 	set_u64(v, "threads", p->threads);
 	set_u64(v, "execs_left", p->execs_left);
 	set_u64(v, "threads_lost", p->lost);
+	set_u64(v, "malformed", p->malformed);
 	for (unsigned i = 0; i < ARRAY_SIZE(p->left_names) && p->left_names[i][0] != '\0'; i++)
 		json_array_append_new(names, text_value(p->left_names[i]));
 	json_object_set_new(v, "left_names", names);
@@ -129,6 +130,7 @@ static json_t *mmu_value(const struct mmu_counters *c)
 	set_table(v, "lookups", access_key, c->lookups, 2);
 	set_table(v, "l1_miss", access_key, c->l1_miss, 2);
 	set_table(v, "l2_miss", access_key, c->l2_miss, 2);
+	set_table(v, "rewalks", access_key, c->rewalks, 2);
 	set_table(v, "walks", access_key, c->walks, 2);
 	set_table(v, "walk_faults", access_key, c->walk_faults, 2);
 	set_table(v, "walk_steps", level_key, c->walk_steps, 6);
@@ -173,6 +175,7 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	set_u64(v, "thp_split", m->thp_split);
 	set_u64(v, "frames_cleared", m->frames_cleared);
 	set_u64(v, "frames_copied", m->frames_copied);
+	set_u64(v, "mismatches", m->mismatches);
 	json_object_set_new(v, "mmu", mmu_value(&m->mmu));
 	for (unsigned i = 0; i < nr_regions; i++)
 		json_array_append_new(regions, region_result_value(&m->region[i]));

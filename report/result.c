@@ -42,7 +42,7 @@ const struct sim_machine_result *result_baseline(const struct sim_result *r)
 
 u64 result_walks(const struct sim_machine_result *m)
 {
-	return m->mmu.l2_miss[0] + m->mmu.l2_miss[1];
+	return m->mmu.walks[0] + m->mmu.walks[1] + m->mmu.walk_faults[0] + m->mmu.walk_faults[1];
 }
 
 u64 result_region_walks(const struct sim_region_result *g)

@@ -14,7 +14,8 @@ enum machine_kind result_kind(const struct sim_machine_result *m);
 /* The machine that the others are compared with: the first of kind 4K that ran to its end, else the first that did,
  * else the first. NULL only when there is no machine. */
 const struct sim_machine_result *result_baseline(const struct sim_result *r);
-/* Page walks begun: data and code. */
+/* All page walks, data and code: completed, and ended in a fault. (L2 misses, and the walks that a hit needs to set D.)
+ */
 u64 result_walks(const struct sim_machine_result *m);
 u64 result_region_walks(const struct sim_region_result *g);
 u64 result_faults(const struct sim_machine_result *m);

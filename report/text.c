@@ -18,6 +18,7 @@
  */
 #include "report/report.h"
 
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,7 +38,7 @@ enum cell {
 	CELL_MISSES,   /* u64 at offset, and per 1000 instructions */
 	CELL_FAULTS,   /* sum of faults[] */
 	CELL_POPULATE, /* sum of populated[] */
-	CELL_WALKS,    /* begun: data and code */
+	CELL_WALKS,    /* all walks, data and code */
 	CELL_CYCLES,   /* walk cycles, from .. to */
 	CELL_CYCLES_KI /* the same per 1000 instructions */
 };
@@ -316,35 +317,49 @@ static void put_program(const struct screen *s)
 	fmt_wrap(s->out, 0, LINE_WIDTH, line);
 }
 
-/* What a reader must know before the numbers: parts of the program that they do not cover. */
-static void put_notes(const struct screen *s)
+/* A line that a reader must know before the numbers, wrapped. */
+static __attribute__((format(printf, 2, 3))) void put_note(const struct screen *s, const char *format, ...)
+{
+	char line[4096];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	fmt_wrap(s->out, 0, LINE_WIDTH, line);
+}
+
+/* Parts of the program that the numbers do not cover. */
+static void put_program_notes(const struct screen *s)
 {
 	const struct sim_program *p = &s->r->program;
-	char line[ARRAY_SIZE(p->left_names) * sizeof(p->left_names[0]) + 200];
-	int n;
+	char names[ARRAY_SIZE(p->left_names) * (sizeof(p->left_names[0]) + 2)] = "";
 
-	if (p->execs_left > 0) {
-		n = snprintf(line, sizeof(line), "Note: %u process%s called execve and left the simulation there",
-			     p->execs_left, p->execs_left == 1 ? "" : "es");
-		for (unsigned i = 0; i < ARRAY_SIZE(p->left_names) && p->left_names[i][0] != '\0'; i++)
-			n +=
-			    snprintf(line + n, sizeof(line) - (size_t)n, "%s %s", i == 0 ? ":" : ",", p->left_names[i]);
-		snprintf(line + n, sizeof(line) - (size_t)n, ".");
-		fmt_wrap(s->out, 0, LINE_WIDTH, line);
+	for (unsigned i = 0; i < ARRAY_SIZE(p->left_names) && p->left_names[i][0] != '\0'; i++) {
+		strcat(names, i == 0 ? ": " : ", ");
+		strcat(names, p->left_names[i]);
 	}
-	if (p->lost > 0) {
-		snprintf(line, sizeof(line), "Note: %u thread%s killed; the figures end where %s died.", p->lost,
+	if (p->execs_left > 0)
+		put_note(s, "Note: %u process%s called execve and left the simulation there%s.", p->execs_left,
+			 p->execs_left == 1 ? "" : "es", names);
+	if (p->lost > 0)
+		put_note(s, "Note: %u thread%s killed; the figures end where %s died.", p->lost,
 			 p->lost == 1 ? " was" : "s were", p->lost == 1 ? "it" : "they");
-		fmt_wrap(s->out, 0, LINE_WIDTH, line);
-	}
+	if (p->malformed > 0)
+		put_note(s, "Note: %u stream%s of events broke off malformed: a defect of Quire.", p->malformed,
+			 p->malformed == 1 ? "" : "s");
+}
+
+static void put_machine_notes(const struct screen *s)
+{
 	for (unsigned i = 0; i < s->r->nr_machines; i++) {
 		const struct sim_machine_result *m = &s->r->machine[i];
 
-		if (m->error[0] == '\0')
-			continue;
-		snprintf(line, sizeof(line), "Note: machine %s stopped early, its figures end there: %s", m->name,
-			 m->error);
-		fmt_wrap(s->out, 0, LINE_WIDTH, line);
+		if (m->error[0] != '\0')
+			put_note(s, "Note: machine %s stopped early, its figures end there: %s", m->name, m->error);
+		if (m->mismatches > 0)
+			put_note(s, "Note: machine %s and this Linux disagreed %s times: a defect of Quire.", m->name,
+				 fmt_count(m->mismatches).s);
 	}
 }
 
@@ -368,7 +383,8 @@ void report_text(FILE *out, const struct sim_result *r)
 
 	put_program(&s);
 	put_hardware(&s);
-	put_notes(&s);
+	put_program_notes(&s);
+	put_machine_notes(&s);
 	for (unsigned t = 0; t < tables; t++) {
 		s.first = t * r->nr_machines / tables;
 		s.end = (t + 1) * r->nr_machines / tables;

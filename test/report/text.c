@@ -172,11 +172,15 @@ static void notes(void **state)
 	syn.result.program.execs_left = 2;
 	strcpy(syn.result.program.left_names[0], "/bin/ls");
 	syn.result.program.lost = 1;
+	syn.result.program.malformed = 2;
+	syn.machine[SYN_THP].mismatches = 3;
 	strcpy(syn.machine[SYN_2M].error, "out of memory at 16 GiB");
 	text = synthetic_text(&syn, report_text);
 	assert_non_null(strstr(text, "(exit status 137)"));
 	assert_non_null(strstr(text, "2 processes called execve and left the simulation there: /bin/ls."));
 	assert_non_null(strstr(text, "1 thread was killed"));
+	assert_non_null(strstr(text, "2 streams of events broke off malformed"));
+	assert_non_null(strstr(text, "machine thp and this Linux disagreed 3 times"));
 	assert_non_null(strstr(text, "machine 2m stopped early"));
 	free(text);
 }
