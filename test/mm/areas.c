@@ -140,7 +140,7 @@ static void test_merge_file(void **state)
 	map_file(4, 2, file, 13); /* does not go on in the file */
 	areas(mm, "AAAABB");
 	map_file(6, 2, other, 15);
-	areas(mm, "A..BCCDD");
+	areas(mm, "AAAABBCC");
 	assert_int_equal(unmap(1, 2), 0);
 	areas(mm, "A..BCCDD");
 	assert_int_equal(vma_lookup(mm, P(3))->vm_pgoff, 13);
