@@ -82,6 +82,9 @@ struct mmu_gather; /* mm/tlb.h */
  * never for file pages). The reference is the caller's. */
 int page_add_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned order);
 void page_remove_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned order);
+/* One mapping of an anonymous block becomes 2^(from - to) smaller ones, each with a reference; rss stays. The first
+ * keeps the rmap entry that the large one had. Returns 0, or -ENOMEM with nothing changed. */
+int page_split_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned from_order, unsigned to_order);
 /* The mapping of an anonymous frame moved within its address space. */
 void page_move_rmap(struct mm_struct *mm, struct page *page, u64 old_va, u64 new_va);
 /* Calls visit(ctx, mm, va) for each place that may map the frame (file pages: each area that covers it). */
@@ -89,7 +92,8 @@ void rmap_walk(struct vm *vm, struct page *page, void (*visit)(void *ctx, struct
 
 /* ---- memory.c: ranges of page tables ---- */
 struct mmu_gather;
-/* Unmaps [start, end) of vma: pages leave, rss and rmap follow; frames are freed after the flush. */
+/* Unmaps [start, end) of vma: pages leave, rss and rmap follow; frames are freed after the flush. No huge leaf may
+ * straddle start or end (split_huge_at). */
 void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* MADV_FREE: pages become clean and old; reclaim may drop them. */
 void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);

@@ -14,6 +14,7 @@
 
 #include "hw/hw.h"
 #include "lib/gap.h"
+#include "lib/string.h"
 #include "mm/radix.h"
 #include "mm/vm.h"
 
@@ -139,6 +140,7 @@ _Static_assert(sizeof(struct page) == 32, "struct page: 32 bytes, one a frame");
 /* page->flags, of the frame that an entry names (a tail has its own) */
 #define PG_anon_exclusive 1u /* one entry maps it, and no fork shares it: a write may simply be allowed */
 #define PG_shmem          2u /* a page of shared anonymous memory: counts as MM_SHMEMPAGES */
+#define PG_dirty          4u /* a file page that was written to through a shared mapping */
 
 /* ---- files ---- */
 

@@ -9,6 +9,14 @@
 
 struct vm;
 
+#define RADIX_BITS  6
+#define RADIX_SLOTS (1u << RADIX_BITS)
+
+struct radix_node {
+	u64 slot[RADIX_SLOTS];
+	u64 used; /* slots that are not 0 */
+};
+
 struct radix {
 	u64 root;   /* height 0: the value of index 0; else the address of a node */
 	u32 height; /* levels of nodes */

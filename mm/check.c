@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/check.c - vm_check(): recompute every derived fact from what it is derived from, and compare.
+ *
+ * No memory is needed for it. Each count in struct page is taken down by what a walk finds, must then be zero in every
+ * frame, and is put back by a second walk:
+ *
+ *   pass 1: for each entry of each mm   page._mapcount -= 1, head._refcount -= 1, table._mapcount -= 1 ...
+ *   compare: all zero
+ *   pass 2: the same with += 1
+ *
+ * The walk is its own, four nested loops over pgd_t .. pte_t, so that it does not repeat a mistake of mm/pgtable.c.
+ *
+ * The invariants, by number; a failure panics with it.
+ *   10 areas: the tree is valid, and total_vm is the sum of them
+ *   11 a file's list of areas holds just the areas that name it; refcount >= areas
+ *   20 a table's frame is PAGE_TABLE of its level, named by one entry      21 its _mapcount = its entries in use
+ *   22 table_frames, huge_leaves of an mm
+ *   30 a leaf lies within one area                                         31 no writable entry in a read-only area
+ *   32 rights are the area's: user, NX, no access                          33 the zero pages are never writable
+ *   34 a leaf's frame is in use and aligned to the leaf                    35 a shared anonymous page is not writable
+ *   40 _mapcount = entries that name the frame                             41 _refcount = mappings of the block + cache
+ *   42 exclusive: one mapping                                              50 rss of an mm
+ *   60 rmap leads to exactly the entries                                   70 a cached frame names its file and index
+ *   80 free blocks: kind, order, alignment, list links                     81 no two free buddies
+ *   82 the counts of blocks and frames                                     90 each CPU of a cpumask has the mm loaded
+ *   91 a CPU's generation is not ahead of the mm's
+ */
+#include "mm/pgtable.h"
+
+#define INV(n, cond)                                                                                                   \
+	do {                                                                                                           \
+		if (unlikely(!(cond)))                                                                                 \
+			hw_panic("vm_check: invariant " #n ": " #cond);                                                \
+	} while (0)
+
+/* One walk over one mm. */
+struct census {
+	struct mm_struct *mm;
+	s32 delta; /* -1: take counts down, +1: put them back */
+	u64 tables, huge[2], rss[NR_MM_COUNTERS];
+};
+
+/* ---- leaves ---- */
+
+static void check_rights(const struct vm_area_struct *vma, u64 entry)
+{
+	bool none = !(vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC));
+	u64 nx = vma->vm_mm->vm->nx;
+
+	INV(31, !(entry & X86_PTE_RW) || vma->vm_flags & VM_WRITE);
+	INV(32, entry & X86_PTE_US);
+	INV(32, none ? !(entry & X86_PTE_P) && entry & PTE_PROTNONE : (entry & X86_PTE_P) && !(entry & PTE_PROTNONE));
+	INV(32, (entry & nx) == (vma->vm_flags & VM_EXEC ? 0 : nx));
+}
+
+static void census_leaf(struct census *c, u64 va, u64 entry, unsigned order)
+{
+	struct vm *vm = c->mm->vm;
+	struct vm_area_struct *vma = vma_lookup(c->mm, va);
+	u64 pfn = entry_pfn(entry);
+	struct page *page, *head;
+
+	INV(30, vma && va + (PAGE_SIZE << order) <= vma->vm_end);
+	check_rights(vma, entry);
+	INV(34, pfn < vm->max_pfn && IS_ALIGNED(pfn, 1ull << order));
+	if (order)
+		c->huge[order / 9 - 1]++;
+	if (is_zero_pfn(vm, pfn)) {
+		INV(33, !(entry & X86_PTE_RW));
+		return;
+	}
+	page = pfn_to_page(vm, pfn);
+	head = page_head(vm, page);
+	INV(34, (head->kind == PAGE_ANON || head->kind == PAGE_FILE) && head->order >= order);
+	INV(35, !(entry & X86_PTE_RW) || head->kind == PAGE_FILE || page->flags & PG_anon_exclusive);
+	INV(35, !(entry & X86_PTE_RW) || head->kind == PAGE_ANON || vma->vm_flags & VM_SHARED);
+	c->rss[head->kind == PAGE_ANON  ? MM_ANONPAGES
+	       : head->flags & PG_shmem ? MM_SHMEMPAGES
+					: MM_FILEPAGES] += 1ull << order;
+	page->_mapcount += c->delta;
+	head->_refcount += c->delta;
+}
+
+/* ---- tables ---- */
+
+/* The table that an entry names. */
+static struct page *census_table(struct census *c, u64 entry, unsigned level)
+{
+	struct page *table;
+
+	INV(20, entry_pfn(entry) < c->mm->vm->max_pfn);
+	table = pfn_to_page(c->mm->vm, entry_pfn(entry));
+	INV(20, table->kind == PAGE_TABLE && table->private == level);
+	table->_refcount += c->delta;
+	c->tables++;
+	return table;
+}
+
+static void census_pt(struct census *c, const pmd_t *pmd, u64 va)
+{
+	struct page *table = census_table(c, pmd->v, X86_PT);
+
+	for (unsigned i = 0; i < PTRS_PER_TABLE; i++, va += PAGE_SIZE) {
+		const pte_t *pte = pte_offset(c->mm, pmd, va);
+
+		if (!pte->v)
+			continue;
+		table->_mapcount += c->delta;
+		census_leaf(c, va, pte->v, 0);
+	}
+}
+
+static void census_pd(struct census *c, const pud_t *pud, u64 va)
+{
+	struct page *table = census_table(c, pud->v, X86_PD);
+
+	for (unsigned i = 0; i < PTRS_PER_TABLE; i++, va += PMD_SIZE) {
+		const pmd_t *pmd = pmd_offset(c->mm, pud, va);
+
+		if (!pmd->v)
+			continue;
+		table->_mapcount += c->delta;
+		if (entry_leaf(pmd->v, X86_PD))
+			census_leaf(c, va, pmd->v, HPAGE_PMD_ORDER);
+		else
+			census_pt(c, pmd, va);
+	}
+}
+
+static void census_pdpt(struct census *c, const pgd_t *pgd, u64 va)
+{
+	struct page *table = census_table(c, pgd->v, X86_PDPT);
+
+	for (unsigned i = 0; i < PTRS_PER_TABLE; i++, va += PUD_SIZE) {
+		const pud_t *pud = pud_offset(c->mm, pgd, va);
+
+		if (!pud->v)
+			continue;
+		table->_mapcount += c->delta;
+		if (entry_leaf(pud->v, X86_PDPT))
+			census_leaf(c, va, pud->v, HPAGE_PUD_ORDER);
+		else
+			census_pd(c, pud, va);
+	}
+}
+
+static void census_mm(struct census *c)
+{
+	struct page *table = census_table(c, c->mm->pgd_pfn << PAGE_SHIFT, X86_PML4);
+
+	for (u64 va = 0; va < 1ull << 48; va += 1ull << PGDIR_SHIFT) {
+		const pgd_t *pgd = pgd_offset(c->mm, va);
+
+		if (!pgd->v)
+			continue;
+		table->_mapcount += c->delta;
+		census_pdpt(c, pgd, va);
+	}
+}
+
+/* ---- files ---- */
+
+/* The page cache's references; places and names of cached frames. */
+static void census_files(struct vm *vm, s32 delta)
+{
+	struct address_space *file;
+
+	for (u64 id = 0; (file = (struct address_space *)radix_next(&vm->files, &id)); id++) {
+		u64 pfn;
+
+		INV(70, file->id == id);
+		for (u64 index = 0; (pfn = radix_next(&file->pages, &index)); index++) {
+			struct page *page = pfn_to_page(vm, pfn);
+
+			INV(70, page->kind == PAGE_FILE && page->mapping == file->id && page->index == index);
+			INV(70, !!(page->flags & PG_shmem) == file->shmem);
+			page->_refcount += delta;
+		}
+	}
+}
+
+static void check_file_areas(struct vm *vm)
+{
+	u64 linked = 0, naming = 0;
+	struct address_space *file;
+
+	for (u64 id = 0; (file = (struct address_space *)radix_next(&vm->files, &id)); id++) {
+		u64 areas = 0;
+
+		for (struct vm_area_struct *vma = file->i_mmap; vma; vma = vma->i_mmap_next, areas++) {
+			INV(11, vma->vm_file == file);
+			INV(11, !vma->i_mmap_next || vma->i_mmap_next->i_mmap_prev == vma);
+		}
+		INV(11, file->refcount >= areas && file->refcount > 0);
+		linked += areas;
+	}
+	for (struct mm_struct *mm = vm->mm_list; mm; mm = mm->next) {
+		for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma))
+			naming += vma->vm_file != NULL;
+	}
+	INV(11, linked == naming);
+}
+
+/* ---- rmap: every mapping that it tells of is an entry that names the frame; their number is _mapcount ---- */
+
+struct rmap_count {
+	u64 pfn;
+	s32 found, stray;
+};
+
+static void count_mapping(void *ctx, struct mm_struct *mm, u64 va)
+{
+	struct rmap_count *count = ctx;
+	struct pt_pos pos;
+
+	pt_walk(mm, va, X86_PT, &pos);
+	if (*pos.entry && pos.va == va && entry_pfn(*pos.entry) == count->pfn)
+		count->found++;
+	else
+		count->stray++;
+}
+
+static void check_rmap(struct vm *vm, u64 pfn, s32 mapcount, bool anon)
+{
+	struct rmap_count count = {.pfn = pfn};
+
+	rmap_walk(vm, pfn_to_page(vm, pfn), count_mapping, &count);
+	INV(60, count.found == mapcount);
+	INV(60, !anon || count.stray == 0); /* a file's areas need not map the page */
+}
+
+static void check_block_rmap(struct vm *vm, u64 pfn)
+{
+	struct page *head = pfn_to_page(vm, pfn);
+	bool anon = head->kind == PAGE_ANON;
+
+	for (u64 i = 0; i < 1ull << head->order; i++) {
+		if (head[i]._mapcount || (anon && head[i].rmap))
+			check_rmap(vm, pfn + i, head[i]._mapcount, anon);
+		INV(42, !(head[i].flags & PG_anon_exclusive) || !anon || head[i]._mapcount == 1);
+	}
+}
+
+/* ---- frames ---- */
+
+/* Counts are down: those of frames that users map must be zero; a kernel frame keeps its one reference. */
+static void check_counts_zero(struct vm *vm)
+{
+	u64 step;
+
+	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
+		struct page *page = pfn_to_page(vm, pfn);
+
+		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
+		if (page->kind == PAGE_TABLE) {
+			INV(20, page->_refcount == 0);
+			INV(21, page->_mapcount == 0);
+		} else if (page->kind == PAGE_ANON || page->kind == PAGE_FILE) {
+			INV(41, page->_refcount == 0);
+			for (u64 i = 0; i < step; i++)
+				INV(40, page[i]._mapcount == 0);
+		}
+	}
+}
+
+/* Every frame is in one block; kinds add up. Blocks follow each other, so this walk meets every one. */
+static void check_frames(struct vm *vm)
+{
+	u64 frames[PAGE_KIND_NR] = {0}, step;
+
+	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
+		struct page *page = pfn_to_page(vm, pfn);
+
+		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
+		INV(82, page->kind != PAGE_FREE_TAIL && page->kind < PAGE_TAIL && IS_ALIGNED(pfn, step));
+		frames[page->kind] += step;
+		if (page->kind == PAGE_KERNEL)
+			INV(41, page->_refcount == 1);
+		if (page->kind == PAGE_ANON || page->kind == PAGE_FILE) {
+			for (u64 i = 1; i < step; i++)
+				INV(34, page[i].kind == PAGE_TAIL && page[i].order == page->order);
+			check_block_rmap(vm, pfn);
+		}
+	}
+	for (unsigned kind = PAGE_FREE; kind < PAGE_TAIL; kind++)
+		INV(82, frames[kind] == vm->kind_frames[kind]);
+}
+
+static void check_free_lists(struct vm *vm)
+{
+	u64 free = 0;
+
+	for (unsigned order = 0; order <= MAX_ORDER; order++) {
+		u64 blocks = 0;
+
+		for (u32 pfn = vm->free_area[order].head, prev = 0; pfn;
+		     prev = pfn, pfn = pfn_to_page(vm, pfn)->lru_next) {
+			struct page *page = pfn_to_page(vm, pfn);
+			u64 buddy = pfn ^ (1ull << order);
+
+			INV(80, page->kind == PAGE_FREE && page->order == order && page->lru_prev == prev);
+			INV(80, IS_ALIGNED((u64)pfn, 1ull << order));
+			if (order < MAX_ORDER && buddy < vm->max_pfn)
+				INV(81, pfn_to_page(vm, buddy)->kind != PAGE_FREE ||
+					    pfn_to_page(vm, buddy)->order != order);
+			blocks++;
+			INV(80, blocks <= vm->max_pfn);
+		}
+		INV(82, blocks == vm->free_area[order].nr_free);
+		free += blocks << order;
+	}
+	INV(82, free == vm->kind_frames[PAGE_FREE]);
+}
+
+/* ---- address spaces and CPUs ---- */
+
+static void check_mm(const struct census *c)
+{
+	struct mm_struct *mm = c->mm;
+	u64 pages = 0;
+
+	INV(10, vma_tree_valid(mm));
+	for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma))
+		pages += (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;
+	INV(10, pages == mm->total_vm);
+	INV(22, c->tables == mm->table_frames && mm->peak_table_frames >= c->tables);
+	INV(22, c->huge[0] == mm->huge_leaves[0] && c->huge[1] == mm->huge_leaves[1]);
+	for (unsigned i = 0; i < NR_MM_COUNTERS; i++)
+		INV(50, c->rss[i] == mm->rss[i]);
+}
+
+static void check_cpus(struct vm *vm)
+{
+	for (struct mm_struct *mm = vm->mm_list; mm; mm = mm->next) {
+		for (unsigned i = 0; i < NR_CPUS; i++)
+			INV(90, !!(mm->cpumask >> i & 1) == (vm->cpu[i].loaded_mm == mm));
+	}
+	for (unsigned i = 0; i < NR_CPUS; i++) {
+		struct vm_cpu *cpu = &vm->cpu[i];
+
+		if (cpu->loaded_mm) {
+			INV(91, cpu->ctxs[cpu->loaded_asid].ctx_id == cpu->loaded_mm->ctx_id);
+			INV(91, cpu->ctxs[cpu->loaded_asid].tlb_gen <= cpu->loaded_mm->tlb_gen);
+		}
+	}
+}
+
+static void census_all(struct vm *vm, s32 delta)
+{
+	for (struct mm_struct *mm = vm->mm_list; mm; mm = mm->next) {
+		struct census c = {.mm = mm, .delta = delta};
+
+		census_mm(&c);
+		if (delta < 0)
+			check_mm(&c);
+	}
+	census_files(vm, delta);
+}
+
+bool vm_check(struct vm *vm)
+{
+	check_free_lists(vm);
+	census_all(vm, -1);
+	check_counts_zero(vm);
+	census_all(vm, +1);
+	check_frames(vm);
+	check_file_areas(vm);
+	check_cpus(vm);
+	return true;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/filemap.c - files in memory: the page cache, faults on file areas, and shared anonymous memory (shmem), which is a
+ * file without a name.
+ *
+ *   address_space --- pages: index -> pfn ---> struct page: mapping = file's id, index
+ *        +---------- i_mmap ---> area <-> area ...     who may map them
+ *
+ * A file's cache is warm: a page that is not there yet counts as cached, and gets its frame at its first use. With
+ * pagecache_cold the first touch of each page is a major fault that reads it. Pages of shmem begin as zeroes, at their
+ * first touch.
+ *
+ * Fault-around: a read fault maps the cached pages of an aligned window of 16 around it, as far as they lie in the
+ * area, the file and the page table, where the entries are empty.
+ *
+ * Invariants (numbers as mm/check.c prints them)
+ *   70 a cached frame is PAGE_FILE, and its mapping and index name its place
+ *   71 refcount of a cached frame = 1 + the entries that map it
+ *
+ * Source: Linux 6.12 mm/memory.c (do_read_fault, do_fault_around, do_cow_fault, do_shared_fault), mm/filemap.c.
+ */
+#include "mm/fault.h"
+
+#define FAULT_AROUND_PAGES 16
+
+/* ---- files ---- */
+
+static struct address_space *file_create(struct vm *vm, u64 size)
+{
+	struct address_space *file = slab_alloc(vm, SLAB_FILE);
+
+	if (!file)
+		return NULL;
+	do {
+		vm->last_file_id++;
+	} while (!vm->last_file_id || radix_get(&vm->files, vm->last_file_id));
+	if (radix_set(vm, &vm->files, vm->last_file_id, (u64)file)) {
+		slab_free(vm, SLAB_FILE, file);
+		return NULL;
+	}
+	file->vm = vm;
+	file->id = vm->last_file_id;
+	file->refcount = 1;
+	file->size = size;
+	return file;
+}
+
+struct address_space *vm_file_create(struct vm *vm, u64 size, const struct backing_ops *ops, void *ctx)
+{
+	struct address_space *file = file_create(vm, size);
+
+	if (file) {
+		file->ops = ops;
+		file->ctx = ctx;
+	}
+	return file;
+}
+
+struct address_space *shmem_file_create(struct vm *vm, u64 bytes)
+{
+	struct address_space *file = file_create(vm, bytes);
+
+	if (file)
+		file->shmem = true;
+	return file;
+}
+
+/* Drops the cached pages from `index` on; nothing maps them. What was written goes to the backing first. */
+static void drop_pages(struct address_space *file, u64 index)
+{
+	u64 pfn;
+
+	while ((pfn = radix_next(&file->pages, &index))) {
+		struct page *page = pfn_to_page(file->vm, pfn);
+
+		ASSERT(page->_mapcount == 0);
+		if (page->flags & PG_dirty && file->ops && file->ops->write_page &&
+		    file->ops->write_page(file->ctx, index, pfn))
+			hw_log(file->vm->hw, "a file's page could not be written back");
+		radix_set(file->vm, &file->pages, index, 0);
+		put_page(file->vm, page);
+	}
+}
+
+void vm_file_get(struct address_space *f)
+{
+	ASSERT(f->refcount > 0);
+	f->refcount++;
+}
+
+void vm_file_put(struct address_space *f)
+{
+	ASSERT(f->refcount > 0);
+	if (--f->refcount)
+		return;
+	ASSERT(!f->i_mmap);
+	drop_pages(f, 0);
+	if (f->ops && f->ops->release)
+		f->ops->release(f->ctx);
+	radix_set(f->vm, &f->vm->files, f->id, 0);
+	slab_free(f->vm, SLAB_FILE, f);
+}
+
+void filemap_link_vma(struct vm_area_struct *vma)
+{
+	struct address_space *file = vma->vm_file;
+
+	vm_file_get(file);
+	vma->i_mmap_prev = NULL;
+	vma->i_mmap_next = file->i_mmap;
+	if (file->i_mmap)
+		file->i_mmap->i_mmap_prev = vma;
+	file->i_mmap = vma;
+}
+
+void filemap_unlink_vma(struct vm_area_struct *vma)
+{
+	struct address_space *file = vma->vm_file;
+
+	if (vma->i_mmap_next)
+		vma->i_mmap_next->i_mmap_prev = vma->i_mmap_prev;
+	if (vma->i_mmap_prev)
+		vma->i_mmap_prev->i_mmap_next = vma->i_mmap_next;
+	else
+		file->i_mmap = vma->i_mmap_next;
+	vm_file_put(file);
+}
+
+static u64 file_pages(const struct address_space *file)
+{
+	return ALIGN_UP(file->size, PAGE_SIZE) >> PAGE_SHIFT;
+}
+
+/* Linux's truncate: every area loses what lies past the new end, private copies too; then the cache does. */
+void vm_file_resize(struct address_space *f, u64 size)
+{
+	struct hw_cpu *cpu = hw_this_cpu(f->vm->hw);
+	u64 keep;
+
+	f->size = size;
+	keep = file_pages(f);
+	for (struct vm_area_struct *vma = f->i_mmap; vma; vma = vma->i_mmap_next) {
+		u64 first = max(keep, vma->vm_pgoff) - vma->vm_pgoff;
+		u64 start = vma->vm_start + (first << PAGE_SHIFT);
+		struct mmu_gather tlb;
+
+		if (first >= (vma->vm_end - vma->vm_start) >> PAGE_SHIFT)
+			continue;
+		tlb_gather_mmu(&tlb, cpu, vma->vm_mm);
+		zap_page_range(&tlb, vma, start, vma->vm_end);
+		tlb_finish_mmu(&tlb);
+	}
+	drop_pages(f, keep);
+	CHECK3(f->vm->cfg.check, vm_check(f->vm));
+}
+
+/* ---- the cache ---- */
+
+/* A frame for a page that is not cached: zeroed, read, or without contents. */
+static int add_page(struct address_space *file, u64 index, struct page **out)
+{
+	struct vm *vm = file->vm;
+	struct page *page = alloc_pages(vm, 0, PAGE_FILE);
+	int err = 0;
+
+	if (!page)
+		return -ENOMEM;
+	page->mapping = file->id;
+	page->index = (u32)index;
+	page->flags = file->shmem ? PG_shmem : 0;
+	if (file->shmem)
+		hw_clear_frames(vm->hw, page_to_pfn(vm, page), 0);
+	else if (file->ops && file->ops->read_page)
+		err = file->ops->read_page(file->ctx, index, page_to_pfn(vm, page));
+	if (!err)
+		err = radix_set(vm, &file->pages, index, page_to_pfn(vm, page));
+	if (err) {
+		put_page(vm, page);
+		return err;
+	}
+	*out = page;
+	return 0;
+}
+
+int filemap_get_page(struct address_space *file, u64 index, bool create, struct page **page, bool *major)
+{
+	u64 pfn = radix_get(&file->pages, index);
+	int err;
+
+	if (pfn) {
+		*page = pfn_to_page(file->vm, pfn);
+		return 0;
+	}
+	if (index >= file_pages(file))
+		return -EFAULT;
+	if (!create)
+		return -ENOENT;
+	err = add_page(file, index, page);
+	if (!err && !file->shmem && file->vm->cfg.pagecache_cold)
+		*major = true;
+	return err;
+}
+
+/* ---- row 3: a fault on an empty entry of a file's area ---- */
+
+static unsigned cause_of(int err)
+{
+	return err == -ENOMEM ? VM_FAULT_NOMEM : VM_FAULT_BUS;
+}
+
+static u64 fault_index(const struct fault *f)
+{
+	return f->vma->vm_pgoff + ((f->va - f->vma->vm_start) >> PAGE_SHIFT);
+}
+
+/* Maps a cached page at pos, an empty entry. */
+static void map_file_page(struct fault *f, const struct pt_pos *pos, struct page *page, u64 bits)
+{
+	get_page(page);
+	if (page_add_rmap(f->mm, page, pos->va, 0))
+		ASSERT(!"a file page's mapping needs no memory");
+	pt_set(NULL, f->mm, pos, entry_make(f->vma, page_to_pfn(f->mm->vm, page), X86_PT, bits));
+}
+
+/* Shared pages of shmem are writable at once; those of a file are not, so that the first write can be seen. */
+static u64 read_bits(const struct fault *f)
+{
+	bool writable = f->vma->vm_flags & VM_SHARED && f->vma->vm_flags & VM_WRITE && f->vma->vm_file->shmem;
+
+	return writable ? X86_PTE_RW : 0;
+}
+
+/* Maps what is cached in the window around the fault. Returns 0 or -ENOMEM; the faulting page may still be missing. */
+static int fault_around(struct fault *f)
+{
+	struct address_space *file = f->vma->vm_file;
+	u64 at = x86_index(f->va, X86_PT), area_off = (f->va - f->vma->vm_start) >> PAGE_SHIFT;
+	u64 area_pages = (f->vma->vm_end - f->vma->vm_start) >> PAGE_SHIFT;
+	u64 from = max(ALIGN_DOWN(at, FAULT_AROUND_PAGES), at - min(at, area_off));
+	u64 to = min(min(from + FAULT_AROUND_PAGES, (u64)PTRS_PER_TABLE), at + area_pages - area_off);
+	bool warm = !file->shmem && !f->mm->vm->cfg.pagecache_cold;
+
+	for (u64 i = from; i < to; i++) {
+		struct pt_pos pos = {
+		    .entry = f->pos.entry + i - at, .va = f->pos.va + ((i - at) << PAGE_SHIFT), .level = X86_PT};
+		struct page *page;
+		int err;
+
+		if (*pos.entry)
+			continue;
+		err = filemap_get_page(file, fault_index(f) + i - at, warm, &page, &f->major);
+		if (err == -ENOMEM)
+			return err;
+		if (!err)
+			map_file_page(f, &pos, page, read_bits(f));
+	}
+	return 0;
+}
+
+static unsigned do_read_fault(struct fault *f)
+{
+	struct page *page;
+	int err = fault_around(f);
+
+	if (*f->pos.entry)
+		return VM_FAULT_FILE;
+	if (!err)
+		err = filemap_get_page(f->vma->vm_file, fault_index(f), true, &page, &f->major);
+	if (err)
+		return cause_of(err);
+	map_file_page(f, &f->pos, page, read_bits(f));
+	return VM_FAULT_FILE;
+}
+
+/* A private write: the copy is made at once. */
+static unsigned do_cow_fault(struct fault *f)
+{
+	struct vm *vm = f->mm->vm;
+	struct page *page, *copy;
+	int err = filemap_get_page(f->vma->vm_file, fault_index(f), true, &page, &f->major);
+
+	if (err)
+		return cause_of(err);
+	copy = alloc_pages(vm, 0, PAGE_ANON);
+	if (!copy)
+		return VM_FAULT_NOMEM;
+	hw_copy_frames(vm->hw, page_to_pfn(vm, copy), page_to_pfn(vm, page), 0);
+	map_new_anon_page(f, copy, fault_bits(f));
+	return VM_FAULT_FILE;
+}
+
+static unsigned do_shared_fault(struct fault *f)
+{
+	struct page *page;
+	int err = filemap_get_page(f->vma->vm_file, fault_index(f), true, &page, &f->major);
+
+	if (err)
+		return cause_of(err);
+	page->flags |= PG_dirty;
+	map_file_page(f, &f->pos, page, fault_bits(f));
+	return VM_FAULT_FILE;
+}
+
+unsigned do_file_fault(struct fault *f)
+{
+	if (fault_index(f) >= file_pages(f->vma->vm_file))
+		return VM_FAULT_BUS;
+	if (fault_extend(f, X86_PT))
+		return VM_FAULT_NOMEM;
+	if (!fault_write(f))
+		return do_read_fault(f);
+	return f->vma->vm_flags & VM_SHARED ? do_shared_fault(f) : do_cow_fault(f);
+}

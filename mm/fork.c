@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/fork.c - fork: a second address space that shares every page until someone writes.
+ *
+ *   before   parent PTE  RW, page exclusive
+ *   after    parent PTE  read-only --+
+ *            child  PTE  read-only --+--> page: not exclusive, _refcount 2         a write by either copies it;
+ *                                                                                  the last one left reuses it
+ * What is not copied: areas of MADV_DONTFORK (not in the child at all), of MADV_WIPEONFORK (empty in the child), and
+ * areas whose pages the child can find again by faults: files and shmem without a private page, anonymous memory of
+ * which only the zero page was read. Linux: vma_needs_copy().
+ *
+ * Source: Linux 6.12 mm/memory.c (copy_page_range, copy_present_ptes), kernel/fork.c (dup_mmap).
+ */
+#include "mm/pgtable.h"
+
+static bool vma_needs_copy(const struct vm_area_struct *child, const struct vm_area_struct *parent)
+{
+	return parent->anon_vma && !(child->vm_flags & VM_WIPEONFORK);
+}
+
+/* The child's entry for a leaf of the parent's: the parent's without the right to write, and not yet accessed. */
+static int copy_leaf(struct mmu_gather *tlb, struct mm_struct *child, struct mm_struct *parent,
+		     const struct pt_pos *from)
+{
+	u64 old = *from->entry, pfn = entry_pfn(old);
+	struct page *page = pfn_to_page(parent->vm, pfn);
+	struct pt_pos to;
+
+	pt_walk(child, from->va, from->level, &to);
+	if (pt_extend(child, from->va, from->level, &to))
+		return -ENOMEM;
+	if (!is_zero_pfn(parent->vm, pfn)) {
+		if (page_add_rmap(child, page, from->va, level_order(from->level)))
+			return -ENOMEM;
+		get_page(page_head(parent->vm, page));
+		page->flags &= (u16)~PG_anon_exclusive;
+	}
+	while (old & X86_PTE_RW && !pt_store(tlb, parent, from, &old, old & ~X86_PTE_RW))
+		;
+	pt_set(NULL, child, &to, old & ~(X86_PTE_RW | X86_PTE_A));
+	return 0;
+}
+
+static int copy_page_range(struct mmu_gather *tlb, struct mm_struct *child, struct vm_area_struct *parent_vma)
+{
+	struct mm_struct *parent = parent_vma->vm_mm;
+	struct pt_iter it = pt_leaves(parent, parent_vma->vm_start, parent_vma->vm_end);
+
+	while (pt_next(&it)) {
+		if (copy_leaf(tlb, child, parent, &it.pos))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int dup_pages(struct hw_cpu *cpu, struct mm_struct *child, struct mm_struct *parent)
+{
+	struct mmu_gather tlb;
+	int err = 0;
+
+	tlb_gather_mmu(&tlb, cpu, parent);
+	for (struct vm_area_struct *vma = vma_find(child, 0); vma && !err; vma = vma_next(vma)) {
+		struct vm_area_struct *from = vma_lookup(parent, vma->vm_start);
+
+		ASSERT(from && from->vm_start == vma->vm_start && from->vm_end == vma->vm_end);
+		if (vma_needs_copy(vma, from))
+			err = copy_page_range(&tlb, child, from);
+	}
+	tlb_flush_whole_mm(&tlb); /* Linux flushes the parent once, whatever was copied */
+	tlb_finish_mmu(&tlb);
+	return err;
+}
+
+int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **child)
+{
+	struct mm_struct *mm = mm_create(parent->vm);
+	int err;
+
+	if (!mm)
+		return -ENOMEM;
+	mm->mmap_base = parent->mmap_base;
+	mm->start_brk = parent->start_brk;
+	mm->brk = parent->brk;
+	mm->start_stack = parent->start_stack;
+	mm->stack_rlimit = parent->stack_rlimit;
+	err = vma_dup_all(mm, parent);
+	if (!err)
+		err = dup_pages(cpu, mm, parent);
+	if (err) {
+		mm_put(mm);
+		return err;
+	}
+	*child = mm;
+	CHECK3(parent->vm->cfg.check, vm_check(parent->vm));
+	return 0;
+}

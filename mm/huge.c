@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/huge.c - 2M and 1G pages of anonymous memory: given at fault time, shared by fork, split.
+ *
+ * Who gets one at a fault on an empty entry (Linux's rule): the whole aligned 2M lies in the area, no table is in its
+ * place yet, and policy wants it: thp=always unless MADV_NOHUGEPAGE, thp=madvise with MADV_HUGEPAGE. A machine with
+ * anon_order gives pages of that order, by the same rule of place, to all anonymous memory (as hugetlb would).
+ *
+ * A huge page's block lives until its last entry goes. Its mappings may be one huge leaf in one mm, and a table of 512
+ * small entries in another:
+ *
+ *   parent: PMD leaf --------------> [ head | tail | tail | ... ]   one block of order 9, _refcount on the head:
+ *   child:  PMD -> PT: 511 entries ------------^------^             one for each entry of any size
+ *                      1 entry --> its own 4K copy
+ *
+ * Sources: Linux 6.12 mm/huge_memory.c (do_huge_pmd_anonymous_page, do_huge_pmd_wp_page, __split_huge_pmd), and as
+ * measured on 6.18: a write to the huge zero page gets a huge page.
+ */
+#include "mm/fault.h"
+
+/* ---- split ---- */
+
+int split_huge_leaf(struct mmu_gather *tlb, struct mm_struct *mm, struct pt_pos *pos)
+{
+	unsigned level = pos->level - 1, order = level_order(level);
+	u64 pfn = entry_pfn(*pos->entry), old, keep;
+	bool zero = is_zero_pfn(mm->vm, pfn);
+	struct page *table = pt_alloc_table(mm, level);
+	struct pt_pos small = {.level = level, .va = pos->va};
+
+	if (!table)
+		return -ENOMEM;
+	if (!zero && page_split_rmap(mm, pfn_to_page(mm->vm, pfn), pos->va, level_order(pos->level), order)) {
+		mm->table_frames--;
+		put_page(mm->vm, table);
+		return -ENOMEM;
+	}
+	old = pt_set(tlb, mm, pos, 0);
+	keep = old & ~X86_PHYS_MASK & ~(level == X86_PT ? X86_PTE_PS : 0);
+	small.entry = phys_to_virt(mm->vm, page_to_pfn(mm->vm, table) << PAGE_SHIFT);
+	for (u64 i = 0; i < PTRS_PER_TABLE; i++) {
+		u64 small_pfn = zero ? mm->vm->zero_pfn : pfn + (i << order);
+
+		pt_set(NULL, mm, &small, small_pfn << PAGE_SHIFT | keep);
+		small.entry++;
+		small.va += PAGE_SIZE << order;
+	}
+	pt_set(NULL, mm, pos, page_to_pfn(mm->vm, table) << PAGE_SHIFT | PAGE_TABLE_BITS);
+	vm_emit(mm->vm,
+		&(struct vm_event){
+		    .type = VM_EV_THP_SPLIT, .order = (u8)level_order(pos->level), .mm = mm->id, .va = pos->va});
+	return 0;
+}
+
+/* ---- row 2: an empty entry ---- */
+
+static bool thp_wanted(const struct fault *f)
+{
+	u32 flags = f->vma->vm_flags;
+
+	switch (f->mm->vm->cfg.thp) {
+	case VM_THP_ALWAYS:
+		return !(flags & VM_NOHUGEPAGE);
+	case VM_THP_MADVISE:
+		return flags & VM_HUGEPAGE;
+	default:
+		return false;
+	}
+}
+
+/* There is a place for a huge page: aligned, in the area, no table in the way. */
+static bool place_fits(const struct fault *f, unsigned order)
+{
+	u64 size = PAGE_SIZE << order, start = ALIGN_DOWN(f->va, size);
+
+	return f->pos.level >= order_level(order) && start >= f->vma->vm_start && start + size <= f->vma->vm_end;
+}
+
+static struct page *alloc_huge(struct fault *f, unsigned order)
+{
+	struct vm *vm = f->mm->vm;
+	struct page *page = alloc_pages(vm, order, PAGE_ANON);
+
+	vm_emit(vm, &(struct vm_event){.type = page ? VM_EV_THP_FAULT_ALLOC : VM_EV_THP_FAULT_FALLBACK,
+				       .order = (u8)order,
+				       .mm = f->mm->id,
+				       .va = f->va});
+	if (page)
+		hw_clear_frames(vm->hw, page_to_pfn(vm, page), order);
+	return page;
+}
+
+/* The machine's one huge zero page, made at its first use; 0 when RAM has no block for it. */
+static u64 huge_zero_pfn(struct vm *vm)
+{
+	struct page *page;
+
+	if (vm->huge_zero_pfn)
+		return vm->huge_zero_pfn;
+	page = alloc_pages(vm, HPAGE_PMD_ORDER, PAGE_KERNEL);
+	if (!page)
+		return 0;
+	vm->huge_zero_pfn = page_to_pfn(vm, page);
+	hw_clear_frames(vm->hw, vm->huge_zero_pfn, HPAGE_PMD_ORDER);
+	return vm->huge_zero_pfn;
+}
+
+/* A zeroed huge page of this order at f's empty entry. bits: as for entry_make. */
+static unsigned map_huge(struct fault *f, unsigned order, u64 bits)
+{
+	struct page *page = alloc_huge(f, order);
+
+	if (!page)
+		return VM_FAULT_NR;
+	if (fault_extend(f, order_level(order))) {
+		put_page(f->mm->vm, page);
+		return VM_FAULT_NOMEM;
+	}
+	map_new_anon_page(f, page, bits);
+	return fault_write(f) ? VM_FAULT_ZERO_WRITE : VM_FAULT_ZERO_READ;
+}
+
+unsigned do_huge_anonymous_page(struct fault *f)
+{
+	const struct vm_config *cfg = &f->mm->vm->cfg;
+	bool writable = f->vma->vm_flags & VM_WRITE;
+
+	if (cfg->anon_order && place_fits(f, cfg->anon_order) &&
+	    (cfg->anon_order < HPAGE_PUD_ORDER || f->mm->vm->gbpages)) {
+		/* As hugetlb: no zero page; what is read first is writable already. */
+		unsigned cause = map_huge(f, cfg->anon_order, fault_bits(f) | (writable ? X86_PTE_RW : 0));
+
+		if (cause != VM_FAULT_NR)
+			return cause;
+	}
+	if (!thp_wanted(f) || !place_fits(f, HPAGE_PMD_ORDER))
+		return VM_FAULT_NR;
+	if (fault_write(f))
+		return map_huge(f, HPAGE_PMD_ORDER, fault_bits(f));
+	if (!huge_zero_pfn(f->mm->vm))
+		return VM_FAULT_NR;
+	if (fault_extend(f, X86_PD))
+		return VM_FAULT_NOMEM;
+	pt_set(NULL, f->mm, &f->pos, entry_make(f->vma, f->mm->vm->huge_zero_pfn, X86_PD, 0));
+	return VM_FAULT_ZERO_READ;
+}
+
+/* ---- row 5: a write to a read-only huge leaf ---- */
+
+/* The huge zero page gives way to a page of one's own. */
+static unsigned huge_zero_wp(struct fault *f)
+{
+	struct mmu_gather tlb;
+	struct page *page = alloc_huge(f, HPAGE_PMD_ORDER);
+
+	if (!page)
+		return VM_FAULT_NR;
+	tlb_gather_mmu(&tlb, f->cpu, f->mm);
+	pt_set(&tlb, f->mm, &f->pos, 0);
+	map_new_anon_page(f, page, fault_bits(f));
+	tlb_finish_mmu(&tlb);
+	return VM_FAULT_COW_COPY;
+}
+
+unsigned do_huge_wp_page(struct fault *f)
+{
+	struct vm *vm = f->mm->vm;
+	struct page *page = pfn_to_page(vm, entry_pfn(f->entry));
+	unsigned cause = VM_FAULT_NR;
+	struct mmu_gather tlb;
+	int err = 0;
+
+	if (is_zero_pfn(vm, entry_pfn(f->entry))) {
+		cause = huge_zero_wp(f);
+	} else if (page->flags & PG_anon_exclusive || (page->kind == PAGE_ANON && page->_refcount == 1)) {
+		page->flags |= PG_anon_exclusive;
+		wp_page_reuse(f);
+		cause = VM_FAULT_COW_REUSE;
+	}
+	if (cause != VM_FAULT_NR)
+		return cause;
+	tlb_gather_mmu(&tlb, f->cpu, f->mm);
+	for (; f->pos.level > X86_PT && !err; fault_walk(f))
+		err = split_huge_leaf(&tlb, f->mm, &f->pos);
+	tlb_finish_mmu(&tlb);
+	return err ? VM_FAULT_NOMEM : VM_FAULT_NR;
+}

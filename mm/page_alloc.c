@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/page_alloc.c - the buddy allocator: every frame of RAM, in blocks of 2^order frames, order 0 .. 18.
+ *
+ *   free_area[2] --> [ 8..11 ] <-> [ 20..23 ]      lists through struct page's lru links (pfns, 0 ends)
+ *   free_area[3] --> [ 32..39 ]
+ *
+ * A block of order k starts at a multiple of 2^k; its buddy is the block whose number differs in bit k. Two free
+ * buddies of one order are joined at once, so no list ever holds both.
+ *
+ * Only heads are written when a block is cut or joined: the frames inside a free block keep what they last were, or are
+ * still all zero (PAGE_RESERVED) if nobody ever had them. So fresh RAM costs nothing until it is used.
+ *
+ * Invariants (numbers as mm/check.c prints them)
+ *   80 every free block's head is PAGE_FREE of its list's order, and aligned
+ *   81 no two free buddies
+ *   82 nr_free and kind_frames agree with the lists
+ *
+ * Source: Knuth, TAOCP vol. 1, 2.5 "the buddy system".
+ */
+#include "mm/internal.h"
+
+static void list_add(struct vm *vm, struct page *page, unsigned order)
+{
+	struct free_area *area = &vm->free_area[order];
+	u32 pfn = (u32)page_to_pfn(vm, page);
+
+	page->kind = PAGE_FREE;
+	page->order = (u8)order;
+	page->lru_prev = 0;
+	page->lru_next = area->head;
+	if (area->head)
+		pfn_to_page(vm, area->head)->lru_prev = pfn;
+	area->head = pfn;
+	area->nr_free++;
+}
+
+/* The page leaves its list; what it becomes is the caller's business. */
+static void list_del(struct vm *vm, struct page *page, unsigned order)
+{
+	struct free_area *area = &vm->free_area[order];
+
+	if (page->lru_next)
+		pfn_to_page(vm, page->lru_next)->lru_prev = page->lru_prev;
+	if (page->lru_prev)
+		pfn_to_page(vm, page->lru_prev)->lru_next = page->lru_next;
+	else
+		area->head = page->lru_next;
+	area->nr_free--;
+}
+
+/* Puts a block into the lists, joined with its buddy as often as that is free. */
+static void free_block(struct vm *vm, u64 pfn, unsigned order)
+{
+	pfn_to_page(vm, pfn)->kind = PAGE_FREE_TAIL;
+	for (; order < MAX_ORDER; order++) {
+		u64 buddy_pfn = pfn ^ (1ull << order);
+		struct page *buddy;
+
+		if (buddy_pfn >= vm->max_pfn)
+			break;
+		buddy = pfn_to_page(vm, buddy_pfn);
+		if (buddy->kind != PAGE_FREE || buddy->order != order)
+			break;
+		list_del(vm, buddy, order);
+		buddy->kind = PAGE_FREE_TAIL;
+		pfn &= ~(1ull << order);
+	}
+	list_add(vm, pfn_to_page(vm, pfn), order);
+}
+
+void page_alloc_init(struct vm *vm, u64 start_pfn, u64 end_pfn)
+{
+	vm->total_frames += end_pfn - start_pfn;
+	vm->kind_frames[PAGE_FREE] += end_pfn - start_pfn;
+	while (start_pfn < end_pfn) {
+		unsigned order = MAX_ORDER;
+
+		while (!IS_ALIGNED(start_pfn, 1ull << order) || start_pfn + (1ull << order) > end_pfn)
+			order--;
+		free_block(vm, start_pfn, order);
+		start_pfn += 1ull << order;
+	}
+}
+
+void vm_fail_alloc_after(struct vm *vm, u64 n)
+{
+	vm->fail_alloc_after = n;
+}
+
+static bool injected_failure(struct vm *vm)
+{
+	if (likely(vm->fail_alloc_after == ~0ull))
+		return false;
+	return vm->fail_alloc_after-- == 0;
+}
+
+struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind)
+{
+	unsigned have = order;
+	struct page *page;
+	u64 pfn;
+
+	ASSERT(order <= MAX_ORDER);
+	if (injected_failure(vm))
+		return NULL;
+	while (have <= MAX_ORDER && !vm->free_area[have].head)
+		have++;
+	if (have > MAX_ORDER)
+		return NULL;
+	pfn = vm->free_area[have].head;
+	page = pfn_to_page(vm, pfn);
+	ASSERT(page->kind == PAGE_FREE && page->order == have);
+	list_del(vm, page, have);
+	while (have > order) { /* keep the lower half, the upper one stays free */
+		have--;
+		list_add(vm, page + (1ull << have), have);
+	}
+	*page = (struct page){.kind = (u8)kind, .order = (u8)order, ._refcount = 1};
+	for (u64 i = 1; i < 1ull << order; i++)
+		page[i] = (struct page){.kind = PAGE_TAIL, .order = (u8)order};
+	vm->kind_frames[PAGE_FREE] -= 1ull << order;
+	vm->kind_frames[kind] += 1ull << order;
+	return page;
+}
+
+void get_page(struct page *page)
+{
+	ASSERT(page->_refcount > 0 && page->kind >= PAGE_KERNEL && page->kind < PAGE_TAIL);
+	page->_refcount++;
+}
+
+void put_page(struct vm *vm, struct page *page)
+{
+	unsigned order = page->order;
+
+	ASSERT(page->_refcount > 0 && page->kind >= PAGE_KERNEL && page->kind < PAGE_TAIL);
+	if (--page->_refcount)
+		return;
+	ASSERT(page->_mapcount == 0);
+	vm->kind_frames[page->kind] -= 1ull << order;
+	vm->kind_frames[PAGE_FREE] += 1ull << order;
+	for (u64 i = 1; i < 1ull << order; i++)
+		page[i].kind = PAGE_FREE_TAIL;
+	free_block(vm, page_to_pfn(vm, page), order);
+}

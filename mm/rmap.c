@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/rmap.c - from a frame to the entries that map it.
+ *
+ *   anonymous   page->rmap = 0            nobody
+ *               page->rmap odd            one mapping, inline: mm id and virtual page (rmap_pack)
+ *               page->rmap even           the address of a chain of nodes, up to three mappings in each
+ *   file        page->mapping, index      the file's list of areas (i_mmap) says where it may be mapped
+ *
+ * A mapping belongs to the frame that its entry names: a small entry into a huge page is in the rmap of that tail, a
+ * huge leaf in the rmap of its first frame.
+ *
+ * Invariants (numbers as mm/check.c prints them)
+ *   60 an anonymous frame has exactly _mapcount mappings in its rmap, and each is an entry that names it
+ *   61 a chain has no empty node, and at least two mappings
+ */
+#include "mm/rmap.h"
+#include "mm/internal.h"
+
+static int rmap_add(struct vm *vm, struct page *page, u64 packed)
+{
+	struct rmap_node *node = (struct rmap_node *)page->rmap, *fresh;
+
+	if (!page->rmap) {
+		page->rmap = packed;
+		return 0;
+	}
+	if (!(page->rmap & 1) && !node->slot[RMAP_NODE_SLOTS - 1]) { /* only the first node of a chain has room */
+		for (unsigned i = 1;; i++) {
+			if (!node->slot[i]) {
+				node->slot[i] = packed;
+				return 0;
+			}
+		}
+	}
+	fresh = slab_alloc(vm, SLAB_RMAP);
+	if (!fresh)
+		return -ENOMEM;
+	if (page->rmap & 1) {
+		fresh->slot[0] = page->rmap;
+		fresh->slot[1] = packed;
+	} else {
+		fresh->next = node;
+		fresh->slot[0] = packed;
+	}
+	page->rmap = (u64)fresh;
+	return 0;
+}
+
+/* Where the mapping is written, or NULL. */
+static u64 *rmap_find(struct page *page, u64 packed)
+{
+	if (page->rmap & 1)
+		return page->rmap == packed ? &page->rmap : NULL;
+	for (struct rmap_node *node = (struct rmap_node *)page->rmap; node; node = node->next) {
+		for (unsigned i = 0; i < RMAP_NODE_SLOTS; i++) {
+			if (node->slot[i] == packed)
+				return &node->slot[i];
+		}
+	}
+	return NULL;
+}
+
+/* Fills the hole with the first node's last mapping; one mapping alone goes back inline. */
+static void rmap_del(struct vm *vm, struct page *page, u64 packed)
+{
+	u64 *hole = rmap_find(page, packed);
+	struct rmap_node *first = (struct rmap_node *)page->rmap;
+	unsigned last = RMAP_NODE_SLOTS - 1;
+
+	ASSERT(hole);
+	if (page->rmap & 1) {
+		page->rmap = 0;
+		return;
+	}
+	while (!first->slot[last])
+		last--;
+	*hole = first->slot[last];
+	first->slot[last] = 0;
+	if (last == 0) {
+		page->rmap = (u64)first->next;
+		slab_free(vm, SLAB_RMAP, first);
+		first = (struct rmap_node *)page->rmap;
+	}
+	if (!first->next && !first->slot[1]) {
+		page->rmap = first->slot[0];
+		slab_free(vm, SLAB_RMAP, first);
+	}
+}
+
+static enum mm_counter rss_of(const struct page *head)
+{
+	if (head->kind == PAGE_ANON)
+		return MM_ANONPAGES;
+	return head->flags & PG_shmem ? MM_SHMEMPAGES : MM_FILEPAGES;
+}
+
+int page_add_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned order)
+{
+	struct page *head = page_head(mm->vm, page);
+	u64 rss;
+
+	ASSERT(head->kind == PAGE_ANON || head->kind == PAGE_FILE);
+	if (head->kind == PAGE_ANON && rmap_add(mm->vm, page, rmap_pack(mm->id, va)))
+		return -ENOMEM;
+	page->_mapcount++;
+	mm->rss[rss_of(head)] += 1ull << order;
+	rss = mm->rss[MM_FILEPAGES] + mm->rss[MM_ANONPAGES] + mm->rss[MM_SHMEMPAGES];
+	if (rss > mm->peak_rss)
+		mm->peak_rss = rss;
+	return 0;
+}
+
+void page_remove_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned order)
+{
+	struct page *head = page_head(mm->vm, page);
+
+	ASSERT(page->_mapcount > 0 && mm->rss[rss_of(head)] >= 1ull << order);
+	if (head->kind == PAGE_ANON)
+		rmap_del(mm->vm, page, rmap_pack(mm->id, va));
+	if (--page->_mapcount == 0)
+		page->flags &= (u16)~PG_anon_exclusive;
+	mm->rss[rss_of(head)] -= 1ull << order;
+}
+
+void page_move_rmap(struct mm_struct *mm, struct page *page, u64 old_va, u64 new_va)
+{
+	u64 *slot = rmap_find(page, rmap_pack(mm->id, old_va));
+
+	ASSERT(slot);
+	*slot = rmap_pack(mm->id, new_va);
+}
+
+int page_split_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned from_order, unsigned to_order)
+{
+	u64 parts = 1ull << (from_order - to_order), i;
+
+	for (i = 1; i < parts; i++) {
+		if (rmap_add(mm->vm, page + (i << to_order), rmap_pack(mm->id, va + ((PAGE_SIZE << to_order) * i))))
+			break;
+	}
+	if (i < parts) {
+		while (--i > 0)
+			rmap_del(mm->vm, page + (i << to_order), rmap_pack(mm->id, va + ((PAGE_SIZE << to_order) * i)));
+		return -ENOMEM;
+	}
+	for (i = 1; i < parts; i++) {
+		page[i << to_order]._mapcount++;
+		page[i << to_order].flags |= page->flags & PG_anon_exclusive;
+	}
+	page_head(mm->vm, page)->_refcount += (s32)(parts - 1);
+	return 0;
+}
+
+/* One packed mapping, told to the visitor. */
+static void visit_packed(struct vm *vm, u64 packed, void (*visit)(void *, struct mm_struct *, u64), void *ctx)
+{
+	struct mm_struct *mm = (struct mm_struct *)radix_get(&vm->mms, rmap_mm_id(packed));
+
+	ASSERT(mm);
+	visit(ctx, mm, rmap_va(packed));
+}
+
+static void walk_file(struct vm *vm, struct page *page, void (*visit)(void *, struct mm_struct *, u64), void *ctx)
+{
+	struct address_space *file = (struct address_space *)radix_get(&vm->files, page->mapping);
+
+	ASSERT(file);
+	for (struct vm_area_struct *vma = file->i_mmap; vma; vma = vma->i_mmap_next) {
+		u64 pages = (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;
+
+		if (page->index >= vma->vm_pgoff && page->index - vma->vm_pgoff < pages)
+			visit(ctx, vma->vm_mm, vma->vm_start + ((page->index - vma->vm_pgoff) << PAGE_SHIFT));
+	}
+}
+
+void rmap_walk(struct vm *vm, struct page *page, void (*visit)(void *ctx, struct mm_struct *mm, u64 va), void *ctx)
+{
+	if (page_head(vm, page)->kind == PAGE_FILE) {
+		walk_file(vm, page, visit, ctx);
+		return;
+	}
+	if (page->rmap & 1) {
+		visit_packed(vm, page->rmap, visit, ctx);
+		return;
+	}
+	for (struct rmap_node *node = (struct rmap_node *)page->rmap; node; node = node->next) {
+		for (unsigned i = 0; i < RMAP_NODE_SLOTS && node->slot[i]; i++)
+			visit_packed(vm, node->slot[i], visit, ctx);
+	}
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/tlb.c - what the TLBs may hold: flush batches, PCIDs by generation, shootdowns, context switches.
+ *
+ * Generations, Linux's scheme. mm->tlb_gen grows with every flush of the mm. Each CPU remembers, for each of its six
+ * PCIDs, which context it holds and up to which generation it is right:
+ *
+ *   mm A: ctx_id 7, tlb_gen 12        CPU 0: ctxs[0] = {7, 12}  ctxs[1] = {9, 3}  ...   loaded_asid 0
+ *                                     CPU 1: ctxs[0] = {4, 8}   ctxs[1] = {7, 11} ...   loaded_asid 0
+ *
+ * Only CPUs whose CR3 is the mm (cpumask) are interrupted. Any other finds out when it switches back: CPU 1 loads A
+ * with PCID 2 and sees 11 < 12, so it flushes. ctx_id is never reused, so a dead mm's entries are harmless until its
+ * PCID is given away, with a flush.
+ *
+ * Lazy mode. A CPU without user work keeps its last CR3 (is_lazy): no interrupt reaches it, unless tables were freed
+ * that its paging-structure caches may name; then it turns to the empty tables of init_pgd_pfn.
+ *
+ * The frames that wait for the flush:
+ *   local[8] first, then batch_pfn -> [ next | n | pfn pfn ... ] -> [ next | n | ... ]      frames of PAGE_KERNEL
+ *   At 10,000 frames, or when no batch frame can be had, the flush happens early.
+ *
+ * Sources: Linux 6.12 arch/x86/mm/tlb.c (choose_new_asid, flush_tlb_func, tlb_single_page_flush_ceiling 33),
+ * include/asm-generic/tlb.h (batches); Intel SDM vol. 3A 4.10.
+ */
+#include "mm/tlb.h"
+#include "mm/internal.h"
+
+#define TLB_SINGLE_PAGE_FLUSH_CEILING 33
+#define MAX_GATHER_PAGES              10000
+
+struct gather_batch {
+	u64 next_pfn, nr;
+	u32 pfn[(PAGE_SIZE - 2 * sizeof(u64)) / sizeof(u32)];
+};
+
+static struct vm_cpu *vm_cpu_of(struct hw_cpu *cpu, struct vm *vm)
+{
+	void **slot = hw_percpu(cpu);
+
+	if (!*slot) {
+		*slot = &vm->cpu[hw_cpu_id(cpu)];
+		vm->cpu[hw_cpu_id(cpu)].vm = vm;
+	}
+	return *slot;
+}
+
+static void emit(struct vm *vm, enum vm_event_type type, struct mm_struct *mm, u64 n)
+{
+	vm_emit(vm, &(struct vm_event){.type = (u8)type, .mm = mm ? mm->id : 0, .n = n});
+}
+
+/* ---- one CPU ---- */
+
+/* PCID 0 is nobody's: code that knows no PCIDs runs with it. */
+static u64 make_cr3(const struct vm *vm, u64 pgd_pfn, unsigned asid, bool flush)
+{
+	u64 cr3 = pgd_pfn << PAGE_SHIFT;
+
+	if (vm->pcid)
+		cr3 |= (asid + 1) | (flush ? 0 : X86_CR3_NOFLUSH);
+	return cr3;
+}
+
+static void load_init_tables(struct vm_cpu *vcpu, struct hw_cpu *cpu)
+{
+	if (vcpu->loaded_mm)
+		vcpu->loaded_mm->cpumask &= ~(1ull << hw_cpu_id(cpu));
+	vcpu->loaded_mm = NULL;
+	vcpu->is_lazy = false;
+	/* PCID 0 with its few entries flushed: those of the PCIDs stay for when their contexts return. */
+	hw_write_cr3(cpu, vcpu->vm->init_pgd_pfn << PAGE_SHIFT);
+	emit(vcpu->vm, VM_EV_SWITCH, NULL, 1);
+}
+
+/* The PCID for next on this CPU; *flush: what it holds is not next's, or is out of date. */
+static unsigned choose_new_asid(struct vm_cpu *vcpu, const struct mm_struct *next, bool *flush)
+{
+	unsigned asid;
+
+	*flush = true;
+	if (!vcpu->vm->pcid)
+		return 0;
+	for (asid = 0; asid < TLB_NR_DYN_ASIDS; asid++) {
+		if (vcpu->ctxs[asid].ctx_id != next->ctx_id)
+			continue;
+		*flush = vcpu->ctxs[asid].tlb_gen < next->tlb_gen;
+		return asid;
+	}
+	asid = vcpu->next_asid;
+	vcpu->next_asid = (u8)((asid + 1) % TLB_NR_DYN_ASIDS);
+	return asid;
+}
+
+static void load_mm(struct vm_cpu *vcpu, struct hw_cpu *cpu, struct mm_struct *next)
+{
+	bool flush;
+	unsigned asid = choose_new_asid(vcpu, next, &flush);
+
+	vcpu->ctxs[asid] = (struct tlb_context){next->ctx_id, next->tlb_gen};
+	vcpu->loaded_asid = (u8)asid;
+	vcpu->loaded_mm = next;
+	next->cpumask |= 1ull << hw_cpu_id(cpu);
+	hw_write_cr3(cpu, make_cr3(vcpu->vm, next->pgd_pfn, asid, flush));
+	emit(vcpu->vm, VM_EV_SWITCH, next, flush);
+}
+
+void vm_switch(struct hw_cpu *cpu, struct mm_struct *mm)
+{
+	struct vm_cpu *vcpu = mm ? vm_cpu_of(cpu, mm->vm) : *hw_percpu(cpu);
+
+	if (!vcpu) /* nothing ever ran here */
+		return;
+	if (!mm) {
+		vcpu->is_lazy = vcpu->loaded_mm != NULL;
+		return;
+	}
+	if (vcpu->loaded_mm == mm) {
+		bool was_lazy = vcpu->is_lazy;
+
+		vcpu->is_lazy = false;
+		if (was_lazy && vcpu->ctxs[vcpu->loaded_asid].tlb_gen < mm->tlb_gen)
+			load_mm(vcpu, cpu, mm);
+		return;
+	}
+	if (vcpu->loaded_mm)
+		vcpu->loaded_mm->cpumask &= ~(1ull << hw_cpu_id(cpu));
+	vcpu->is_lazy = false;
+	load_mm(vcpu, cpu, mm);
+}
+
+static u64 flush_nr_pages(const struct tlb_flush *req)
+{
+	if (req->end == VM_FLUSH_ALL)
+		return VM_FLUSH_ALL;
+	return (req->end - req->start + (PAGE_SIZE << req->order) - 1) >> (PAGE_SHIFT + req->order);
+}
+
+/* Linux's flush_tlb_func(). INVLPG drops the paging-structure caches of the PCID too, so a ranged flush is enough for
+ * freed tables. */
+static void flush_loaded(struct vm_cpu *vcpu, struct hw_cpu *cpu, const struct tlb_flush *req)
+{
+	struct mm_struct *mm = req->mm;
+	struct tlb_context *ctx = &vcpu->ctxs[vcpu->loaded_asid];
+	u64 pages = flush_nr_pages(req);
+
+	if (ctx->tlb_gen == mm->tlb_gen)
+		return; /* a later flush, or a switch, did it */
+	if (pages != VM_FLUSH_ALL && req->new_tlb_gen == ctx->tlb_gen + 1 && req->new_tlb_gen == mm->tlb_gen) {
+		for (u64 i = 0; i < pages; i++)
+			hw_invlpg(cpu, req->start + (i << (PAGE_SHIFT + req->order)));
+	} else {
+		pages = VM_FLUSH_ALL;
+		hw_write_cr3(cpu, make_cr3(vcpu->vm, mm->pgd_pfn, vcpu->loaded_asid, true));
+	}
+	ctx->tlb_gen = mm->tlb_gen;
+	emit(vcpu->vm, VM_EV_TLB_FLUSH, mm, pages);
+}
+
+void vm_shootdown(struct hw_cpu *cpu, const struct tlb_flush *req)
+{
+	struct vm_cpu *vcpu = vm_cpu_of(cpu, req->vm);
+
+	if (vcpu->loaded_mm != req->mm)
+		return; /* it switched away meanwhile */
+	if (req->leave || vcpu->is_lazy)
+		load_init_tables(vcpu, cpu);
+	else
+		flush_loaded(vcpu, cpu, req);
+}
+
+/* ---- all CPUs ---- */
+
+/* The CPUs of the mm other than `self` that must hear of a flush. */
+static u64 shootdown_mask(const struct tlb_flush *req, u64 self)
+{
+	u64 mask = req->mm->cpumask & ~self;
+
+	if (req->freed_tables || req->leave)
+		return mask;
+	for (u64 rest = mask; rest; rest &= rest - 1) {
+		unsigned id = (unsigned)__builtin_ctzll(rest);
+
+		if (req->vm->cpu[id].is_lazy)
+			mask &= ~(1ull << id);
+	}
+	return mask;
+}
+
+/* Carries req out here and on the other CPUs; returns when all have. */
+static void flush_everywhere(struct hw_cpu *cpu, const struct tlb_flush *req)
+{
+	u64 self = 1ull << hw_cpu_id(cpu), others = shootdown_mask(req, self);
+
+	if (req->mm->cpumask & self)
+		vm_shootdown(cpu, req);
+	if (!others)
+		return;
+	emit(req->vm, VM_EV_SHOOTDOWN, req->mm, (u64)__builtin_popcountll(others));
+	hw_shootdown(req->vm->hw, others, req);
+}
+
+void tlb_leave_mm(struct hw_cpu *cpu, struct mm_struct *mm)
+{
+	flush_everywhere(cpu, &(struct tlb_flush){.vm = mm->vm, .mm = mm, .end = VM_FLUSH_ALL, .leave = true});
+	ASSERT(!mm->cpumask);
+}
+
+/* ---- the batch ---- */
+
+static void reset_range(struct mmu_gather *tlb)
+{
+	tlb->start = ~0ull;
+	tlb->end = 0;
+	tlb->order = MAX_ORDER;
+	tlb->freed_tables = false;
+}
+
+void tlb_gather_mmu(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm)
+{
+	tlb->mm = mm;
+	tlb->cpu = cpu;
+	tlb->fullmm = false;
+	tlb->nr_pages = 0;
+	tlb->batch_pfn = 0;
+	reset_range(tlb);
+}
+
+void tlb_gather_mmu_fullmm(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm)
+{
+	tlb_gather_mmu(tlb, cpu, mm);
+	tlb->fullmm = true;
+}
+
+void tlb_adjust_range(struct mmu_gather *tlb, u64 va, u64 bytes, unsigned order)
+{
+	tlb->start = min(tlb->start, va);
+	tlb->end = max(tlb->end, va + bytes);
+	tlb->order = (u8)min((unsigned)tlb->order, order);
+}
+
+void tlb_remove_range(struct mmu_gather *tlb, u64 va, unsigned order)
+{
+	tlb_adjust_range(tlb, va, PAGE_SIZE << order, order);
+}
+
+void tlb_flush_whole_mm(struct mmu_gather *tlb)
+{
+	tlb->start = 0;
+	tlb->end = VM_FLUSH_ALL;
+	tlb->order = 0;
+	tlb->freed_tables = true;
+}
+
+static void flush_range(struct mmu_gather *tlb)
+{
+	struct tlb_flush req = {.vm = tlb->mm->vm,
+				.mm = tlb->mm,
+				.start = tlb->start,
+				.end = tlb->end,
+				.order = tlb->order,
+				.freed_tables = tlb->freed_tables};
+
+	if (tlb->start >= tlb->end)
+		return;
+	if (tlb->fullmm || flush_nr_pages(&req) > TLB_SINGLE_PAGE_FLUSH_CEILING)
+		req.end = VM_FLUSH_ALL;
+	req.new_tlb_gen = ++tlb->mm->tlb_gen;
+	flush_everywhere(tlb->cpu, &req);
+	reset_range(tlb);
+}
+
+static struct gather_batch *batch_at(struct vm *vm, u64 pfn)
+{
+	return phys_to_virt(vm, pfn << PAGE_SHIFT);
+}
+
+static void free_gathered(struct mmu_gather *tlb)
+{
+	struct vm *vm = tlb->mm->vm;
+
+	for (u64 i = 0; i < min(tlb->nr_pages, (u64)MMU_GATHER_BUNDLE); i++)
+		put_page(vm, pfn_to_page(vm, tlb->local[i]));
+	while (tlb->batch_pfn) {
+		u64 pfn = tlb->batch_pfn;
+		struct gather_batch *batch = batch_at(vm, pfn);
+
+		for (u64 i = 0; i < batch->nr; i++)
+			put_page(vm, pfn_to_page(vm, batch->pfn[i]));
+		tlb->batch_pfn = batch->next_pfn;
+		put_page(vm, pfn_to_page(vm, pfn));
+	}
+	tlb->nr_pages = 0;
+}
+
+/* A batch with room, or NULL: RAM is full. */
+static struct gather_batch *batch_with_room(struct mmu_gather *tlb)
+{
+	struct vm *vm = tlb->mm->vm;
+	struct gather_batch *batch;
+	struct page *page;
+
+	if (tlb->batch_pfn) {
+		batch = batch_at(vm, tlb->batch_pfn);
+		if (batch->nr < ARRAY_SIZE(batch->pfn))
+			return batch;
+	}
+	page = alloc_pages(vm, 0, PAGE_KERNEL);
+	if (!page)
+		return NULL;
+	batch = batch_at(vm, page_to_pfn(vm, page));
+	batch->next_pfn = tlb->batch_pfn;
+	batch->nr = 0;
+	tlb->batch_pfn = page_to_pfn(vm, page);
+	return batch;
+}
+
+void tlb_remove_page(struct mmu_gather *tlb, struct page *page)
+{
+	u32 pfn = (u32)page_to_pfn(tlb->mm->vm, page);
+	struct gather_batch *batch;
+
+	if (tlb->nr_pages == MAX_GATHER_PAGES) {
+		flush_range(tlb);
+		free_gathered(tlb);
+	}
+	if (tlb->nr_pages < MMU_GATHER_BUNDLE) {
+		tlb->local[tlb->nr_pages++] = pfn;
+		return;
+	}
+	batch = batch_with_room(tlb);
+	if (!batch) {
+		flush_range(tlb);
+		free_gathered(tlb);
+		tlb->local[tlb->nr_pages++] = pfn;
+		return;
+	}
+	batch->pfn[batch->nr++] = pfn;
+	tlb->nr_pages++;
+}
+
+void tlb_remove_table(struct mmu_gather *tlb, struct page *table)
+{
+	tlb->freed_tables = true;
+	tlb_remove_page(tlb, table);
+}
+
+void tlb_finish_mmu(struct mmu_gather *tlb)
+{
+	flush_range(tlb);
+	free_gathered(tlb);
+}
