@@ -114,7 +114,8 @@ static int advise_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64
 	return err == -ENOMEM ? -EAGAIN : err;
 }
 
-/* DONTNEED, FREE. MAP_HUGETLB memory goes by whole pages: start must be one's, end is rounded down. */
+/* DONTNEED, FREE. MAP_HUGETLB memory goes by whole pages: start must be one's, end is rounded down. Other huge leaves
+ * are split where the range ends inside one; without RAM for that -EAGAIN. */
 static int advise_drop(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end, int advice)
 {
 	if (vma->vm_flags & VM_HUGETLB) {
@@ -128,10 +129,13 @@ static int advise_drop(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 s
 		return -EINVAL;
 	if (start == end)
 		return 0;
-	if (advice == MADV_FREE)
+	if (advice == MADV_FREE) {
 		madvise_free_range(tlb, vma, start, end);
-	else
-		zap_page_range(tlb, vma, start, end);
+		return 0;
+	}
+	if (split_huge_at(tlb, vma, start) || split_huge_at(tlb, vma, end))
+		return -EAGAIN;
+	zap_page_range(tlb, vma, start, end);
 	return 0;
 }
 
