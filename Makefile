@@ -10,8 +10,7 @@ DEMO_LINES = 300000
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
-$(BUILD)/build.ninja:
-	@$(MAKE) --no-print-directory setup
+$(BUILD)/build.ninja: | setup
 	meson setup $(BUILD) --prefix $(abspath $(PREFIX))
 
 # Installs what is missing of Debian's packages; nothing when all is there.
@@ -30,8 +29,12 @@ demo: all
 	@$(MAKE) --no-print-directory $(BUILD)/demo.txt
 	$(QUIRE) run -- sort -n $(BUILD)/demo.txt > /dev/null
 
+# Every bench/NAME.c is the program bench-NAME; every bench/NAME.sh takes the build folder.
+BENCHES = $(patsubst bench/%.c,bench/bench-%,$(wildcard bench/*.c))
 bench: all
-	meson test -C $(BUILD) --benchmark --verbose
+	ninja -C $(BUILD) $(BENCHES)
+	for b in $(BENCHES); do echo "== $$b"; $(BUILD)/$$b || exit; done
+	for b in $(wildcard bench/*.sh); do echo "== $$b"; $$b $(BUILD) || exit; done
 
 install: all
 	meson configure $(BUILD) --prefix $(abspath $(PREFIX))

@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "report/format.h"
 #include "report/report.h"
@@ -211,6 +213,39 @@ static void extremes(void **state)
 	free(text);
 }
 
+/* On a terminal headings are bold and nothing else is; without the bold it is the same text. */
+static void bold_on_a_terminal(void **state)
+{
+	char got[16384], plain[16384], *to = plain, *text;
+	int master = posix_openpt(O_RDWR | O_NOCTTY);
+	FILE *terminal;
+	ssize_t n;
+
+	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	terminal = fopen(ptsname(master), "w");
+	assert_non_null(terminal);
+	fill();
+	syn.result.nr_machines = 1;
+	text = synthetic_text(&syn, report_text);
+	report_text(terminal, &syn.result);
+	fflush(terminal);
+	n = read(master, got, sizeof(got) - 1);
+	assert_true(n > 0);
+	got[n] = '\0';
+	assert_non_null(strstr(got, "\033[1mPage faults\033[0m"));
+	assert_null(strstr(got, "\033[1m  "));
+	for (char *from = got; *from != '\0'; from++)
+		if (*from == '\033')
+			from = strchr(from, 'm');
+		else if (*from != '\r')
+			*to++ = *from;
+	*to = '\0';
+	assert_memory_equal(plain, text, (size_t)(to - plain));
+	fclose(terminal);
+	close(master);
+	free(text);
+}
+
 static void same_input_same_bytes(void **state)
 {
 	char *a, *b;
@@ -234,6 +269,7 @@ int main(void)
 	    cmocka_unit_test(zero_rows_are_left_out),
 	    cmocka_unit_test(notes),
 	    cmocka_unit_test(extremes),
+	    cmocka_unit_test(bold_on_a_terminal),
 	    cmocka_unit_test(same_input_same_bytes),
 	};
 
