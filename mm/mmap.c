@@ -10,6 +10,7 @@
  * arch/x86/kernel/sys_x86_64.c. Not modelled: resource limits other than the stack's, and overcommit.
  */
 #include "mm/vma.h"
+#include "mm/pgtable.h"
 #include "mm/tlb.h"
 
 #define MAP_TYPE           0x0f
@@ -365,20 +366,18 @@ void vm_set_mmap_base(struct mm_struct *mm, u64 base)
 	mm->mmap_base = base;
 }
 
-/* Counts entries by lookup, stepping over what one entry maps. */
+/* As smaps' Rss: the zero page is nobody's. */
 static u64 resident_pages(struct mm_struct *mm, u64 start, u64 end)
 {
-	u64 pages = 0, entry;
+	struct pt_iter it = pt_leaves(mm, start, end);
+	u64 bytes = 0;
 
-	for (u64 va = start, next; va < end; va = next) {
-		unsigned level = vm_lookup(mm, va, &entry);
-
-		next = ALIGN_DOWN(va, x86_level_size(max(level, 1u))) + x86_level_size(max(level, 1u));
-		next = min(next, end);
-		if (level)
-			pages += (next - va) >> PAGE_SHIFT;
+	while (pt_next(&it)) {
+		if (!entry_present(*it.pos.entry) || is_zero_pfn(mm->vm, entry_pfn(*it.pos.entry)))
+			continue;
+		bytes += min(end, it.pos.va + x86_level_size(it.pos.level)) - max(start, it.pos.va);
 	}
-	return pages;
+	return bytes >> PAGE_SHIFT;
 }
 
 bool vm_area_next(struct mm_struct *mm, u64 va, struct vm_area_info *out)
