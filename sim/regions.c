@@ -48,6 +48,8 @@ static unsigned table_new(struct region_table *t, struct region_map *map, const 
 	}
 	i = table_append(t, area->kind, area->name);
 	t->region[i].info.pid_index = map->pid_index;
+	t->region[i].info.start = area->start;
+	t->region[i].info.end = area->end;
 	t->region[i].grows = area->grows_to != 0;
 	t->region[i].next = map->first;
 	map->first = i;
@@ -241,12 +243,16 @@ void region_map_fork(struct region_table *t, struct region_map *child, const str
 		const struct span *s = &parent->span[i];
 		const struct region from = t->region[s->region];
 		u64 start = from.grows ? max(s->start, from.info.start) : s->start;
-		struct region_area area = {.start = start,
-					   .end = s->end,
-					   .name = from.info.name,
-					   .kind = from.info.kind,
-					   .grows_to = from.grows ? s->start : 0};
-		unsigned region = table_region(t, child, &area);
+		unsigned region;
+		struct region_area area = {
+		    .start = s->start, .end = s->end, .name = from.info.name, .kind = from.info.kind};
+
+		if (from.grows) {
+			area.start = from.info.start;
+			area.end = from.info.end;
+			area.grows_to = s->start;
+		}
+		region = table_region(t, child, &area);
 
 		t->region[region].info.madvised |= from.info.madvised;
 		if (start < s->end)

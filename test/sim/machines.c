@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/sim/machines.c - several machines at once are the same as one by one; the same events give the same bytes, in
+ * whatever pieces they come; and the recency window changes nothing.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "test/sim/tape.h"
+
+#define A    0x7ffe00000000ull
+#define HEAP 0x555555560000ull
+#define TEXT 0x400000ull
+#define RW   (PROT_READ | PROT_WRITE)
+#define FOUR "4k;thp;2m;1g"
+
+/* Sets of pages that a program alternates between: with a hot set, runs and far jumps. */
+static u64 next_address(u64 *random, u64 bytes)
+{
+	u64 r = tape_random(random);
+
+	switch (r % 8) {
+	case 0:
+		return A + (r >> 8) % bytes;
+	case 1:
+		return HEAP + (r >> 8) % (64 * PAGE_SIZE);
+	case 2:
+	case 3:
+		return TAPE_STACK_TOP - 1 - (r >> 8) % (3 * PAGE_SIZE);
+	default:
+		return A + (r >> 8) % (24 * PAGE_SIZE);
+	}
+}
+
+static void program(struct tape *t, bool unfiltered)
+{
+	const u64 bytes = 24 * MIB;
+	u64 random = 99;
+
+	tape_init(t, unfiltered);
+	tape_thread(t, 10, 10, 0);
+	tape_exec(t, HEAP);
+	tape_map_file(t, TEXT, 64 * PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, 3, 64 * PAGE_SIZE, "/bin/prog");
+	tape_range(t, EV_BRK, 0, HEAP, 64 * PAGE_SIZE);
+	tape_map(t, A, bytes, RW, MAP_PRIVATE);
+	for (unsigned i = 0; i < 200000; i++) {
+		u64 va = next_address(&random, bytes);
+
+		tape_access(t, va, tape_random(&random) % 3 ? EVR_READ : EVR_WRITE);
+		if (i % 7 == 0)
+			tape_access(t, TEXT + tape_random(&random) % (40 * PAGE_SIZE), EVR_FETCH);
+		if (i % 5000 == 0)
+			tape_range(t, EV_TOUCH, EVR_WRITE, va, 64);
+		if (i % 20000 == 0)
+			tape_range(t, EV_ADVISE, MADV_DONTNEED, A + i / 20000 * MIB, MIB);
+		if (i == 100000)
+			tape_fork(t, 11, 0);
+	}
+	tape_exit(t, EVX_EXIT);
+}
+
+static bool same_machine(const struct sim_machine_result *a, const struct sim_machine_result *b, unsigned nr_regions)
+{
+	struct sim_machine_result x = *a, y = *b;
+
+	x.region = y.region = NULL;
+	return memcmp(&x, &y, sizeof(x)) == 0 && memcmp(a->region, b->region, nr_regions * sizeof(*a->region)) == 0;
+}
+
+static struct sim *played(const struct tape *t, const char *machines, size_t piece, struct sim_result *r)
+{
+	struct sim *s = tape_sim(machines, ",ram=4G");
+
+	for (size_t i = 0; i < t->nr; i += piece)
+		assert_int_equal(sim_feed(s, 0, t->word + i, min(piece, t->nr - i)), 0);
+	sim_finish(s, r);
+	for (unsigned i = 0; i < r->nr_machines; i++) {
+		assert_string_equal(r->machine[i].error, "");
+		assert_int_equal(r->machine[i].mismatches, 0);
+	}
+	return s;
+}
+
+static void one_by_one(void **state)
+{
+	static const char *const one[] = {"4k", "thp", "2m", "1g"};
+	struct sim_result all, alone;
+	struct sim *s, *s1;
+	struct tape t;
+
+	program(&t, false);
+	s = played(&t, FOUR, t.nr, &all);
+	for (unsigned i = 0; i < 4; i++) {
+		s1 = played(&t, one[i], t.nr, &alone);
+		for (unsigned k = 0; k < alone.nr_regions; k++) {
+			unsigned in_all = 0;
+
+			while (memcmp(&all.region[in_all], &alone.region[k], sizeof(alone.region[k])) != 0)
+				assert_true(++in_all < all.nr_regions);
+			assert_memory_equal(&all.machine[i].region[in_all], &alone.machine[0].region[k],
+					    sizeof(alone.machine[0].region[k]));
+		}
+		assert_true(same_machine(&all.machine[i], &alone.machine[0], 0));
+		sim_destroy(s1);
+	}
+	assert_true(all.machine[0].mmu.walks[0] > 2 * all.machine[2].mmu.walks[0]);
+	sim_destroy(s);
+	tape_free(&t);
+}
+
+static void deterministic(void **state)
+{
+	struct sim_result a, b;
+	struct sim *s1, *s2;
+	struct tape t;
+
+	program(&t, false);
+	s1 = played(&t, FOUR, t.nr, &a);
+	for (size_t piece = 1; piece <= 1000; piece = piece * 7 + 2) {
+		s2 = played(&t, FOUR, piece, &b);
+		assert_memory_equal(&a.program, &b.program, sizeof(a.program));
+		assert_int_equal(a.nr_regions, b.nr_regions);
+		assert_memory_equal(a.region, b.region, a.nr_regions * sizeof(*a.region));
+		for (unsigned i = 0; i < 4; i++)
+			assert_true(same_machine(&a.machine[i], &b.machine[i], a.nr_regions));
+		sim_destroy(s2);
+	}
+	sim_destroy(s1);
+	tape_free(&t);
+}
+
+/* What must not depend on the window: everything but how many events came, where the L1 is fully associative LRU. */
+static void filtered(void **state)
+{
+	struct sim_result f, u;
+	struct sim *s1, *s2;
+	struct tape tf, tu;
+
+	program(&tf, false);
+	program(&tu, true);
+	assert_true(tf.nr < tu.nr * 2 / 3);
+	s1 = played(&tf, FOUR, tf.nr, &f);
+	s2 = played(&tu, FOUR, tu.nr, &u);
+	assert_int_equal(f.nr_regions, u.nr_regions);
+	for (unsigned i = 0; i < 4; i++) {
+		struct sim_machine_result *a = &f.machine[i], *b = &u.machine[i];
+
+		assert_true(a->mmu.lookups[0] < b->mmu.lookups[0]);
+		memcpy(a->mmu.lookups, b->mmu.lookups, sizeof(a->mmu.lookups));
+		assert_true(same_machine(a, b, f.nr_regions));
+	}
+	sim_destroy(s1);
+	sim_destroy(s2);
+	tape_free(&tf);
+	tape_free(&tu);
+}
+
+/* Regions share out all walks and their cycles, and all faults: nothing is lost and nothing is counted twice. */
+static void regions_add_up(void **state)
+{
+	struct sim_result r;
+	struct sim *s;
+	struct tape t;
+
+	program(&t, false);
+	s = played(&t, FOUR, t.nr, &r);
+	for (unsigned i = 0; i < r.nr_machines; i++) {
+		const struct sim_machine_result *m = &r.machine[i];
+		u64 walks[2] = {0}, cycles[2] = {0}, faults = 0, all_faults = 0;
+
+		for (unsigned k = 0; k < r.nr_regions; k++) {
+			walks[0] += m->region[k].walks[0];
+			walks[1] += m->region[k].walks[1];
+			cycles[0] += m->region[k].walk_cycles_min;
+			cycles[1] += m->region[k].walk_cycles_max;
+			faults += m->region[k].faults;
+		}
+		for (unsigned k = 0; k < VM_FAULT_NR; k++)
+			all_faults += m->faults[k];
+		assert_int_equal(walks[0], m->mmu.walks[0]);
+		assert_int_equal(walks[1], m->mmu.walks[1]);
+		assert_int_equal(cycles[0], m->mmu.walk_cycles_min);
+		assert_int_equal(cycles[1], m->mmu.walk_cycles_max);
+		assert_int_equal(faults, all_faults);
+	}
+	sim_destroy(s);
+	tape_free(&t);
+}
+
+/* Zen 3: uniformly random reads over N pages miss the L2 TLB with probability 1 - 2048/N, the L1 with 1 - 64/N. */
+static void random_reads(void **state)
+{
+	const u64 pages = 16384, reads = 1000000;
+	u64 random = 5;
+	struct sim_result a, b;
+	struct sim *s1, *s2;
+	struct tape t;
+	double l1, l2;
+
+	tape_init(&t, false);
+	tape_thread(&t, 1, 1, 0);
+	tape_exec(&t, HEAP);
+	tape_map(&t, A, pages * PAGE_SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&t, A, pages * PAGE_SIZE, EVR_WRITE);
+	s1 = played(&t, "4k", t.nr, &a);
+	for (u64 i = 0; i < reads; i++)
+		tape_access(&t, A + tape_random(&random) % pages * PAGE_SIZE, EVR_READ);
+	s2 = played(&t, "4k", t.nr, &b);
+	l1 = (double)(b.machine[0].mmu.l1_miss[0] - a.machine[0].mmu.l1_miss[0]) / reads;
+	l2 = (double)(b.machine[0].mmu.l2_miss[0] - a.machine[0].mmu.l2_miss[0]) / reads;
+	assert_true(l1 > 0.99 * (1 - 64.0 / pages) && l1 < 1.01 * (1 - 64.0 / pages));
+	assert_true(l2 > 0.99 * (1 - 2048.0 / pages) && l2 < 1.01 * (1 - 2048.0 / pages));
+	sim_destroy(s1);
+	sim_destroy(s2);
+	tape_free(&t);
+}
+
+static void counts(void **state)
+{
+	struct sim_result r;
+	struct sim *s = tape_sim("4k", ",ram=64M");
+	struct tape t;
+	u64 instructions, accesses;
+
+	tape_init(&t, false);
+	tape_thread(&t, 1, 1, 0);
+	tape_counts(&t, 100, 50, 10);
+	tape_counts(&t, 150, 70, 12);
+	assert_int_equal(sim_feed(s, 0, t.word, t.nr), 0);
+	tape_free(&t);
+	tape_init(&t, false);
+	tape_thread(&t, 1, 2, 0);
+	tape_counts(&t, 1000, 500, 100);
+	assert_int_equal(sim_feed(s, 1, t.word, t.nr), 0);
+	sim_progress(s, &instructions, &accesses);
+	assert_int_equal(instructions, 1150);
+	assert_int_equal(accesses, 570);
+	sim_finish(s, &r);
+	assert_int_equal(r.program.fetch_page_changes, 112);
+	sim_destroy(s);
+	tape_free(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(one_by_one),     cmocka_unit_test(deterministic), cmocka_unit_test(filtered),
+	    cmocka_unit_test(regions_add_up), cmocka_unit_test(random_reads),  cmocka_unit_test(counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

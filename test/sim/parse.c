@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/sim/parse.c - machines and sizes in words: what is right is understood, what is wrong is named.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "sim/sim.h"
+
+static void sizes(void **state)
+{
+	static const struct {
+		const char *text;
+		u64 bytes;
+	} right[] = {
+	    {"0", 0},
+	    {"1048576", 1048576},
+	    {"64K", 65536},
+	    {"64M", 67108864},
+	    {"4G", 4294967296},
+	    {"4g", 4294967296},
+	    {"1T", 1099511627776},
+	    {"18446744073709551615", ~0ull},
+	    {"16777215T", 16777215ull << 40},
+	};
+	static const char *const wrong[] = {
+	    "", "M", "-1", "4GB", "4 G", " 4G", "0x10", "4.5G", "18446744073709551616", "16777216T", "1P", "1\v", "1@",
+	};
+	u64 bytes;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(right); i++) {
+		assert_int_equal(sim_size_parse(right[i].text, &bytes), 0);
+		assert_int_equal(bytes, right[i].bytes);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+		bytes = 42;
+		if (sim_size_parse(wrong[i], &bytes) == 0)
+			fail_msg("'%s' was taken for a size", wrong[i]);
+		assert_int_equal(bytes, 42);
+	}
+}
+
+static struct sim_machine_config parsed(const char *text)
+{
+	struct sim_machine_config c;
+	char err[256];
+
+	if (sim_machine_parse(text, NULL, &c, err) != 0)
+		fail_msg("%s: %s", text, err);
+	assert_string_equal(c.name, text);
+	return c;
+}
+
+static void names(void **state)
+{
+	struct sim_machine_config c = parsed("4k");
+
+	assert_int_equal(c.thp, VM_THP_NEVER);
+	assert_int_equal(c.anon_order, 0);
+	assert_string_equal(c.preset->name, "zen3");
+	assert_true(c.pcid && !c.pagecache_cold);
+	assert_true(c.ram_bytes >= 1ull << 30 && c.ram_bytes <= 16ull << 30);
+	assert_int_equal(parsed("thp").thp, VM_THP_ALWAYS);
+	assert_int_equal(parsed("madvise").thp, VM_THP_MADVISE);
+	assert_int_equal(parsed("2m").anon_order, 9);
+	assert_int_equal(parsed("1g").anon_order, 18);
+}
+
+static void keys(void **state)
+{
+	struct sim_machine_config c = parsed("4k,cpu=skylake,thp=madvise,ram=64M,pcid=off");
+
+	assert_string_equal(c.preset->name, "skylake");
+	assert_int_equal(c.thp, VM_THP_MADVISE);
+	assert_int_equal(c.ram_bytes, 64 << 20);
+	assert_false(c.pcid);
+	assert_false(c.pagecache_cold);
+	c = parsed("thp,page-cache=cold,check=3,oracle=1");
+	assert_true(c.pagecache_cold);
+	assert_int_equal(c.check, 3);
+	assert_int_equal(c.oracle, 1);
+	assert_true(parsed("4k,pcid=on").pcid);
+	assert_int_equal(parsed("4k,ram=1G,ram=2G").ram_bytes, 2ull << 30);
+}
+
+static void defaults(void **state)
+{
+	struct sim_machine_config d = {.preset = cpu_preset_find("zen4"), .ram_bytes = 8 << 20, .check = 2}, c;
+	char err[256];
+
+	assert_int_equal(sim_machine_parse("thp,check=1", &d, &c, err), 0);
+	assert_string_equal(c.preset->name, "zen4");
+	assert_int_equal(c.ram_bytes, 8 << 20);
+	assert_int_equal(c.check, 1);
+	assert_false(c.pcid);
+}
+
+/* Each error names the wrong word, and what would have been right. */
+static void mistakes(void **state)
+{
+	static const struct {
+		const char *text, *wrong, *right;
+	} cases[] = {
+	    {"", "''", "thp"},
+	    {"8k", "8k", "4k"},
+	    {"4k,", "''", "key=value"},
+	    {"4k,cpu", "cpu", "key=value"},
+	    {"4k,cpu=i386", "i386", "goldencove"},
+	    {"4k,thp=sometimes", "sometimes", "madvise"},
+	    {"4k,ram=1M", "1M", "4M"},
+	    {"4k,ram=lots", "lots", "512M"},
+	    {"4k,pcid=maybe", "maybe", "on, off"},
+	    {"4k,page-cache=hot", "hot", "cold, warm"},
+	    {"4k,check=4", "4", "3"},
+	    {"4k,oracle=2", "2", "1"},
+	    {"4k,tlb=big", "tlb", "cpu"},
+	    {"4k,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G", "longer", "63"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sim_machine_config c;
+		char err[256] = "";
+
+		assert_int_equal(sim_machine_parse(cases[i].text, NULL, &c, err), -1);
+		if (!strstr(err, cases[i].wrong) || !strstr(err, cases[i].right) || strchr(err, '\n'))
+			fail_msg("'%s' got: %s", cases[i].text, err);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(sizes),    cmocka_unit_test(names),    cmocka_unit_test(keys),
+	    cmocka_unit_test(defaults), cmocka_unit_test(mistakes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

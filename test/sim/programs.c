@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/sim/programs.c - small programs whose page faults are known, through decoder, TLBs and the OS half.
+ *
+ * The counts are Linux's, measured with getrusage on kernel 6.18 for 16 MiB = 4096 pages (the reference's table of
+ * ground truths) or follow from them.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "test/sim/tape.h"
+
+#define RW    (PROT_READ | PROT_WRITE)
+#define A     0x7ffff0000000ull /* 2M aligned */
+#define HEAP  0x555555560000ull
+#define PAGES 4096
+#define SIZE  (PAGES * PAGE_SIZE)
+
+static struct tape tape;
+
+static void begin(void)
+{
+	tape_init(&tape, false);
+	tape_thread(&tape, 100, 100, 0);
+	tape_exec(&tape, HEAP);
+}
+
+static struct sim *sim;
+static struct sim_result all;
+
+/* Plays what was written since begin() on one machine at check level 1 with the TLB oracle. */
+static struct sim_machine_result played(const char *machine)
+{
+	char text[64];
+	struct sim_machine_result r;
+
+	snprintf(text, sizeof(text), "%s,ram=2G,check=1,oracle=1", machine);
+	r = tape_play(&tape, text, &sim, &all);
+	assert_int_equal(r.mismatches, 0);
+	assert_int_equal(all.program.malformed, 0);
+	return r;
+}
+
+static void end(void)
+{
+	sim_destroy(sim);
+	tape_free(&tape);
+}
+
+static u64 faults(const struct sim_machine_result *r)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < VM_FAULT_NR; i++)
+		n += r->faults[i];
+	return n;
+}
+
+static void anonymous(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_range(&tape, EV_PROTECT, PROT_READ, A, SIZE);
+	tape_sweep(&tape, A, SIZE, EVR_READ);
+	tape_range(&tape, EV_PROTECT, RW, A, SIZE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	r = played("4k");
+	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(faults(&r), PAGES);
+	assert_int_equal(r.minflt, PAGES);
+	assert_int_equal(r.peak_rss_bytes, SIZE);
+	assert_int_equal(r.peak_untouched_bytes, 0);
+	assert_int_equal(r.mmu.lookups[0] >= PAGES * 4, 1);
+	end();
+}
+
+static void dontneed_and_zero_page(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_READ);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_range(&tape, EV_ADVISE, MADV_DONTNEED, A, SIZE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_range(&tape, EV_ADVISE, 16 /* MADV_DONTDUMP */, A, SIZE);
+	r = played("4k");
+	assert_int_equal(r.faults[VM_FAULT_ZERO_READ], PAGES);
+	assert_int_equal(r.faults[VM_FAULT_COW_COPY], PAGES);
+	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(faults(&r), 3 * PAGES);
+	assert_int_equal(r.peak_rss_bytes, SIZE);
+	end();
+}
+
+static void huge(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	for (u64 va = A; va < A + SIZE; va += 2 * MIB)
+		tape_access(&tape, va + 5 * PAGE_SIZE, EVR_WRITE);
+	r = played("thp");
+	assert_int_equal(faults(&r), 8);
+	assert_int_equal(r.faults_by_order[1], 8);
+	assert_int_equal(r.peak_rss_bytes, SIZE);
+	assert_int_equal(r.peak_untouched_bytes, SIZE - 8 * PAGE_SIZE);
+	assert_int_equal(r.region[0].peak_huge_bytes, SIZE);
+	sim_destroy(sim);
+	r = played("2m");
+	assert_int_equal(faults(&r), 8);
+	sim_destroy(sim);
+	r = played("madvise");
+	assert_int_equal(faults(&r), 8);
+	assert_int_equal(r.faults_by_order[0], 8);
+	end();
+}
+
+/* The advice is taken only where the machine listens; the area off by 4K has 7 huge pages and 511 small ones. */
+static void huge_unaligned(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A + PAGE_SIZE, SIZE, RW, MAP_PRIVATE);
+	tape_range(&tape, EV_ADVISE, MADV_HUGEPAGE, A + PAGE_SIZE, SIZE);
+	tape_sweep(&tape, A + PAGE_SIZE, SIZE, EVR_WRITE);
+	r = played("madvise");
+	assert_int_equal(faults(&r), 519);
+	assert_int_equal(r.peak_untouched_bytes, 0);
+	assert_int_equal(r.region[0].peak_huge_bytes, 14 * MIB);
+	assert_true(all.region[0].madvised);
+	end();
+}
+
+static void gigantic(void **state)
+{
+	struct sim_machine_result r;
+	const u64 at = 0x7ff000000000ull;
+
+	begin();
+	tape_map(&tape, at, 1ull << 30, RW, MAP_PRIVATE);
+	tape_sweep(&tape, at, 64 * MIB, EVR_WRITE);
+	r = played("1g");
+	assert_int_equal(faults(&r), 1);
+	assert_int_equal(r.faults_by_order[2], 1);
+	assert_int_equal(r.peak_rss_bytes, 1ull << 30);
+	assert_int_equal(r.peak_untouched_bytes, (1ull << 30) - 64 * MIB);
+	end();
+}
+
+/* Huge memory that goes is no bloat; what is at its place later starts untouched. */
+static void bloat_goes(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_range(&tape, EV_UNMAP, 0, A, SIZE / 2);
+	tape_map(&tape, A, SIZE / 2, RW, MAP_PRIVATE);
+	tape_access(&tape, A, EVR_WRITE);
+	tape_map(&tape, A - SIZE, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A - SIZE, SIZE, EVR_WRITE);
+	r = played("thp");
+	assert_int_equal(faults(&r), 8 + 1 + 8);
+	assert_int_equal(r.peak_rss_bytes, SIZE + SIZE / 2 + 2 * MIB);
+	assert_int_equal(r.peak_untouched_bytes, 2 * MIB - PAGE_SIZE);
+	end();
+}
+
+static void populate(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE | MAP_POPULATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	r = played("4k");
+	assert_int_equal(faults(&r), 0);
+	assert_int_equal(r.populated[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(r.minflt, PAGES);
+	end();
+}
+
+static void file_maps(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map_file(&tape, A, SIZE, PROT_READ, MAP_PRIVATE, 5, SIZE, "/data");
+	tape_sweep(&tape, A, SIZE, EVR_READ);
+	tape_map_file(&tape, A + SIZE, SIZE, RW, MAP_SHARED, 6, SIZE, "/shared");
+	tape_sweep(&tape, A + SIZE, SIZE, EVR_WRITE);
+	tape_map_file(&tape, A + 2 * SIZE, SIZE, RW, MAP_PRIVATE, 7, SIZE, "/private");
+	tape_sweep(&tape, A + 2 * SIZE, SIZE, EVR_WRITE);
+	r = played("4k");
+	assert_int_equal(faults(&r), PAGES / 16 + PAGES + PAGES);
+	assert_int_equal(r.major_faults, 0);
+	assert_int_equal(all.nr_regions, 3);
+	assert_string_equal(all.region[0].name, "/data");
+	assert_int_equal(r.region[0].faults, PAGES / 16);
+	end();
+}
+
+/* Shared anonymous memory and memfds have no fault-around: nothing is cached before its first touch. */
+static void shared_memory(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_SHARED);
+	tape_sweep(&tape, A, SIZE, EVR_READ);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	r = played("4k");
+	assert_int_equal(faults(&r), PAGES);
+	sim_destroy(sim);
+	tape_free(&tape);
+	begin();
+	tape_map_file(&tape, A, SIZE, RW, MAP_SHARED, 9, SIZE, "/memfd:x (deleted)");
+	tape_sweep(&tape, A, SIZE, EVR_READ);
+	r = played("4k");
+	assert_int_equal(faults(&r), PAGES);
+	end();
+}
+
+static void cold_file(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map_file(&tape, A, 16 * PAGE_SIZE, PROT_READ, MAP_PRIVATE, 5, 16 * PAGE_SIZE, "/data");
+	tape_sweep(&tape, A, 16 * PAGE_SIZE, EVR_READ);
+	r = played("4k,page-cache=cold");
+	assert_true(r.major_faults >= 1);
+	assert_int_equal(r.minflt + r.major_faults, faults(&r));
+	end();
+}
+
+static void stack(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	for (u64 i = 1; i <= 250; i++)
+		tape_access(&tape, TAPE_STACK_TOP - i * PAGE_SIZE, EVR_WRITE);
+	r = played("thp");
+	assert_int_equal(faults(&r), 250);
+	assert_int_equal(r.faults[VM_FAULT_STACK], 250 - 33);
+	assert_string_equal(all.region[0].name, "[stack]");
+	assert_int_equal(all.region[0].start, TAPE_STACK_TOP - 250 * PAGE_SIZE);
+	assert_int_equal(all.region[0].peak_bytes, 250 * PAGE_SIZE);
+	assert_int_equal(r.region[0].faults, 250);
+	end();
+}
+
+static void heap(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_range(&tape, EV_BRK, 0, HEAP, 100 * PAGE_SIZE);
+	tape_sweep(&tape, HEAP, 100 * PAGE_SIZE, EVR_WRITE);
+	tape_range(&tape, EV_BRK, 0, HEAP, 10 * PAGE_SIZE);
+	tape_range(&tape, EV_BRK, 0, HEAP, 200 * PAGE_SIZE - 1);
+	tape_sweep(&tape, HEAP, 200 * PAGE_SIZE, EVR_WRITE);
+	r = played("4k");
+	assert_int_equal(faults(&r), 100 + 190);
+	assert_int_equal(all.nr_regions, 1);
+	assert_int_equal(all.region[0].kind, REGION_HEAP);
+	assert_int_equal(all.region[0].start, HEAP);
+	assert_int_equal(all.region[0].peak_bytes, 200 * PAGE_SIZE);
+	end();
+}
+
+/* exec's own faults: 3 pages of strings by get_user_pages, one page below them for the pointers, one of bss. */
+static void exec_faults(void **state)
+{
+	struct ev_exec_done done = {
+	    .sp = TAPE_STACK_TOP - 4 * PAGE_SIZE + 128,
+	    .strings_start = TAPE_STACK_TOP - 3 * PAGE_SIZE + 64,
+	    .strings_len = 3 * PAGE_SIZE - 72,
+	    .bss_clear_start = HEAP + PAGE_SIZE - 96,
+	    .bss_clear_len = 96,
+	};
+	struct sim_machine_result r;
+
+	begin();
+	tape_map_file(&tape, HEAP, PAGE_SIZE, RW, MAP_PRIVATE, 5, 64 * PAGE_SIZE, "/bin/x");
+	tape_put(&tape, EV_EXEC_DONE, 0, &done, EV_PAYLOAD_WORDS(done));
+	r = played("4k");
+	assert_int_equal(r.populated[VM_FAULT_ZERO_WRITE], 3);
+	assert_int_equal(faults(&r), 2);
+	assert_int_equal(r.kernel_faults, 2);
+	assert_int_equal(r.faults[VM_FAULT_FILE], 1);
+	assert_int_equal(r.minflt, 5);
+	end();
+}
+
+/* The kernel's reads and writes fault as the program's do, and stop at the first page that cannot be had. */
+static void kernel_touches(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, 8 * PAGE_SIZE, RW, MAP_PRIVATE);
+	tape_range(&tape, EV_TOUCH, EVR_WRITE, A + PAGE_SIZE - 1, 2);
+	tape_range(&tape, EV_TOUCH, EVR_READ, A + 2 * PAGE_SIZE, 3 * PAGE_SIZE);
+	tape_range(&tape, EV_TOUCH, EVR_WRITE, A + 6 * PAGE_SIZE, 100 * PAGE_SIZE);
+	tape_range(&tape, EV_TOUCH, EVR_WRITE, A, 0);
+	tape_put(&tape, EV_SYSCALL, 1, NULL, 0);
+	r = played("4k");
+	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], 4);
+	assert_int_equal(r.faults[VM_FAULT_ZERO_READ], 3);
+	assert_int_equal(r.faults[VM_FAULT_MAPERR], 1);
+	assert_int_equal(r.kernel_faults, 8);
+	assert_int_equal(r.minflt, 7);
+	assert_int_equal(all.program.syscalls, 1);
+	end();
+}
+
+static void remap(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_remap(&tape, A, SIZE, A - 4 * SIZE, 2 * SIZE, MREMAP_MAYMOVE);
+	tape_sweep(&tape, A - 4 * SIZE, 2 * SIZE, EVR_WRITE);
+	tape_access(&tape, A, EVR_READ);
+	tape_remap(&tape, A - 4 * SIZE, 2 * SIZE, A - 4 * SIZE, SIZE, 0);
+	r = played("4k");
+	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], 2 * PAGES);
+	assert_int_equal(r.faults[VM_FAULT_MAPERR], 1);
+	sim_destroy(sim);
+	r = played("thp");
+	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], 16);
+	assert_int_equal(r.peak_untouched_bytes, 0);
+	assert_int_equal(r.peak_rss_bytes, 2 * SIZE);
+	end();
+}
+
+/* A signal is counted, maps nothing and is no minor fault; a non-canonical address is no page fault at all. */
+static void segv(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, PAGE_SIZE, PROT_READ, MAP_PRIVATE);
+	tape_access(&tape, A, EVR_WRITE);
+	tape_access(&tape, A, EVR_FETCH);
+	tape_access(&tape, 0, EVR_READ);
+	tape_access(&tape, 0xffff800000000000ull, EVR_READ);
+	tape_access(&tape, 0x1000000000000ull, EVR_READ);
+	r = played("4k");
+	assert_int_equal(r.faults[VM_FAULT_ACCERR], 2);
+	assert_int_equal(r.faults[VM_FAULT_MAPERR], 2);
+	assert_int_equal(faults(&r), 4);
+	assert_int_equal(r.minflt, 0);
+	assert_int_equal(r.peak_rss_bytes, 0);
+	end();
+}
+
+/* ---- processes ---- */
+
+static struct tape child;
+
+static void child_begin(u64 pid)
+{
+	tape_init(&child, false);
+	tape_thread(&child, pid, pid, 100);
+}
+
+static struct sim_machine_result played_two(const char *machine, struct tape *second_half)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s,ram=2G,check=1,oracle=1", machine);
+	sim = tape_sim(text, "");
+	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
+	assert_int_equal(sim_feed(sim, 1, child.word, child.nr), 0);
+	if (second_half)
+		assert_int_equal(sim_feed(sim, 0, second_half->word, second_half->nr), 0);
+	sim_finish(sim, &all);
+	assert_string_equal(all.machine[0].error, "");
+	assert_int_equal(all.machine[0].mismatches, 0);
+	tape_free(&child);
+	return all.machine[0];
+}
+
+/* fork, parent writes (copy), then the child writes (reuse). */
+static void fork_copies(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_fork(&tape, 101, 0);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	child_begin(101);
+	tape_sweep(&child, A, SIZE, EVR_WRITE);
+	tape_exit(&child, EVX_EXIT);
+	r = played_two("4k", NULL);
+	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(r.faults[VM_FAULT_COW_COPY], PAGES);
+	assert_int_equal(r.faults[VM_FAULT_COW_REUSE], PAGES);
+	assert_int_equal(r.peak_rss_bytes, 2 * SIZE);
+	assert_int_equal(all.program.processes, 2);
+	assert_int_equal(all.nr_regions, 2);
+	assert_int_equal(all.region[1].pid_index, 1);
+	end();
+}
+
+/* vfork: the child writes the parent's memory, without a copy; then it becomes another program. */
+static void vfork_shares(void **state)
+{
+	struct sim_machine_result r;
+	struct tape more;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_fork(&tape, 101, EVF_VM);
+	child_begin(101);
+	tape_sweep(&child, A, SIZE, EVR_WRITE);
+	{
+		struct {
+			struct ev_exit e;
+			char name[16];
+		} left = {.name = "/bin/true"};
+
+		tape_put(&child, EV_EXIT, EVX_EXEC, &left, EV_PAYLOAD_WORDS(left));
+	}
+	tape_init(&more, false);
+	tape_sweep(&more, A, SIZE, EVR_WRITE);
+	r = played_two("4k", &more);
+	tape_free(&more);
+	assert_int_equal(faults(&r), PAGES);
+	assert_int_equal(r.peak_rss_bytes, SIZE);
+	assert_int_equal(all.program.execs_left, 1);
+	assert_string_equal(all.program.left_names[0], "/bin/true");
+	end();
+}
+
+/* Two threads on two CPUs: what one unmaps, the other's TLB must forget (the oracle watches). */
+static void threads(void **state)
+{
+	struct sim_machine_result r;
+	struct tape more;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	child_begin(100);
+	tape_sweep(&child, A, 32 * PAGE_SIZE, EVR_WRITE);
+	tape_clock(&child, 1);
+	tape_init(&more, false);
+	tape_range(&more, EV_UNMAP, 0, A, SIZE);
+	tape_map(&more, A, SIZE, RW, MAP_PRIVATE);
+	sim = tape_sim("4k,ram=2G,check=1,oracle=1", "");
+	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
+	assert_int_equal(sim_feed(sim, 1, child.word, child.nr), 0);
+	assert_int_equal(sim_feed(sim, 0, more.word, more.nr), 0);
+	tape_free(&child);
+	tape_init(&child, false);
+	tape_sweep(&child, A, 32 * PAGE_SIZE, EVR_READ);
+	tape_exit(&child, EVX_EXIT);
+	assert_int_equal(sim_feed(sim, 1, child.word, child.nr), 0);
+	sim_finish(sim, &all);
+	r = all.machine[0];
+	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(r.faults[VM_FAULT_ZERO_READ], 32);
+	assert_true(r.shootdowns >= 1 && r.ipis >= 1);
+	assert_int_equal(all.program.threads, 2);
+	assert_int_equal(all.program.processes, 1);
+	tape_free(&more);
+	tape_free(&child);
+	end();
+}
+
+/* More threads than CPUs: they share, and each still sees its own process's memory. */
+static void many_threads(void **state)
+{
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, PAGE_SIZE, EVR_WRITE);
+	for (u64 i = 1; i < 100; i++)
+		tape_fork(&tape, 100 + i, 0);
+	sim = tape_sim("4k,ram=1G,check=1,oracle=1", "");
+	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
+	for (u64 round = 0; round < 3; round++) {
+		for (u64 i = 1; i < 100; i++) {
+			tape_init(&child, false);
+			if (round == 0)
+				tape_thread(&child, 100 + i, 100 + i, 100);
+			tape_access(&child, A + (round + 1) * PAGE_SIZE, EVR_WRITE);
+			if (round == 2)
+				tape_exit(&child, EVX_EXIT);
+			assert_int_equal(sim_feed(sim, i, child.word, child.nr), 0);
+			tape_free(&child);
+		}
+	}
+	sim_finish(sim, &all);
+	assert_int_equal(all.machine[0].faults[VM_FAULT_ZERO_WRITE], 1 + 3 * 99);
+	assert_int_equal(faults(&all.machine[0]), 1 + 3 * 99);
+	assert_int_equal(all.program.threads, 100);
+	end();
+}
+
+/* Out of memory is said in words, by the machine that ran out; the others go on. */
+static void out_of_memory(void **state)
+{
+	begin();
+	tape_map(&tape, A, 64 * MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, 64 * MIB, EVR_WRITE);
+	tape_range(&tape, EV_UNMAP, 0, A, 64 * MIB);
+	tape_fork(&tape, 101, 0);
+	tape_exit(&tape, EVX_EXIT);
+	sim = tape_sim("4k,ram=32M;4k,ram=128M", ",check=1");
+	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
+	sim_finish(sim, &all);
+	assert_non_null(strstr(all.machine[0].error, "out of memory"));
+	assert_non_null(strstr(all.machine[0].error, "ram="));
+	assert_string_equal(all.machine[1].error, "");
+	assert_int_equal(all.machine[1].faults[VM_FAULT_ZERO_WRITE], 64 * MIB / PAGE_SIZE);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(anonymous),     cmocka_unit_test(dontneed_and_zero_page),
+	    cmocka_unit_test(huge),          cmocka_unit_test(huge_unaligned),
+	    cmocka_unit_test(gigantic),      cmocka_unit_test(bloat_goes),
+	    cmocka_unit_test(populate),      cmocka_unit_test(file_maps),
+	    cmocka_unit_test(shared_memory), cmocka_unit_test(cold_file),
+	    cmocka_unit_test(stack),         cmocka_unit_test(heap),
+	    cmocka_unit_test(exec_faults),   cmocka_unit_test(kernel_touches),
+	    cmocka_unit_test(remap),         cmocka_unit_test(segv),
+	    cmocka_unit_test(fork_copies),   cmocka_unit_test(vfork_shares),
+	    cmocka_unit_test(threads),       cmocka_unit_test(many_threads),
+	    cmocka_unit_test(out_of_memory),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

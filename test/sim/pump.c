@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/sim/pump.c - rings into streams: the order between threads, and that nobody can stop the others.
+ *
+ * The clock's order is shown by faults: an access taken before its map, or after its unmap, is a MAPERR.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "test/sim/tape.h"
+#include "trace/ring.h"
+
+#define A     0x7fff00000000ull
+#define HEAP  0x555555560000ull
+#define RW    (PROT_READ | PROT_WRITE)
+#define WORDS 4096
+
+static struct ring_hub *hub;
+static struct sim *sim;
+static int hub_fd;
+
+static void start(void)
+{
+	hub = ring_hub_create(16, WORDS, &hub_fd);
+	assert_non_null(hub);
+	sim = tape_sim("4k", ",ram=64M,check=1,oracle=1");
+}
+
+static struct sim_result finish(void)
+{
+	static struct sim_machine_result machine;
+	struct sim_result r;
+
+	sim_finish(sim, &r);
+	machine = r.machine[0];
+	r.machine = &machine;
+	sim_destroy(sim);
+	ring_hub_destroy(hub);
+	close(hub_fd);
+	return r;
+}
+
+static struct ring *open_ring(void)
+{
+	return ring_open(hub, getpid(), syscall(SYS_gettid));
+}
+
+/* Writes the tape's words and forgets them. */
+static void write_tape(struct ring *r, struct tape *t)
+{
+	for (size_t i = 0; i < t->nr; i += 64)
+		ring_put(r, t->word + i, min(t->nr - i, (size_t)64));
+	tape_free(t);
+	tape_init(t, false);
+}
+
+/* The first process, mapped and running: its ring. */
+static struct ring *first_thread(struct tape *t)
+{
+	struct ring *r = open_ring();
+
+	tape_init(t, false);
+	tape_thread(t, 100, 100, 0);
+	tape_exec(t, HEAP);
+	tape_map(t, A, 64 * PAGE_SIZE, RW, MAP_PRIVATE);
+	write_tape(r, t);
+	return r;
+}
+
+static void one_ring(void **state)
+{
+	struct tape t;
+	struct ring *r;
+	struct sim_result result;
+
+	start();
+	r = first_thread(&t);
+	assert_true(sim_pump(sim, hub) > 0);
+	assert_int_equal(sim_pump(sim, hub), 0);
+	/* more than the ring holds, in many rounds, with clocks */
+	for (unsigned round = 0; round < 20; round++) {
+		tape_clock(&t, round + 1);
+		tape_map(&t, A, 64 * PAGE_SIZE, RW, MAP_PRIVATE);
+		for (unsigned i = 0; i < 900; i++)
+			tape_access(&t, A + i * 7 % 64 * PAGE_SIZE, EVR_WRITE);
+		write_tape(r, &t);
+		assert_true(sim_pump(sim, hub) > 900);
+	}
+	ring_close(r);
+	sim_pump(sim, hub);
+	result = finish();
+	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 20 * 64);
+	assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
+	assert_int_equal(result.program.lost, 1);
+	assert_int_equal(result.program.malformed, 0);
+}
+
+/* Thread 2 reads a page before tick 7, at which thread 1 unmaps it; and another after tick 8, which maps it. The rings
+ * are written in the order that is worst: the later ring index before, all at once. */
+static void clock_order(void **state)
+{
+	struct tape t;
+	struct ring *one, *two;
+	struct sim_result result;
+
+	for (unsigned swap = 0; swap < 2; swap++) {
+		start();
+		if (swap) {
+			two = open_ring();
+			one = first_thread(&t);
+		} else {
+			one = first_thread(&t);
+			two = open_ring();
+		}
+		sim_pump(sim, hub);
+		tape_clock(&t, 7);
+		tape_range(&t, EV_UNMAP, 0, A, 64 * PAGE_SIZE);
+		tape_clock(&t, 8);
+		tape_map(&t, A + 128 * PAGE_SIZE, 64 * PAGE_SIZE, RW, MAP_PRIVATE);
+		tape_exit(&t, EVX_EXIT);
+		write_tape(one, &t);
+		tape_thread(&t, 100, 101, 0);
+		tape_sweep(&t, A, 64 * PAGE_SIZE, EVR_WRITE);
+		tape_clock(&t, 8);
+		tape_sweep(&t, A + 128 * PAGE_SIZE, 64 * PAGE_SIZE, EVR_WRITE);
+		tape_exit(&t, EVX_EXIT);
+		write_tape(two, &t);
+		ring_close(one);
+		ring_close(two);
+		sim_pump(sim, hub);
+		assert_null(ring_get(hub, 0));
+		assert_null(ring_get(hub, 1));
+		result = finish();
+		assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 128);
+		assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
+		assert_int_equal(result.program.malformed, 0);
+		assert_int_equal(result.program.lost, 0);
+	}
+}
+
+/* A child's ring may be seen before its parent's EV_FORK: it waits for it. */
+static void child_first(void **state)
+{
+	struct tape t;
+	struct ring *child, *parent;
+	struct sim_result result;
+
+	start();
+	child = open_ring();
+	tape_init(&t, false);
+	parent = first_thread(&t);
+	tape_thread(&t, 200, 200, 100);
+	tape_sweep(&t, A, 64 * PAGE_SIZE, EVR_WRITE);
+	tape_exit(&t, EVX_EXIT);
+	write_tape(child, &t);
+	sim_pump(sim, hub);
+	tape_sweep(&t, A, 64 * PAGE_SIZE, EVR_WRITE);
+	tape_fork(&t, 200, 0);
+	write_tape(parent, &t);
+	ring_close(child);
+	sim_pump(sim, hub);
+	ring_close(parent);
+	sim_pump(sim, hub);
+	result = finish();
+	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 64);
+	assert_int_equal(result.machine[0].faults[VM_FAULT_COW_COPY], 64);
+	assert_int_equal(result.program.processes, 2);
+	assert_int_equal(result.program.lost, 1);
+}
+
+/* A child whose parent is gone, a stream of rubbish, and a thread that says nothing: the others go on. */
+static void nobody_stops_the_others(void **state)
+{
+	static const u64 rubbish[] = {~0ull, 1, 2, 3};
+	struct tape t;
+	struct ring *orphan, *wild, *silent, *good;
+	struct sim_result result;
+
+	start();
+	orphan = open_ring();
+	wild = open_ring();
+	silent = open_ring();
+	tape_init(&t, false);
+	tape_thread(&t, 300, 300, 299);
+	write_tape(orphan, &t);
+	tape_thread(&t, 400, 400, 0);
+	write_tape(silent, &t);
+	ring_put(wild, rubbish, ARRAY_SIZE(rubbish));
+	good = first_thread(&t);
+	tape_clock(&t, 1000);
+	tape_sweep(&t, A, 64 * PAGE_SIZE, EVR_WRITE);
+	tape_exit(&t, EVX_EXIT);
+	write_tape(good, &t);
+	sim_pump(sim, hub);
+	for (unsigned i = 0; i < 5000; i++)
+		ring_put(wild, rubbish, 1 + sim_pump(sim, hub) % 3);
+	ring_close(orphan);
+	ring_close(wild);
+	ring_close(good);
+	sim_pump(sim, hub);
+	assert_null(ring_get(hub, 0));
+	assert_null(ring_get(hub, 1));
+	assert_non_null(ring_get(hub, 2));
+	assert_null(ring_get(hub, 3));
+	ring_close(silent);
+	result = finish();
+	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 64);
+	assert_int_equal(result.program.malformed, 1);
+}
+
+/* Real threads that map and unmap in one process, each its own part, and tell each other's ticks. */
+struct writer {
+	pthread_t thread;
+	unsigned id;
+	pthread_mutex_t *lock;
+};
+static pthread_mutex_t map_lock = PTHREAD_MUTEX_INITIALIZER;
+static volatile u64 shared_at; /* where everybody's page is mapped now */
+
+static void *write_events(void *arg)
+{
+	struct writer *w = arg;
+	struct ring *r = open_ring();
+	struct tape t;
+	u64 seen = 0;
+
+	tape_init(&t, false);
+	tape_thread(&t, 100, 101 + w->id, 0);
+	write_tape(r, &t);
+	for (unsigned i = 0; i < 400; i++) {
+		pthread_mutex_lock(&map_lock);
+		if (i % 4 == w->id % 4) {
+			u64 old = shared_at;
+
+			tape_clock(&t, ring_clock_tick(hub));
+			tape_range(&t, EV_UNMAP, 0, old, PAGE_SIZE);
+			shared_at = A + (64 + (w->id * 1000 + i)) * PAGE_SIZE;
+			tape_clock(&t, ring_clock_tick(hub));
+			tape_map(&t, shared_at, PAGE_SIZE, RW, MAP_PRIVATE);
+			seen = ring_clock(hub);
+		} else if (ring_clock(hub) != seen) {
+			seen = ring_clock(hub);
+			tape_clock(&t, seen);
+		}
+		tape_access(&t, shared_at, EVR_WRITE);
+		write_tape(r, &t);
+		pthread_mutex_unlock(&map_lock);
+	}
+	tape_exit(&t, EVX_EXIT);
+	write_tape(r, &t);
+	ring_close(r);
+	return NULL;
+}
+
+static void real_threads(void **state)
+{
+	struct writer w[4];
+	struct tape t;
+	struct ring *r;
+	struct sim_result result;
+	unsigned done = 0;
+
+	start();
+	r = first_thread(&t);
+	sim_pump(sim, hub);
+	shared_at = A;
+	for (unsigned i = 0; i < 4; i++) {
+		w[i].id = i;
+		assert_int_equal(pthread_create(&w[i].thread, NULL, write_events, &w[i]), 0);
+	}
+	for (unsigned idle = 0; idle < 400 && done < 4;) {
+		if (sim_pump(sim, hub) == 0) {
+			ring_wait(hub, 5);
+			idle++;
+		}
+		sim_finish(sim, &result);
+		done = result.program.threads == 5;
+		for (unsigned i = 1; i < ring_count(hub); i++)
+			done &= !ring_get(hub, i);
+		done *= 4;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		pthread_join(w[i].thread, NULL);
+	ring_close(r);
+	sim_pump(sim, hub);
+	result = finish();
+	assert_int_equal(done, 4);
+	assert_int_equal(result.program.malformed, 0);
+	assert_int_equal(result.machine[0].mismatches, 0);
+	assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
+	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 401);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(one_ring),     cmocka_unit_test(clock_order),
+	    cmocka_unit_test(child_first),  cmocka_unit_test(nobody_stops_the_others),
+	    cmocka_unit_test(real_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

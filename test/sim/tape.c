@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/sim/tape.c - tape.h, done. The window is kept as event.h says it: exactly the 16 pages used last.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "test/sim/tape.h"
+
+void tape_init(struct tape *t, bool unfiltered)
+{
+	*t = (struct tape){.unfiltered = unfiltered};
+}
+
+void tape_free(struct tape *t)
+{
+	free(t->word);
+}
+
+static void put_word(struct tape *t, u64 w)
+{
+	if (t->nr == t->cap) {
+		t->cap = t->cap ? 2 * t->cap : 1024;
+		t->word = reallocarray(t->word, t->cap, sizeof(*t->word));
+		assert_non_null(t->word);
+	}
+	t->word[t->nr++] = w;
+}
+
+void tape_put(struct tape *t, unsigned type, u64 arg, const void *payload, unsigned words)
+{
+	put_word(t, ev_long_make(type, words, arg));
+	for (unsigned i = 0; i < words; i++)
+		put_word(t, ((const u64 *)payload)[i]);
+	memset(t->window, 0, sizeof(t->window));
+}
+
+void tape_access(struct tape *t, u64 va, unsigned rwx)
+{
+	bool fetch = rwx == EVR_FETCH;
+	struct tape_slot *slot = t->window[fetch], *use = slot;
+	u64 vpn = va >> PAGE_SHIFT;
+
+	t->accesses++;
+	if (t->unfiltered) {
+		put_word(t, ev_enter_make(vpn, fetch ? 16 : 0, rwx));
+		return;
+	}
+	for (unsigned i = 0; i < 16; i++) {
+		if (slot[i].stamp && slot[i].vpn == vpn) {
+			use = &slot[i];
+			break;
+		}
+		if (slot[i].stamp < use->stamp)
+			use = &slot[i];
+	}
+	if (use->stamp == 0 || use->vpn != vpn || (rwx & EVR_WRITE && !use->written)) {
+		put_word(t, ev_enter_make(vpn, (use - slot) + (fetch ? 16 : 0), rwx));
+		use->written = (use->stamp != 0 && use->vpn == vpn && use->written) || rwx & EVR_WRITE;
+		use->vpn = vpn;
+	}
+	use->stamp = t->accesses;
+}
+
+void tape_sweep(struct tape *t, u64 start, u64 bytes, unsigned rwx)
+{
+	for (u64 va = start; va < start + bytes; va += PAGE_SIZE)
+		tape_access(t, va, rwx);
+}
+
+void tape_thread(struct tape *t, u64 pid, u64 tid, u64 parent)
+{
+	struct ev_thread e = {pid, tid, parent};
+
+	tape_put(t, EV_THREAD, 0, &e, EV_PAYLOAD_WORDS(e));
+}
+
+void tape_exec(struct tape *t, u64 brk_start)
+{
+	struct ev_exec e = {TAPE_STACK_TOP};
+	struct ev_map stack = {.start = TAPE_STACK_TOP - 132 * 1024,
+			       .len = 132 * 1024,
+			       .prot = PROT_READ | PROT_WRITE,
+			       .flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN,
+			       .stack_rlimit = 8 * MIB};
+	struct ev_exec_done done = {.sp = TAPE_STACK_TOP, .strings_start = TAPE_STACK_TOP, .brk_start = brk_start};
+
+	tape_put(t, EV_EXEC, 0, &e, EV_PAYLOAD_WORDS(e));
+	tape_put(t, EV_MAP, EVM_EXEC | EVM_STACK, &stack, EV_PAYLOAD_WORDS(stack));
+	tape_put(t, EV_EXEC_DONE, 0, &done, EV_PAYLOAD_WORDS(done));
+}
+
+void tape_map(struct tape *t, u64 start, u64 len, unsigned prot, unsigned flags)
+{
+	struct ev_map e = {.start = start, .len = len, .prot = prot, .flags = flags | MAP_ANONYMOUS};
+
+	tape_put(t, EV_MAP, 0, &e, EV_PAYLOAD_WORDS(e));
+}
+
+void tape_map_file(struct tape *t, u64 start, u64 len, unsigned prot, unsigned flags, u64 ino, u64 size,
+		   const char *path)
+{
+	struct {
+		struct ev_map e;
+		char name[64];
+	} p = {.e = {.start = start, .len = len, .prot = prot, .flags = flags, .dev = 1, .ino = ino, .size = size}};
+
+	strncpy(p.name, path, sizeof(p.name) - 1);
+	tape_put(t, EV_MAP, 0, &p, EV_PAYLOAD_WORDS(p));
+}
+
+void tape_range(struct tape *t, unsigned type, u64 arg, u64 start, u64 len)
+{
+	struct ev_range e = {start, len};
+
+	tape_put(t, type, arg, &e, EV_PAYLOAD_WORDS(e));
+}
+
+void tape_remap(struct tape *t, u64 old, u64 old_len, u64 new_start, u64 new_len, u64 flags)
+{
+	struct ev_remap e = {old, old_len, new_start, new_len, flags};
+
+	tape_put(t, EV_REMAP, 0, &e, EV_PAYLOAD_WORDS(e));
+}
+
+void tape_fork(struct tape *t, u64 child, u64 flags)
+{
+	struct ev_fork e = {child, flags};
+
+	tape_put(t, EV_FORK, 0, &e, EV_PAYLOAD_WORDS(e));
+}
+
+void tape_exit(struct tape *t, unsigned how)
+{
+	struct ev_exit e = {0};
+
+	tape_put(t, EV_EXIT, how, &e, EV_PAYLOAD_WORDS(e));
+}
+
+void tape_clock(struct tape *t, u64 tick)
+{
+	struct ev_clock e = {tick};
+
+	tape_put(t, EV_CLOCK, 0, &e, EV_PAYLOAD_WORDS(e));
+}
+
+void tape_counts(struct tape *t, u64 instructions, u64 accesses, u64 fetches)
+{
+	struct ev_counts e = {instructions, accesses, fetches};
+
+	tape_put(t, EV_COUNTS, 0, &e, EV_PAYLOAD_WORDS(e));
+}
+
+struct sim *tape_sim(const char *names, const char *extra)
+{
+	struct sim_machine_config cfg[8];
+	char copy[256], err[256], *rest = copy, *one;
+	unsigned nr = 0;
+	struct sim *s;
+
+	snprintf(copy, sizeof(copy), "%s", names);
+	while ((one = strsep(&rest, ";")) != NULL) {
+		char text[128];
+
+		snprintf(text, sizeof(text), "%s%s", one, extra);
+		if (sim_machine_parse(text, NULL, &cfg[nr++], err) != 0)
+			fail_msg("%s", err);
+	}
+	s = sim_create(cfg, nr);
+	assert_non_null(s);
+	return s;
+}
+
+struct sim_machine_result tape_play(const struct tape *t, const char *machine, struct sim **s, struct sim_result *r)
+{
+	*s = tape_sim(machine, "");
+	assert_int_equal(sim_feed(*s, 0, t->word, t->nr), 0);
+	sim_finish(*s, r);
+	assert_string_equal(r->machine[0].error, "");
+	return r->machine[0];
+}
+
+u64 tape_random(u64 *state)
+{
+	*state ^= *state >> 12;
+	*state ^= *state << 25;
+	*state ^= *state >> 27;
+	return *state * 0x2545f4914f6cdd1dull;
+}
