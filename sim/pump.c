@@ -8,9 +8,9 @@
  *
  * The rule (event.h): what a thread did before tick 7 is taken before what follows EV_CLOCK 7. A thread that did
  * something before that tick has it in its ring when the tick is seen here. So: a pass takes from every ring all that
- * is in it, up to a clock event that may not pass yet; after a full pass, the streams that waited since before the pass
- * have seen everybody else catch up, and the one with the lowest tick goes on. Nobody waits for a thread to write
- * something, so nothing can stop for good, whatever a ring holds and whoever has died.
+ * is in it, up to a clock event that may not pass yet. Of those that wait, the one with the lowest tick is next (at one
+ * tick: who made it, then those who only saw it), and goes on after a full pass, in which everybody else caught up.
+ * Nobody waits for a thread to write something, so nothing can stop for good, whatever a ring holds and whoever died.
  *
  * A child's stream waits in the same way for its parent's EV_FORK, as long as the parent is in the simulation and the
  * child's own ring is open.
@@ -110,49 +110,49 @@ static bool waits_for_birth(const struct stream *t)
 	return ev_type(t->part[0]) == EV_THREAD;
 }
 
-/* Of the streams that wait at a tick since before this pass: a has the right to go on before b. */
+/* Of streams that wait at a tick: a has the right to go on before b. */
 static bool goes_first(const struct stream *a, const struct stream *b)
 {
 	return a->part[1] < b->part[1] || (a->part[1] == b->part[1] && a->owns_tick && !b->owns_tick);
 }
 
-/* After a pass: lets the first of the waiting go on, and all that have the same right. Returns whether there was one.
- */
-static bool release(struct sim *s)
+/* After a pass: children whose parent has gone may start. */
+static bool release_births(struct sim *s)
 {
-	struct stream *first = NULL;
 	bool any = false;
 
 	for (unsigned i = 0; i < s->nr_streams; i++) {
 		struct stream *t = s->stream[i];
 
-		if (!t || !t->waits)
-			continue;
-		if (waits_for_birth(t)) {
+		if (t && t->waits && waits_for_birth(t)) {
 			const struct ev_thread *e = (const void *)(t->part + 1);
 
 			t->granted_birth = !process_find(s, e->parent_pid);
 			any |= t->granted_birth || process_find(s, e->pid);
-		} else if (t->waits_since < s->pass && (!first || goes_first(t, first))) {
-			first = t;
 		}
+	}
+	return any;
+}
+
+/* After a pass: of those that wait at a tick, the first, and all that have the same right, may go on if they have
+ * waited through the whole pass. Returns whether anybody waits. */
+static bool release_ticks(struct sim *s)
+{
+	struct stream *first = NULL;
+
+	for (unsigned i = 0; i < s->nr_streams; i++) {
+		struct stream *t = s->stream[i];
+
+		if (t && t->waits && !waits_for_birth(t) && (!first || goes_first(t, first)))
+			first = t;
 	}
 	for (unsigned i = 0; first && i < s->nr_streams; i++) {
 		struct stream *t = s->stream[i];
 
-		if (t && t->waits && !waits_for_birth(t) && t->waits_since < s->pass && !goes_first(first, t))
+		if (t && t->waits && !waits_for_birth(t) && !goes_first(first, t) && t->waits_since < s->pass)
 			t->granted_tick = t->part[1];
 	}
-	return any || first;
-}
-
-/* Someone waits who has not yet seen a whole pass. */
-static bool somebody_waits(const struct sim *s)
-{
-	for (unsigned i = 0; i < s->nr_streams; i++)
-		if (s->stream[i] && s->stream[i]->waits && !waits_for_birth(s->stream[i]))
-			return true;
-	return false;
+	return first;
 }
 
 size_t sim_pump(struct sim *s, struct ring_hub *hub)
@@ -162,7 +162,7 @@ size_t sim_pump(struct sim *s, struct ring_hub *hub)
 
 	do {
 		taken = pass(s, hub);
-		more = release(s) || somebody_waits(s);
+		more = release_ticks(s) | release_births(s);
 		total += taken;
 	} while ((taken > 0 || more) && total < ENOUGH);
 	return total;

@@ -220,10 +220,10 @@ static void nobody_stops_the_others(void **state)
 struct writer {
 	pthread_t thread;
 	unsigned id;
-	pthread_mutex_t *lock;
 };
 static pthread_mutex_t map_lock = PTHREAD_MUTEX_INITIALIZER;
-static volatile u64 shared_at; /* where everybody's page is mapped now */
+static u64 shared_at;        /* where everybody's page is mapped now */
+static bool first_page_used; /* before anybody mapped another */
 
 static void *write_events(void *arg)
 {
@@ -250,6 +250,7 @@ static void *write_events(void *arg)
 			seen = ring_clock(hub);
 			tape_clock(&t, seen);
 		}
+		first_page_used |= shared_at == A;
 		tape_access(&t, shared_at, EVR_WRITE);
 		write_tape(r, &t);
 		pthread_mutex_unlock(&map_lock);
@@ -296,7 +297,7 @@ static void real_threads(void **state)
 	assert_int_equal(result.program.malformed, 0);
 	assert_int_equal(result.machine[0].mismatches, 0);
 	assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
-	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 401);
+	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 400 + first_page_used);
 }
 
 int main(void)
