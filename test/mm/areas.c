@@ -33,8 +33,8 @@ static int teardown(void **state)
 {
 	env_fail_after(-1);
 	env_set_max_map_count(0);
-	env_put(mm);
-	assert_int_equal(env_live_areas, 0);
+	mm_put(mm);
+	assert_int_equal(env_live_areas(), 0);
 	return 0;
 }
 
@@ -355,7 +355,35 @@ static void test_fork(void **state)
 	assert_false(vma_lookup(mm, P(0))->forked);
 	assert_int_equal(vm_mmap(env_cpu(), child, P(2), LEN(1), RW, ANON | MAP_FIXED, NULL, 0), P(2));
 	areas(child, "AABCDE"); /* a forked area takes in nothing new */
-	env_put(child);
+	mm_put(child);
+}
+
+/* A cut through a huge leaf splits it first, and what lies outside the range stays mapped. */
+static void test_huge_leaf_is_cut(void **state)
+{
+	for (unsigned call = 0; call < 5; call++) {
+		u64 entry, at = P(0) + PMD_SIZE, mid = at + LEN(100);
+		long err;
+
+		assert_int_equal(MMAP(P(0), 3 * PMD_SIZE, ANON | MAP_FIXED, NULL, 0), P(0));
+		assert_int_equal(vm_madvise(env_cpu(), mm, P(0), 3 * PMD_SIZE, HUGEPAGE), 0);
+		env_write(mm, mid);
+		assert_int_equal(vm_lookup(mm, mid, &entry), X86_PD);
+		err = call == 0   ? vm_munmap(env_cpu(), mm, mid, LEN(3))
+		      : call == 1 ? vm_mprotect(env_cpu(), mm, mid, LEN(3), PROT_READ)
+		      : call == 2 ? vm_madvise(env_cpu(), mm, mid, LEN(3), DONTNEED)
+		      : call == 3 ? vm_mremap(env_cpu(), mm, mid, LEN(3), LEN(3), MREMAP_MAYMOVE | MREMAP_FIXED,
+					      at + 4 * PMD_SIZE) -
+					(long)(at + 4 * PMD_SIZE)
+				  : MMAP(mid, LEN(3), ANON | MAP_FIXED, NULL, 0) - (long)mid;
+		assert_int_equal(err, 0);
+		assert_int_equal(vm_lookup(mm, mid - 1, &entry), X86_PT);
+		assert_int_equal(vm_lookup(mm, mid + LEN(3), &entry), X86_PT);
+		assert_int_equal(vm_lookup(mm, mid, &entry), call == 1 ? X86_PT : 0);
+		assert_int_equal(mm->rss[MM_ANONPAGES], call == 1 || call == 3 ? 512 : 509);
+		assert_int_equal(vm_munmap(env_cpu(), mm, P(0), 8 * PMD_SIZE), 0);
+		assert_int_equal(mm->rss[MM_ANONPAGES], 0);
+	}
 }
 
 /* ---- limits ---- */
@@ -406,11 +434,15 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(test_merge_new),   T(test_merge_existing), T(test_merge_file),    T(test_merge_anon_vma),
-	    T(test_merge_moved), T(test_munmap),         T(test_mprotect_hole), T(test_madvise),
-	    T(test_mremap),      T(test_mmap_errors),    T(test_hugetlb),       T(test_thp_alignment),
-	    T(test_brk),         T(test_stack),          T(test_fork),          T(test_max_map_count),
-	    T(test_no_memory),
+	    T(test_merge_new),     T(test_merge_existing),
+	    T(test_merge_file),    T(test_merge_anon_vma),
+	    T(test_merge_moved),   T(test_munmap),
+	    T(test_mprotect_hole), T(test_madvise),
+	    T(test_mremap),        T(test_mmap_errors),
+	    T(test_hugetlb),       T(test_thp_alignment),
+	    T(test_brk),           T(test_stack),
+	    T(test_fork),          T(test_max_map_count),
+	    T(test_no_memory),     T(test_huge_leaf_is_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
