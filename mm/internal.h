@@ -92,9 +92,9 @@ void rmap_walk(struct vm *vm, struct page *page, void (*visit)(void *ctx, struct
 
 /* ---- memory.c: ranges of page tables ---- */
 struct mmu_gather;
-/* Unmaps [start, end) of vma: pages leave, rss and rmap follow; frames are freed after the flush. No huge leaf may
- * straddle start or end (split_huge_at). */
-void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
+/* Unmaps [start, end) of vma: pages leave, rss and rmap follow; frames are freed after the flush. A huge leaf that
+ * straddles start or end is split. Returns 0, or -ENOMEM: there was no table for that, and the leaf stays mapped whole. */
+int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* MADV_FREE: pages become clean and old; reclaim may drop them. */
 void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* Re-derives the rights of present entries in [start, end) from vma->vm_flags. Splits huge leaves that straddle.

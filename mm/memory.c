@@ -22,14 +22,20 @@ static void zap_leaf(struct mmu_gather *tlb, struct mm_struct *mm, const struct 
 	tlb_remove_page(tlb, page_head(mm->vm, page));
 }
 
-void zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
+int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
 {
 	struct pt_iter it = pt_leaves(vma->vm_mm, start, end);
+	int err = 0;
 
 	while (pt_next(&it)) {
-		ASSERT(pt_inside(&it.pos, start, end));
-		zap_leaf(tlb, vma->vm_mm, &it.pos);
+		if (pt_inside(&it.pos, start, end))
+			zap_leaf(tlb, vma->vm_mm, &it.pos);
+		else if (!split_huge_leaf(tlb, vma->vm_mm, &it.pos))
+			pt_again(&it, start);
+		else
+			err = -ENOMEM;
 	}
+	return err;
 }
 
 void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)

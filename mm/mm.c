@@ -95,6 +95,7 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	vm->ram = cfg->ram_base;
 	vm->nx = features & HW_NX ? X86_PTE_NX : 0;
 	vm->pcid = cfg->pcid && features & HW_PCID;
+	vm->invpcid = vm->pcid && features & HW_INVPCID;
 	vm->gbpages = features & HW_GBPAGES;
 	vm->max_pfn = max_pfn;
 	vm->mem_map = (struct page *)((u8 *)vm + (vm_frames() << PAGE_SHIFT));

@@ -194,7 +194,7 @@ struct vm {
 	struct vm_config cfg;
 	u8 *ram; /* phys_to_virt(pa) = ram + pa */
 	u64 nx;  /* X86_PTE_NX where the CPU has it, else 0 */
-	bool pcid, gbpages;
+	bool pcid, invpcid, gbpages;
 	struct page *mem_map; /* [max_pfn] */
 	u64 max_pfn, total_frames;
 	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */

@@ -61,6 +61,12 @@ static u64 make_cr3(const struct vm *vm, u64 pgd_pfn, unsigned asid, bool flush)
 	return cr3;
 }
 
+/* CR3 holds what this file last wrote, but for the flush bit, which does not stay. */
+static bool cr3_is_ours(const struct vm_cpu *vcpu, struct hw_cpu *cpu)
+{
+	return hw_read_cr3(cpu) == make_cr3(vcpu->vm, vcpu->loaded_mm->pgd_pfn, vcpu->loaded_asid, true);
+}
+
 static void load_init_tables(struct vm_cpu *vcpu, struct hw_cpu *cpu)
 {
 	if (vcpu->loaded_mm)
@@ -104,28 +110,35 @@ static void load_mm(struct vm_cpu *vcpu, struct hw_cpu *cpu, struct mm_struct *n
 	emit(vcpu->vm, VM_EV_SWITCH, next, flush);
 }
 
-void vm_switch(struct hw_cpu *cpu, struct mm_struct *mm)
+/* Interrupts are off: a shootdown must find loaded_mm and CR3 in step. */
+static void switch_mm_irqs_off(struct vm_cpu *vcpu, struct hw_cpu *cpu, struct mm_struct *next)
 {
-	struct vm_cpu *vcpu = mm ? vm_cpu_of(cpu, mm->vm) : *hw_percpu(cpu);
+	bool was_lazy = vcpu->is_lazy;
 
-	if (!vcpu) /* nothing ever ran here */
+	CHECK2(vcpu->vm->cfg.check, !vcpu->loaded_mm || cr3_is_ours(vcpu, cpu));
+	vcpu->is_lazy = !next && vcpu->loaded_mm;
+	if (!next)
 		return;
-	if (!mm) {
-		vcpu->is_lazy = vcpu->loaded_mm != NULL;
-		return;
-	}
-	if (vcpu->loaded_mm == mm) {
-		bool was_lazy = vcpu->is_lazy;
-
-		vcpu->is_lazy = false;
-		if (was_lazy && vcpu->ctxs[vcpu->loaded_asid].tlb_gen < mm->tlb_gen)
-			load_mm(vcpu, cpu, mm);
+	if (vcpu->loaded_mm == next) {
+		if (was_lazy && vcpu->ctxs[vcpu->loaded_asid].tlb_gen < next->tlb_gen)
+			load_mm(vcpu, cpu, next);
 		return;
 	}
 	if (vcpu->loaded_mm)
 		vcpu->loaded_mm->cpumask &= ~(1ull << hw_cpu_id(cpu));
-	vcpu->is_lazy = false;
-	load_mm(vcpu, cpu, mm);
+	load_mm(vcpu, cpu, next);
+}
+
+void vm_switch(struct hw_cpu *cpu, struct mm_struct *mm)
+{
+	struct vm_cpu *vcpu = mm ? vm_cpu_of(cpu, mm->vm) : *hw_percpu(cpu);
+	u64 flags;
+
+	if (!vcpu) /* nothing ever ran here */
+		return;
+	flags = hw_irq_save(vcpu->vm->hw);
+	switch_mm_irqs_off(vcpu, cpu, mm);
+	hw_irq_restore(vcpu->vm->hw, flags);
 }
 
 static u64 flush_nr_pages(const struct tlb_flush *req)
@@ -133,6 +146,14 @@ static u64 flush_nr_pages(const struct tlb_flush *req)
 	if (req->end == VM_FLUSH_ALL)
 		return VM_FLUSH_ALL;
 	return (req->end - req->start + (PAGE_SIZE << req->order) - 1) >> (PAGE_SHIFT + req->order);
+}
+
+static void flush_context(struct vm_cpu *vcpu, struct hw_cpu *cpu)
+{
+	if (vcpu->vm->invpcid)
+		hw_invpcid(cpu, X86_INVPCID_SINGLE, vcpu->loaded_asid + 1u, 0);
+	else
+		hw_write_cr3(cpu, make_cr3(vcpu->vm, vcpu->loaded_mm->pgd_pfn, vcpu->loaded_asid, true));
 }
 
 /* Linux's flush_tlb_func(). INVLPG drops the paging-structure caches of the PCID too, so a ranged flush is enough for
@@ -143,6 +164,7 @@ static void flush_loaded(struct vm_cpu *vcpu, struct hw_cpu *cpu, const struct t
 	struct tlb_context *ctx = &vcpu->ctxs[vcpu->loaded_asid];
 	u64 pages = flush_nr_pages(req);
 
+	CHECK2(vcpu->vm->cfg.check, cr3_is_ours(vcpu, cpu));
 	if (ctx->tlb_gen == mm->tlb_gen)
 		return; /* a later flush, or a switch, did it */
 	if (pages != VM_FLUSH_ALL && req->new_tlb_gen == ctx->tlb_gen + 1 && req->new_tlb_gen == mm->tlb_gen) {
@@ -150,7 +172,7 @@ static void flush_loaded(struct vm_cpu *vcpu, struct hw_cpu *cpu, const struct t
 			hw_invlpg(cpu, req->start + (i << (PAGE_SHIFT + req->order)));
 	} else {
 		pages = VM_FLUSH_ALL;
-		hw_write_cr3(cpu, make_cr3(vcpu->vm, mm->pgd_pfn, vcpu->loaded_asid, true));
+		flush_context(vcpu, cpu);
 	}
 	ctx->tlb_gen = mm->tlb_gen;
 	emit(vcpu->vm, VM_EV_TLB_FLUSH, mm, pages);
