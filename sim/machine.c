@@ -77,13 +77,14 @@ static void fault_seen(struct machine *m, const struct vm_event *ev)
 		huge_appeared(m, ev->va, ev->order, region);
 }
 
+/* A 1G leaf that is split becomes 2M leaves: still huge. */
 static void observe(void *ctx, const struct vm_event *ev)
 {
 	struct machine *m = ctx;
 
 	if (ev->type == VM_EV_FAULT || ev->type == VM_EV_POPULATE)
 		fault_seen(m, ev);
-	else if (ev->type == VM_EV_THP_SPLIT)
+	else if (ev->type == VM_EV_THP_SPLIT && ev->order == HPAGE_PMD_ORDER)
 		machine_huge_gone(m, m->running->id, ev->va);
 }
 

@@ -162,7 +162,8 @@ size_t sim_pump(struct sim *s, struct ring_hub *hub)
 
 	do {
 		taken = pass(s, hub);
-		more = release_ticks(s) | release_births(s);
+		more = release_births(s);
+		more |= release_ticks(s);
 		total += taken;
 	} while ((taken > 0 || more) && total < ENOUGH);
 	return total;

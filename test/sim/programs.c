@@ -160,6 +160,25 @@ static void gigantic(void **state)
 	end();
 }
 
+/* A hole in a 1G leaf leaves 511 leaves of 2M and one table; their untouched pages are still bloat. */
+static void gigantic_split(void **state)
+{
+	struct sim_machine_result r;
+	const u64 at = 0x7ff000000000ull;
+
+	begin();
+	tape_map(&tape, at, 1ull << 30, RW, MAP_PRIVATE);
+	tape_sweep(&tape, at, 16 * PAGE_SIZE, EVR_WRITE);
+	tape_range(&tape, EV_UNMAP, 0, at + 8 * MIB, PAGE_SIZE);
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	r = played("1g");
+	assert_int_equal(faults(&r), 1 + PAGES);
+	assert_int_equal(r.peak_rss_bytes, (1ull << 30) - PAGE_SIZE + SIZE);
+	assert_int_equal(r.peak_untouched_bytes, (1ull << 30) - 2 * MIB - 16 * PAGE_SIZE);
+	end();
+}
+
 /* Huge memory that goes is no bloat; what is at its place later starts untouched. */
 static void bloat_goes(void **state)
 {
@@ -542,17 +561,17 @@ static void out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(anonymous),     cmocka_unit_test(dontneed_and_zero_page),
-	    cmocka_unit_test(huge),          cmocka_unit_test(huge_unaligned),
-	    cmocka_unit_test(gigantic),      cmocka_unit_test(bloat_goes),
-	    cmocka_unit_test(populate),      cmocka_unit_test(file_maps),
-	    cmocka_unit_test(shared_memory), cmocka_unit_test(cold_file),
-	    cmocka_unit_test(stack),         cmocka_unit_test(heap),
-	    cmocka_unit_test(exec_faults),   cmocka_unit_test(kernel_touches),
-	    cmocka_unit_test(remap),         cmocka_unit_test(segv),
-	    cmocka_unit_test(fork_copies),   cmocka_unit_test(vfork_shares),
-	    cmocka_unit_test(threads),       cmocka_unit_test(many_threads),
-	    cmocka_unit_test(out_of_memory),
+	    cmocka_unit_test(anonymous),      cmocka_unit_test(dontneed_and_zero_page),
+	    cmocka_unit_test(huge),           cmocka_unit_test(huge_unaligned),
+	    cmocka_unit_test(gigantic),       cmocka_unit_test(gigantic_split),
+	    cmocka_unit_test(bloat_goes),     cmocka_unit_test(populate),
+	    cmocka_unit_test(file_maps),      cmocka_unit_test(shared_memory),
+	    cmocka_unit_test(cold_file),      cmocka_unit_test(stack),
+	    cmocka_unit_test(heap),           cmocka_unit_test(exec_faults),
+	    cmocka_unit_test(kernel_touches), cmocka_unit_test(remap),
+	    cmocka_unit_test(segv),           cmocka_unit_test(fork_copies),
+	    cmocka_unit_test(vfork_shares),   cmocka_unit_test(threads),
+	    cmocka_unit_test(many_threads),   cmocka_unit_test(out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
