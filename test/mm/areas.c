@@ -35,6 +35,7 @@ static int teardown(void **state)
 	env_set_max_map_count(0);
 	mm_put(mm);
 	assert_int_equal(env_live_areas(), 0);
+	env_end();
 	return 0;
 }
 
@@ -153,15 +154,15 @@ static void test_merge_file(void **state)
 static void test_merge_anon_vma(void **state)
 {
 	map(0, 2, RW);
-	env_write(mm, P(0));
+	env_write(mm, P(0), 1);
 	map(3, 2, RW);
-	env_write(mm, P(3));
+	env_write(mm, P(3), 1);
 	map(2, 1, RW); /* fits both, and they not each other */
 	areas(mm, "AAABB");
 	assert_int_equal(unmap(0, 5), 0);
 
 	map(0, 4, RW);
-	env_write(mm, P(0));
+	env_write(mm, P(0), 1);
 	assert_int_equal(protect(2, 2, PROT_READ), 0);
 	assert_int_equal(protect(2, 2, RW), 0);
 	areas(mm, "AAAA");
@@ -176,7 +177,7 @@ static void test_merge_moved(void **state)
 	assert_int_equal(remap(8, 2, 2, MREMAP_MAYMOVE | MREMAP_FIXED, 2), P(2));
 	areas(mm, "AAAA......"); /* untouched: takes the offset of its new place */
 	map(8, 2, RW);
-	env_write(mm, P(8));
+	env_write(mm, P(8), 1);
 	assert_int_equal(remap(8, 2, 2, MREMAP_MAYMOVE | MREMAP_FIXED, 4), P(4));
 	areas(mm, "AAAABB....");
 }
@@ -344,7 +345,7 @@ static void test_fork(void **state)
 	struct mm_struct *child;
 
 	map(0, 6, RW);
-	env_write(mm, P(0));
+	env_write(mm, P(0), 1);
 	assert_int_equal(advise(2, 1, DONTFORK), 0);
 	assert_int_equal(advise(4, 1, WIPEONFORK), 0);
 	areas(mm, "AABCDE");
@@ -367,7 +368,7 @@ static void test_huge_leaf_is_cut(void **state)
 
 		assert_int_equal(MMAP(P(0), 3 * PMD_SIZE, ANON | MAP_FIXED, NULL, 0), P(0));
 		assert_int_equal(vm_madvise(env_cpu(), mm, P(0), 3 * PMD_SIZE, HUGEPAGE), 0);
-		env_write(mm, mid);
+		env_write(mm, mid, 1);
 		assert_int_equal(vm_lookup(mm, mid, &entry), X86_PD);
 		err = call == 0   ? vm_munmap(env_cpu(), mm, mid, LEN(3))
 		      : call == 1 ? vm_mprotect(env_cpu(), mm, mid, LEN(3), PROT_READ)

@@ -10,9 +10,11 @@
 struct mm_struct *env_mm(void); /* an empty address space of one machine; end it with mm_put() */
 struct mm_struct *env_fork(struct mm_struct *parent);
 struct hw_cpu *env_cpu(void);
-void env_write(struct mm_struct *mm, u64 va); /* a store by the program, where it may */
-struct address_space *env_file(u64 size);     /* end it with vm_file_put() */
-void env_set_max_map_count(u32 n);            /* 0: Linux's default */
+void env_end(void); /* the machine is thrown away; the next env_mm() builds another */
+void env_write(struct mm_struct *mm, u64 va, u8 byte); /* a store by the program, where it may */
+u8 env_read(struct mm_struct *mm, u64 va);
+struct address_space *env_file(u64 size); /* of zeroes; end it with vm_file_put() */
+void env_set_max_map_count(u32 n);        /* 0: Linux's default */
 void env_fail_after(long n); /* of the allocations from now on (areas, tables, frames) n succeed, the next fails; < 0:
 				none does */
 u64 env_live_areas(void);    /* allocated and not freed, over all address spaces */

@@ -4,8 +4,9 @@
  *
  * A window of addresses that nothing else uses is mapped, cut, protected, moved and advised at random, both by real
  * calls and in an address space of mm/. After every call the result (or errno) and the shape of the window must be
- * equal: start, end, rights and sharing of every area, as /proc/self/maps shows them. Every so often the process forks
- * and the child goes on, since forked memory merges by a stricter rule.
+ * equal: start, end, rights and sharing of every area, as /proc/self/maps shows them. Bytes written and read in between
+ * must be equal too: pages follow mremap, are copied on write, come back empty after MADV_DONTNEED. Every so often the
+ * process forks and the child goes on, since forked memory merges by a stricter rule.
  *
  * A failure prints seed and step, and the call; `areas-host SEED` runs one seed again.
  */
@@ -255,18 +256,25 @@ static void do_mremap(struct world *w)
 		host(SYS_mremap, r.addr, r.len, new_len, flags, new_addr, 0));
 }
 
-static void do_write(struct world *w)
+/* A byte is written, or read and compared. */
+static void do_access(struct world *w)
 {
-	u64 va = random_range(w, 1).addr;
+	u64 va = random_range(w, 1).addr + rnd(w, 2);
 	struct vm_area_struct *vma = vma_lookup(w->mm, va);
+	bool write = rnd(w, 2);
+	u8 byte = rnd(w, 256);
 
-	if (!vma || !(vma->vm_flags & VM_WRITE) || vma->vm_pgoff > 4 * PAGES + WINDOW / PAGE_SIZE)
+	if (!vma || !(vma->vm_flags & (write ? VM_WRITE : VM_READ | VM_WRITE)))
 		return;
-	if (vma->vm_file && vma->vm_pgoff * PAGE_SIZE + (va - vma->vm_start) >= vma->vm_file->size)
+	if (vma->vm_file && (vma->vm_pgoff << PAGE_SHIFT) + (va - vma->vm_start) >= vma->vm_file->size)
 		return; /* past the end: SIGBUS */
-	snprintf(w->call, sizeof w->call, "write(+%ld)", PAGE(va));
-	env_write(w->mm, va);
-	*(volatile char *)va = 1;
+	snprintf(w->call, sizeof w->call, "%s of +%ld", write ? "write" : "read", PAGE(va));
+	if (write) {
+		env_write(w->mm, va, byte);
+		*(volatile u8 *)va = byte;
+	} else {
+		compare(w, env_read(w->mm, va), *(volatile u8 *)va);
+	}
 }
 
 static void one_step(struct world *w)
@@ -285,7 +293,7 @@ static void one_step(struct world *w)
 	else if (what < 82)
 		do_mremap(w);
 	else
-		do_write(w);
+		do_access(w);
 }
 
 /* Runs a generation, then forks; the child is the next one. Returns in the last, and in its forefathers. */
