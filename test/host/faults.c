@@ -3,8 +3,9 @@
  * test/host/faults.c - what a command's page faults are on this Linux: `faults [-n RUNS] -- PROGRAM ARG...` prints the
  * median of the minor faults that getrusage counts for it, RUNS times (default 5), and the least and the most.
  *
- * The command runs without address-space randomisation (as setarch -R), since the places decide which areas hold an aligned
- * 2M block. It is started by vfork, so that the child takes no fault of its own before execve. Output goes to /dev/null.
+ * The command runs without address-space randomisation (as setarch -R), since the places decide which areas hold an
+ * aligned 2M block. It is started by vfork, so that the child takes no fault of its own before execve. Output goes to
+ * /dev/null.
  */
 #include <fcntl.h>
 #include <stdio.h>
