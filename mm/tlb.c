@@ -208,6 +208,15 @@ static u64 shootdown_mask(const struct tlb_flush *req, u64 self)
 	return mask;
 }
 
+static u64 count_cpus(u64 mask)
+{
+	u64 n = 0;
+
+	for (; mask; mask &= mask - 1)
+		n++;
+	return n;
+}
+
 /* Carries req out here and on the other CPUs; returns when all have. */
 static void flush_everywhere(struct hw_cpu *cpu, const struct tlb_flush *req)
 {
@@ -217,7 +226,7 @@ static void flush_everywhere(struct hw_cpu *cpu, const struct tlb_flush *req)
 		vm_shootdown(cpu, req);
 	if (!others)
 		return;
-	emit(req->vm, VM_EV_SHOOTDOWN, req->mm, (u64)__builtin_popcountll(others));
+	emit(req->vm, VM_EV_SHOOTDOWN, req->mm, count_cpus(others));
 	hw_shootdown(req->vm->hw, others, req);
 }
 
