@@ -200,17 +200,13 @@ static bool header_valid(u64 w)
 }
 
 /* May the event in part[] be taken, or is it another ring's turn first (pump.c)? */
-static bool may_take(const struct sim *s, const struct stream *t)
+static bool may_take(const struct stream *t)
 {
-	const struct ev_thread *e = (const void *)(t->part + 1);
-
 	if (!t->ordered)
 		return true;
 	if (ev_type(t->part[0]) == EV_CLOCK)
 		return t->part[1] <= t->granted_tick;
-	if (ev_type(t->part[0]) == EV_THREAD)
-		return e->parent_pid == 0 || t->granted_birth || process_find(s, e->pid);
-	return true;
+	return ev_type(t->part[0]) != EV_THREAD || t->granted_birth;
 }
 
 /* ---- streams ---- */
@@ -263,7 +259,7 @@ size_t stream_take(struct sim *s, struct stream *t, const u64 *words, size_t n)
 		i += part;
 		if (t->nr_part < 1 + ev_words(t->part[0]))
 			break;
-		if (!may_take(s, t)) {
+		if (!may_take(t)) {
 			t->waits = true;
 			return i;
 		}

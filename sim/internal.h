@@ -76,7 +76,7 @@ struct stream {
 	/* pump.c: order between rings. */
 	bool ordered;       /* its events wait for their tick */
 	u64 granted_tick;   /* it may take events up to this tick */
-	bool granted_birth; /* it may start although its parent's EV_FORK was not seen */
+	bool granted_birth; /* it may begin */
 	bool waits;         /* its next event waits: part[] holds it */
 	u64 waits_since;    /* pass in which that began */
 	bool owns_tick;     /* it waits at the tick of its own mapping event, not at one that it saw */

@@ -12,8 +12,9 @@
  * tick: who made it, then those who only saw it), and goes on after a full pass, in which everybody else caught up.
  * Nobody waits for a thread to write something, so nothing can stop for good, whatever a ring holds and whoever died.
  *
- * A child's stream waits in the same way for its parent's EV_FORK, as long as the parent is in the simulation and the
- * child's own ring is open.
+ * A new thread waits for a pass, too: what its creator did before it (its stack's map) is taken first; and it
+ * begins before anybody who waits at a tick goes on: what it did may have been before that. The thread of a child
+ * process waits until its parent's EV_FORK was taken, unless the parent is no longer in the simulation.
  */
 #include "sim/internal.h"
 #include "trace/ring.h"
@@ -44,6 +45,7 @@ static bool changes_mapping(const u64 *w, size_t n)
 	case EV_ADVISE:
 	case EV_FORK:
 	case EV_EXEC:
+	case EV_EXIT:
 		return true;
 	}
 	return false;
@@ -71,10 +73,11 @@ static size_t drain(struct sim *s, struct stream *t, struct ring *r)
 	return taken;
 }
 
-/* Takes what is new in ring i. Returns the number of words. */
+/* Takes what is new in ring i. Returns the number of words. A stream whose ring is not there any more has ended: the
+ * hub is shared with the program, which may have spoilt it. */
 static size_t pass_ring(struct sim *s, struct ring_hub *hub, unsigned i)
 {
-	struct ring *r = ring_get(hub, i);
+	struct ring *r = i < ring_count(hub) ? ring_get(hub, i) : NULL;
 	struct stream *t = r || i < s->nr_streams ? stream_get(s, i) : NULL;
 	size_t taken;
 
@@ -96,7 +99,7 @@ static size_t pass_ring(struct sim *s, struct ring_hub *hub, unsigned i)
 
 static size_t pass(struct sim *s, struct ring_hub *hub)
 {
-	unsigned nr = min(ring_count(hub), SIM_MAX_STREAMS);
+	unsigned nr = min(max(ring_count(hub), s->nr_streams), SIM_MAX_STREAMS);
 	size_t taken = 0;
 
 	s->pass++;
@@ -116,19 +119,42 @@ static bool goes_first(const struct stream *a, const struct stream *b)
 	return a->part[1] < b->part[1] || (a->part[1] == b->part[1] && a->owns_tick && !b->owns_tick);
 }
 
-/* After a pass: children whose parent has gone may start. */
+static const struct ev_thread *newcomer(const struct stream *t)
+{
+	return t && t->waits && waits_for_birth(t) ? (const void *)(t->part + 1) : NULL;
+}
+
+/* Is the process in the simulation, or about to be? */
+static bool is_here(const struct sim *s, u64 pid)
+{
+	for (unsigned i = 0; i < s->nr_streams; i++) {
+		const struct ev_thread *e = newcomer(s->stream[i]);
+
+		if (e && e->pid == pid)
+			return true;
+	}
+	return process_find(s, pid);
+}
+
+/* Is all there that a new thread needs: a process, or the right to be a new one? A child waits for its parent's EV_FORK
+ * while that parent is here. */
+static bool may_begin(const struct sim *s, const struct ev_thread *e)
+{
+	return e->parent_pid == 0 || process_find(s, e->pid) || !is_here(s, e->parent_pid);
+}
+
+/* After a pass: new threads that waited through the whole of it may begin. Returns whether there are any, or will be
+ * after one more pass. */
 static bool release_births(struct sim *s)
 {
 	bool any = false;
 
 	for (unsigned i = 0; i < s->nr_streams; i++) {
-		struct stream *t = s->stream[i];
+		const struct ev_thread *e = newcomer(s->stream[i]);
 
-		if (t && t->waits && waits_for_birth(t)) {
-			const struct ev_thread *e = (const void *)(t->part + 1);
-
-			t->granted_birth = !process_find(s, e->parent_pid);
-			any |= t->granted_birth || process_find(s, e->pid);
+		if (e && may_begin(s, e)) {
+			s->stream[i]->granted_birth = s->stream[i]->waits_since < s->pass;
+			any = true;
 		}
 	}
 	return any;
@@ -162,8 +188,7 @@ size_t sim_pump(struct sim *s, struct ring_hub *hub)
 
 	do {
 		taken = pass(s, hub);
-		more = release_births(s);
-		more |= release_ticks(s);
+		more = release_births(s) || release_ticks(s);
 		total += taken;
 	} while ((taken > 0 || more) && total < ENOUGH);
 	return total;

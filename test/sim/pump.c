@@ -146,6 +146,33 @@ static void clock_order(void **state)
 	}
 }
 
+/* A program with one thread maps a stack and starts a second: no clock, but the order is clear. */
+static void second_thread(void **state)
+{
+	struct tape t;
+	struct ring *one, *two;
+	struct sim_result result;
+
+	start();
+	two = open_ring();
+	one = first_thread(&t);
+	sim_pump(sim, hub);
+	tape_map(&t, A + 128 * PAGE_SIZE, 64 * PAGE_SIZE, RW, MAP_PRIVATE);
+	write_tape(one, &t);
+	tape_thread(&t, 100, 101, 0);
+	tape_clock(&t, 0);
+	tape_sweep(&t, A + 128 * PAGE_SIZE, 64 * PAGE_SIZE, EVR_WRITE);
+	write_tape(two, &t);
+	sim_pump(sim, hub);
+	ring_close(one);
+	ring_close(two);
+	sim_pump(sim, hub);
+	result = finish();
+	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 64);
+	assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
+	assert_int_equal(result.program.threads, 2);
+}
+
 /* A child's ring may be seen before its parent's EV_FORK: it waits for it. */
 static void child_first(void **state)
 {
@@ -303,8 +330,11 @@ static void real_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(one_ring),     cmocka_unit_test(clock_order),
-	    cmocka_unit_test(child_first),  cmocka_unit_test(nobody_stops_the_others),
+	    cmocka_unit_test(one_ring),
+	    cmocka_unit_test(clock_order),
+	    cmocka_unit_test(second_thread),
+	    cmocka_unit_test(child_first),
+	    cmocka_unit_test(nobody_stops_the_others),
 	    cmocka_unit_test(real_threads),
 	};
 
