@@ -13,6 +13,7 @@
 
 #define OPS 1000000
 
+static volatile u64 sink; /* keeps the results in use */
 static u64 rnd_state = 88172645463325252ull;
 
 static u64 rnd(u64 below)
@@ -58,7 +59,6 @@ static void measure(u64 n, double ns[NR])
 {
 	struct gap_node *nodes = calloc(n, sizeof *nodes);
 	struct gap_tree t;
-	volatile u64 sink = 0;
 	double begin;
 
 	fill(&t, nodes, n);

@@ -15,8 +15,8 @@ void env_write(struct mm_struct *mm, u64 va, u8 byte); /* a store by the program
 u8 env_read(struct mm_struct *mm, u64 va);
 struct address_space *env_file(u64 size); /* of zeroes; end it with vm_file_put() */
 void env_set_max_map_count(u32 n);        /* 0: Linux's default */
-void env_fail_after(long n); /* of the allocations from now on (areas, tables, frames) n succeed, the next fails; < 0:
-				none does */
+void env_fail_after(long n); /* of the frames asked for from now on (by areas and tables too) n are given, the next is
+				not; < 0: all are */
 u64 env_live_areas(void);    /* allocated and not freed, over all address spaces */
 
 #endif
