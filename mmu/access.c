@@ -13,7 +13,8 @@
  * Rules of the caches
  *  1. L2 is looked up, ordered and filled only on an L1 miss; an L2 hit fills L1. Neither includes the other.
  *  2. A page size that no L1 array holds is cached as the largest smaller one that some array does; an L2 that does
- *     not hold the size of the leaf is not filled. gbpages_smashed: a 1G leaf counts as 2M in both.
+ *     not hold the size of the leaf is not filled. gbpages_smashed: a 1G leaf counts as 2M in both. Such fractions are
+ *     invalidated together (SDM 4.10.2.3, 4.10.4.1).
  *  3. A rewalk replaces the data of the entries that are there, where they stand, so that holds stay; L1's is made if
  *     it is not there. If the page's size or G changed, the old ones are dropped first.
  *  4. A #PF drops what is cached for va (SDM 4.10.4.1), so that the retry sees the tables as they are.
@@ -50,6 +51,7 @@ static struct tlb_ref level_put(struct tlb_level *l, u64 va, unsigned kind, unsi
 	u64 vpn = va >> tlb_size_shift(size);
 	struct tlb_array *a = tlb_level_array(l, size, vpn);
 
+	l->fractions |= (data >> TLB_LEAF_SHIFT & 3) > size;
 	return (struct tlb_ref){a, tlb_array_put(a, vpn, tlb_tag_make(va, kind, pcid), data)};
 }
 

@@ -331,6 +331,31 @@ u64 tlb_level_drop_if(struct tlb_level *l, u64 mask, u64 match)
 	return dropped;
 }
 
+/* Is entry i a fraction of a page that holds va? */
+static bool fraction_of(const struct tlb_array *a, u32 i, u64 va)
+{
+	unsigned leaf = a->data[i] >> TLB_LEAF_SHIFT & 3;
+
+	if (!a->tag[i] || leaf <= tlb_kind_size(tlb_tag_kind(a->tag[i])))
+		return false;
+	return !((va << 4 ^ a->tag[i]) >> (tlb_size_shift(leaf) + 4));
+}
+
+static u64 array_drop_fractions(struct tlb_array *a, u64 va, unsigned pcid, bool global)
+{
+	u64 dropped = 0;
+
+	for (u32 i = 0; i < a->entries; i++) {
+		if (!fraction_of(a, i, va))
+			continue;
+		if (a->tag[i] & TLB_TAG_GLOBAL ? !global : (a->tag[i] & TLB_TAG_PCID) != pcid)
+			continue;
+		tlb_array_drop(a, i);
+		dropped++;
+	}
+	return dropped;
+}
+
 u64 tlb_level_drop_va(struct tlb_level *l, u64 va, unsigned pcid, bool global)
 {
 	u64 dropped = 0;
@@ -344,5 +369,7 @@ u64 tlb_level_drop_va(struct tlb_level *l, u64 va, unsigned pcid, bool global)
 		tlb_array_drop(e.array, e.i);
 		dropped++;
 	}
+	for (u32 n = 0; n < l->nr && unlikely(l->fractions); n++)
+		dropped += array_drop_fractions(&l->array[n], va, pcid, global);
 	return dropped;
 }

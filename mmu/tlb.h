@@ -10,8 +10,11 @@
  *
  *   tag   63                  16  15  14  13  12  11     0
  *        |  va bits 59:12       | 0 | G | size+1 |  PCID  |     G: a global entry, its PCID field is 0
- *   data  63   52 51          12 11    8 7     4  3 2 1 0
- *        |  0    |  frame       |  0   |  pkey  | D X U W |     rights of all levels together
+ *   data  63   52 51          12 11 10 9    8 7     4  3 2 1 0
+ *        |  0    |  frame       |  0  | leaf |  pkey  | D X U W |     rights of all levels together
+ *
+ *   leaf: enum mmu_size of the page in the tables. The entry is a fraction of that page if its own size is smaller,
+ *   and what invalidates one address of the page invalidates all its fractions.
  *
  * Invariants
  *  1. A tag is at most once in an array, and in the set (and the bucket, if there are any) that it hashes to.
@@ -38,6 +41,7 @@
 #define TLB_RIGHTS     15u
 #define TLB_PKEY_SHIFT 4
 #define TLB_PKEY       0xf0u
+#define TLB_LEAF_SHIFT 8
 #define TLB_FRAME      X86_PHYS_MASK
 
 #define TLB_GLOBAL     4u /* bit of a kind */
@@ -100,6 +104,7 @@ struct tlb_level {
 	struct tlb_place place[MMU_NSIZES];
 	struct tlb_array array[MMU_MAX_ARRAYS];
 	u32 nr;
+	bool fractions; /* it has held fractions of larger pages */
 };
 
 /* ---- keys ---- */

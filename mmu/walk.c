@@ -156,7 +156,7 @@ u64 walk_data(const struct walk *w, unsigned size)
 	u64 frame = ((e & X86_PHYS_MASK & ~(tlb_size_bytes(w->size) - 1)) | within) & ~(tlb_size_bytes(size) - 1);
 	u64 key = (e & X86_PTE_PKEY) >> X86_PTE_PKEY_SHIFT << TLB_PKEY_SHIFT;
 
-	return frame | key | w->rights | (e & X86_PTE_D ? TLB_D : 0);
+	return frame | (u64)w->size << TLB_LEAF_SHIFT | key | w->rights | (e & X86_PTE_D ? TLB_D : 0);
 }
 
 /* ---- the pure walk ---- */
