@@ -19,7 +19,7 @@ void synthetic_init(struct synthetic *s)
 	for (unsigned i = 0; i < SYN_REGIONS; i++) {
 		struct sim_region *g = &s->region[i];
 
-		snprintf(g->name, sizeof(g->name), "%s", region_name[i]);
+		strcpy(g->name, region_name[i]);
 		g->kind = (u8)i;
 		g->start = 0x10000000 * (u64)(i + 1);
 		g->end = g->start + 0x8000000;
@@ -28,9 +28,9 @@ void synthetic_init(struct synthetic *s)
 	for (unsigned i = 0; i < SYN_MACHINES; i++) {
 		struct sim_machine_result *m = &s->machine[i];
 
-		snprintf(m->name, sizeof(m->name), "%s", machine_name[i]);
-		snprintf(m->cpu, sizeof(m->cpu), "%s", strstr(m->name, "zen4") ? "zen4" : "zen3");
-		snprintf(m->thp, sizeof(m->thp), "%s", strncmp(m->name, "thp", 3) == 0 ? "always" : "never");
+		strcpy(m->name, machine_name[i]);
+		strcpy(m->cpu, strstr(m->name, "zen4") ? "zen4" : "zen3");
+		strcpy(m->thp, strncmp(m->name, "thp", 3) == 0 ? "always" : "never");
 		m->ram_bytes = strstr(m->name, "8G") ? 8ull << 30 : 16ull << 30;
 		m->peak_rss_bytes = 512ull << 20;
 		m->region = s->region_result[i];
