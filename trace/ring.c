@@ -311,10 +311,14 @@ static __attribute__((noinline, cold)) bool ring_make_room(struct ring *r, unsig
 	}
 }
 
-static void ring_publish(struct ring *r)
+/* Shows n new words to the consumer. */
+static void ring_publish(struct ring *r, unsigned n)
 {
+	u64 before = r->mine;
+
+	r->mine += n;
 	__atomic_store_n(&r->shared->head, r->mine, __ATOMIC_RELEASE);
-	if ((r->mine & (r->hub->words / 4 - 1)) < 16)
+	if (unlikely((before ^ r->mine) & (r->hub->words / 4)))
 		hub_ring_bell(r->hub->shared);
 }
 
@@ -326,8 +330,7 @@ void ring_put(struct ring *r, const u64 *w, unsigned n)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		r->words[(r->mine + i) & mask] = w[i];
-	r->mine += n;
-	ring_publish(r);
+	ring_publish(r, n);
 }
 
 void ring_put1(struct ring *r, u64 w)
@@ -335,8 +338,7 @@ void ring_put1(struct ring *r, u64 w)
 	if (unlikely(r->mine + 1 - r->other > r->hub->words) && !ring_make_room(r, 1))
 		return;
 	r->words[r->mine & (r->hub->words - 1)] = w;
-	r->mine++;
-	ring_publish(r);
+	ring_publish(r, 1);
 }
 
 void ring_will(struct ring *r, const u64 *w, unsigned n)

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * plugin/calls.c - system calls: what becomes of a thread and its process. Mappings are maps.c's, the kernel's reads
+ * and writes touches.c's.
+ *
+ *   on_call      EV_COUNTS, EV_SYSCALL; what cannot wait: exit, exec
+ *      (QEMU carries it out)
+ *   on_return    EV_TOUCH...; the change of a mapping; a child
+ *
+ * exec replaces the process image, and then nobody is left to tell. So the stream's end is written into the will before
+ * the call, and taken back if the call returns: it failed. exit and exit_group never return.
+ */
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include "plugin/plugin.h"
+#include "plugin/qemu.h"
+
+static void on_exit_group(struct thread *t)
+{
+	emit_wills(t, true, EVX_EXIT, NULL);
+	emit_exit(t, EVX_EXIT, t->call.arg[0]);
+}
+
+static void on_exit(struct thread *t)
+{
+	emit_exit(t, EVX_EXIT, t->call.arg[0]);
+	t->alive = false;
+	process.nr_threads--;
+}
+
+static void on_exec(struct thread *t, const char *path)
+{
+	if (!t->ring)
+		return;
+	emit_wills(t, true, EVX_EXEC, path);
+	ring_watch_exec(t->ring, true);
+}
+
+static void exec_failed(struct thread *t)
+{
+	if (!t->ring)
+		return;
+	ring_watch_exec(t->ring, false);
+	emit_wills(t, false, 0, NULL);
+}
+
+static bool makes_thread(const struct call *c)
+{
+	return c->nr == SYS_clone && (c->arg[0] & CLONE_VM) && !(c->arg[0] & CLONE_VFORK);
+}
+
+static bool makes_process(const struct call *c)
+{
+	return c->nr == SYS_fork || c->nr == SYS_vfork || (c->nr == SYS_clone && !makes_thread(c));
+}
+
+static bool shares_space(const struct call *c)
+{
+	return c->nr == SYS_vfork || (c->nr == SYS_clone && (c->arg[0] & CLONE_VM));
+}
+
+/* In the parent and in the child. QEMU makes a vfork a fork; on Linux the child borrows its parent's address space. */
+static void forked(struct thread *t, s64 child)
+{
+	struct ev_fork e = {child, shares_space(&t->call) ? EVF_VM : 0};
+
+	if (child == 0) {
+		process_forked(t);
+		maps_forked();
+	} else if (child > 0 && thread_ready(t)) {
+		emit_change(t, EV_FORK, 0, &e, EV_PAYLOAD_WORDS(e), NULL);
+	}
+}
+
+static void on_call(qemu_plugin_id_t id, unsigned vcpu, s64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6, u64 a7,
+		    u64 a8)
+{
+	struct thread *t = self = &threads[vcpu];
+
+	t->call = (struct call){nr, {a1, a2, a3, a4, a5, a6}};
+	if (emit_begin(t))
+		emit(t, EV_SYSCALL, nr, NULL, 0, NULL);
+	if (nr == SYS_exit && process.nr_threads > 1)
+		on_exit(t);
+	else if (nr == SYS_exit || nr == SYS_exit_group)
+		on_exit_group(t);
+	else if (nr == SYS_execve || nr == SYS_execveat)
+		on_exec(t, (const char *)(nr == SYS_execve ? a1 : a2));
+	else if (makes_thread(&t->call))
+		process.parallel = true;
+	else if (maps_is_call(nr))
+		maps_enter(t);
+}
+
+static void on_return(qemu_plugin_id_t id, unsigned vcpu, s64 nr, s64 ret)
+{
+	struct thread *t = &threads[vcpu];
+
+	if (makes_process(&t->call))
+		forked(t, ret);
+	else if (nr == SYS_execve || nr == SYS_execveat)
+		exec_failed(t);
+	else if (maps_is_call(nr))
+		maps_return(t, ret);
+	else if (thread_ready(t))
+		touches_emit(t, ret);
+	t->call.nr = -1;
+}
+
+void calls_install(u64 id)
+{
+	qemu_plugin_register_vcpu_syscall_cb(id, on_call);
+	qemu_plugin_register_vcpu_syscall_ret_cb(id, on_return);
+}
