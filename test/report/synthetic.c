@@ -9,8 +9,15 @@
 
 void synthetic_init(struct synthetic *s)
 {
-	static const char machine_name[SYN_MACHINES][16] = {"4k",          "thp",          "2m",          "1g",
-							    "4k,cpu=zen4", "thp,pcid=off", "2m,cpu=zen4", "1g,ram=8G"};
+	static const struct {
+		char name[16], cpu[8], thp[8];
+		u64 ram_gib;
+	} machine[SYN_MACHINES] = {
+	    {"4k", "zen3", "never", 16},          {"thp", "zen3", "always", 16},
+	    {"2m", "zen3", "never", 16},          {"1g", "zen3", "never", 16},
+	    {"4k,cpu=zen4", "zen4", "never", 16}, {"thp,pcid=off", "zen3", "always", 16},
+	    {"2m,cpu=zen4", "zen4", "never", 16}, {"1g,ram=8G", "zen3", "never", 8},
+	};
 	static const char region_name[SYN_REGIONS][20] = {"[anon]",           "[heap]",         "[stack]",
 							  "/usr/lib/libx.so", "/data/table.db", "[other]"};
 	static char *argv[] = {(char *)"sort", (char *)"-n", (char *)"numbers", NULL};
@@ -28,10 +35,10 @@ void synthetic_init(struct synthetic *s)
 	for (unsigned i = 0; i < SYN_MACHINES; i++) {
 		struct sim_machine_result *m = &s->machine[i];
 
-		strcpy(m->name, machine_name[i]);
-		strcpy(m->cpu, strstr(m->name, "zen4") ? "zen4" : "zen3");
-		strcpy(m->thp, strncmp(m->name, "thp", 3) == 0 ? "always" : "never");
-		m->ram_bytes = strstr(m->name, "8G") ? 8ull << 30 : 16ull << 30;
+		strcpy(m->name, machine[i].name);
+		strcpy(m->cpu, machine[i].cpu);
+		strcpy(m->thp, machine[i].thp);
+		m->ram_bytes = machine[i].ram_gib << 30;
 		m->peak_rss_bytes = 512ull << 20;
 		m->region = s->region_result[i];
 	}
