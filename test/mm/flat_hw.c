@@ -109,6 +109,7 @@ void hw_write_cr3(struct hw_cpu *cpu, u64 v)
 
 	if (!pcide && v & (X86_CR3_NOFLUSH | X86_CR3_PCID))
 		hw_panic("flat: PCID bits in CR3 without PCID");
+	cpu->machine->events.cr3_writes++;
 	cpu->cr3 = v & ~X86_CR3_NOFLUSH;
 	if (!(v & X86_CR3_NOFLUSH))
 		drop_pcid(cpu, (int)pcid_of(cpu));
@@ -141,6 +142,7 @@ static void invlpg(struct hw_cpu *cpu, unsigned pcid, u64 va)
 
 void hw_invlpg(struct hw_cpu *cpu, u64 va)
 {
+	cpu->machine->events.invlpgs++;
 	invlpg(cpu, pcid_of(cpu), va);
 }
 void hw_invpcid(struct hw_cpu *cpu, unsigned type, unsigned pcid, u64 va)
@@ -385,6 +387,39 @@ static unsigned translate(struct hw_cpu *cpu, u64 va, char kind, u64 *pa)
 	    (struct cached){true, (u16)pcid_of(cpu), (u8)w.level, va >> x86_level_shift(w.level), w.entry};
 	*pa = leaf_pa(w.entry, w.level, va);
 	return 0;
+}
+
+void flat_speculate(struct hw_cpu *cpu, u64 va)
+{
+	walk_cached(cpu, va);
+}
+
+bool flat_caches_sound(struct hw_machine *m)
+{
+	for (unsigned i = 0; i < CPUS; i++) {
+		struct hw_cpu *cpu = &m->cpu[i];
+
+		for (unsigned k = 0; cpu->psc && k < PSC_SLOTS; k++) {
+			struct cached *c = &cpu->psc[k];
+			u64 table_pa = cpu->cr3 & X86_PHYS_MASK;
+
+			if (!c->valid || c->pcid != pcid_of(cpu))
+				continue;
+			for (unsigned level = 4; level >= c->level; level--) {
+				u64 va = c->number << x86_level_shift(c->level);
+				u64 entry = ((u64 *)(m->ram + table_pa))[x86_index(va, level)];
+
+				table_pa = entry & X86_PTE_P ? entry & X86_PHYS_MASK : 0;
+				if (!table_pa)
+					break;
+			}
+			if (table_pa != (c->entry & X86_PHYS_MASK)) {
+				fprintf(stderr, "flat: cpu %u may walk through a table that is gone\n", i);
+				return false;
+			}
+		}
+	}
+	return true;
 }
 
 int flat_access(struct hw_cpu *cpu, u64 va, char kind, u8 *byte)

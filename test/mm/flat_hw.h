@@ -27,6 +27,7 @@ struct flat_events {
 	u64 type[VM_EV_NR];
 	u64 pages_flushed, full_flushes, ipis, flushing_switches;
 	u64 frames_cleared, frames_copied;
+	u64 cr3_writes, invlpgs;
 	struct vm_event last_fault;
 };
 
@@ -44,6 +45,12 @@ void flat_run(struct hw_cpu *cpu, struct mm_struct *mm);
 int flat_access(struct hw_cpu *cpu, u64 va, char kind, u8 *byte);
 /* One access a page over [start, start + bytes). Returns 0, or what ended the first that failed. */
 int flat_touch(struct hw_cpu *cpu, u64 start, u64 bytes, char kind);
+
+/* A speculative walk, as a CPU may do at any time: fills the paging-structure caches, never faults. */
+void flat_speculate(struct hw_cpu *cpu, u64 va);
+/* Nothing that a CPU may still use on its own, with no access by a program (a speculative walk), leads into a table
+ * that is not there any more. Returns false and names the CPU on stderr otherwise. */
+bool flat_caches_sound(struct hw_machine *m);
 
 /* hw_panic: jumps there with flat_panic_text set, or aborts. */
 extern jmp_buf *flat_panic_jmp;

@@ -23,8 +23,7 @@
 #define PAGES   2048 /* the window: 8 MiB, four huge pages */
 #define MMS     4
 #define CPUS    3
-#define STEPS   3000
-#define SHARED  3 /* objects that can be mapped shared: 0 and 1 are files, 2 stands for "private" */
+#define STEPS   1500
 #define FILES   2
 #define NOTHING 255
 
@@ -302,6 +301,7 @@ static void step(struct world *w)
 		step_exit(w, i, (unsigned)next(w, MMS));
 		break;
 	case 9:
+		flat_speculate(cpu, addr(r.first));
 		flat_run(cpu, NULL); /* lazy */
 		break;
 	default:
@@ -310,11 +310,11 @@ static void step(struct world *w)
 			page += stride;
 		}
 	}
+	assert_true(flat_caches_sound(w->m));
 }
 
 /* ---- a run ---- */
 
-static const char *panic_at;
 static jmp_buf panic_jmp;
 
 static void run(u64 seed, const struct vm_config *cfg, unsigned features)
@@ -337,7 +337,6 @@ static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 	w.mm[0] = mm_create(flat_vm(w.m));
 	flat_panic_jmp = &panic_jmp;
 	if (setjmp(panic_jmp)) {
-		panic_at = flat_panic_text;
 		print_error("seed %llu step %u: %s\n", (unsigned long long)seed, n, flat_panic_text);
 		fail();
 	}
