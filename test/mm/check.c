@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/mm/check.c - vm_check finds what is wrong: each case breaks one fact of a healthy machine, and the check must
+ * panic with that invariant's number.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "mm/pgtable.h"
+#include "test/mm/flat_hw.h"
+
+#define MIB (1ull << 20)
+#define RW  (PROT_READ | PROT_WRITE)
+
+static struct hw_machine *m;
+static struct vm *vm;
+static struct hw_cpu *cpu;
+static struct mm_struct *mm;
+static u64 anon, shared, rdonly, huge;
+static struct address_space *file;
+
+static int setup(void **state)
+{
+	struct mm_struct *child;
+
+	m = flat_create(
+	    &(struct flat_config){.ram_bytes = 64 * MIB, .vm = {.thp = VM_THP_MADVISE, .pcid = true, .check = 1}});
+	vm = flat_vm(m);
+	cpu = flat_cpu(m, 0);
+	mm = mm_create(vm);
+	flat_run(cpu, mm);
+	file = vm_file_create(vm, MIB, NULL, NULL);
+	anon = (u64)vm_mmap(cpu, mm, 0, MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
+	shared = (u64)vm_mmap(cpu, mm, 0, MIB, RW, MAP_SHARED, file, 0);
+	huge = (u64)vm_mmap(cpu, mm, 0, 4 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
+	vm_madvise(cpu, mm, huge, 4 * MIB, 14);
+	flat_touch(cpu, anon, MIB, 'w');
+	assert_int_equal(mm_fork(cpu, mm, &child), 0);
+	flat_touch(cpu, anon, 8 * PAGE_SIZE, 'w');
+	flat_touch(cpu, shared, MIB, 'w');
+	flat_touch(cpu, huge, 4 * MIB, 'w');
+	rdonly = (u64)vm_mmap(cpu, mm, 0, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
+	flat_touch(cpu, rdonly, MIB, 'r');
+	assert_true(vm_check(vm));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	flat_panic_jmp = NULL;
+	flat_destroy(m);
+	return 0;
+}
+
+static struct pt_pos at(u64 va)
+{
+	struct pt_pos pos;
+
+	pt_walk(mm, va, X86_PT, &pos);
+	return pos;
+}
+static struct page *page_of(u64 va)
+{
+	return pfn_to_page(vm, entry_pfn(*at(va).entry));
+}
+
+static void assert_caught(int invariant)
+{
+	char want[40];
+	jmp_buf jmp;
+
+	snprintf(want, sizeof(want), "invariant %d:", invariant);
+	flat_panic_jmp = &jmp;
+	if (setjmp(jmp) == 0) {
+		vm_check(vm);
+		fail_msg("vm_check is content; wanted %s", want);
+	}
+	flat_panic_jmp = NULL;
+	if (!strstr(flat_panic_text, want))
+		fail_msg("wanted %s got: %s", want, flat_panic_text);
+}
+
+static void total_vm(void **state)
+{
+	mm->total_vm++;
+	assert_caught(10);
+}
+static void file_list(void **state)
+{
+	file->i_mmap = file->i_mmap->i_mmap_next; /* the child's area is forgotten; it maps nothing yet */
+	assert_caught(11);
+}
+static void file_users(void **state)
+{
+	file->refcount = 1;
+	assert_caught(11);
+}
+static void table_kind(void **state)
+{
+	virt_to_page(vm, at(anon).entry)->private = 2;
+	assert_caught(20);
+}
+static void table_used(void **state)
+{
+	virt_to_page(vm, at(anon).entry)->_mapcount++;
+	assert_caught(21);
+}
+static void table_frames(void **state)
+{
+	mm->table_frames--;
+	assert_caught(22);
+}
+static void huge_leaves(void **state)
+{
+	mm->huge_leaves[0]++;
+	assert_caught(22);
+}
+static void leaf_outside(void **state)
+{
+	struct pt_pos pos = at(anon);
+	u64 *hole = pos.entry + 256; /* 1 MiB further, or in the next area: not what is mapped here */
+
+	while (*hole)
+		hole++;
+	*hole = *pos.entry;
+	assert_caught(vma_lookup(mm, anon + (u64)((u8 *)hole - (u8 *)pos.entry) / 8 * PAGE_SIZE) ? 35 : 30);
+}
+static void writable_in_readonly(void **state)
+{
+	*at(rdonly).entry |= X86_PTE_RW;
+	assert_caught(31);
+}
+static void executable(void **state)
+{
+	*at(anon).entry &= ~X86_PTE_NX;
+	assert_caught(32);
+}
+static void kernel_page(void **state)
+{
+	*at(anon).entry &= ~X86_PTE_US;
+	assert_caught(32);
+}
+static void zero_page_writable(void **state)
+{
+	vm_mprotect(cpu, mm, rdonly, MIB, RW);
+	*at(rdonly).entry |= X86_PTE_RW;
+	assert_caught(33);
+}
+static void frame_both_free_and_mapped(void **state)
+{
+	struct pt_pos pos = at(anon);
+	struct page *page = alloc_pages(vm, 0, PAGE_ANON);
+
+	*pos.entry = (*pos.entry & ~X86_PHYS_MASK) | page_to_pfn(vm, page) << PAGE_SHIFT;
+	put_page(vm, page);
+	assert_caught(34);
+}
+static void shared_and_writable(void **state)
+{
+	*at(anon + 100 * PAGE_SIZE).entry |= X86_PTE_RW; /* still shared with the child */
+	assert_caught(35);
+}
+static void mapcount(void **state)
+{
+	page_of(anon)->_mapcount++;
+	assert_caught(40);
+}
+static void refcount(void **state)
+{
+	page_of(shared)->_refcount++;
+	assert_caught(41);
+}
+static void exclusive(void **state)
+{
+	page_of(anon + 100 * PAGE_SIZE)->flags |= PG_anon_exclusive;
+	assert_caught(42);
+}
+static void rss(void **state)
+{
+	mm->rss[MM_FILEPAGES]--;
+	assert_caught(50);
+}
+static void rmap_elsewhere(void **state)
+{
+	page_of(anon)->rmap += 2; /* the next page */
+	assert_caught(60);
+}
+static void cache_name(void **state)
+{
+	page_of(shared)->index++;
+	assert_caught(70);
+}
+static void free_list(void **state)
+{
+	unsigned order = 0;
+
+	while (!vm->free_area[order].head)
+		order++;
+	pfn_to_page(vm, vm->free_area[order].head)->kind = PAGE_ANON;
+	assert_caught(80);
+}
+static void free_count(void **state)
+{
+	vm->free_area[3].nr_free++;
+	assert_caught(82);
+}
+static void kind_count(void **state)
+{
+	vm->kind_frames[PAGE_ANON]++;
+	assert_caught(82);
+}
+static void cpumask(void **state)
+{
+	mm->cpumask |= 4;
+	assert_caught(90);
+}
+static void generation(void **state)
+{
+	vm->cpu[0].ctxs[vm->cpu[0].loaded_asid].tlb_gen = mm->tlb_gen + 1;
+	assert_caught(91);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    T(total_vm),
+	    T(file_list),
+	    T(file_users),
+	    T(table_kind),
+	    T(table_used),
+	    T(table_frames),
+	    T(huge_leaves),
+	    T(leaf_outside),
+	    T(writable_in_readonly),
+	    T(executable),
+	    T(kernel_page),
+	    T(zero_page_writable),
+	    T(frame_both_free_and_mapped),
+	    T(shared_and_writable),
+	    T(mapcount),
+	    T(refcount),
+	    T(exclusive),
+	    T(rss),
+	    T(rmap_elsewhere),
+	    T(cache_name),
+	    T(free_list),
+	    T(free_count),
+	    T(kind_count),
+	    T(cpumask),
+	    T(generation),
+	};
+
+	return cmocka_run_group_tests_name("vm_check", tests, NULL, NULL);
+}
