@@ -21,12 +21,14 @@
  *   34 a leaf's frame is in use and aligned to the leaf                    35 a shared anonymous page is not writable
  *   40 _mapcount = entries that name the frame                             41 _refcount = mappings of the block + cache
  *   42 exclusive: one mapping                                              50 rss of an mm
- *   60 rmap leads to exactly the entries                                   70 a cached frame names its file and index
+ *   60 rmap leads to exactly the entries                                   61 a chain is dense, and holds two or more
+ *   70 a cached frame names its file and index
  *   80 free blocks: kind, order, alignment, list links                     81 no two free buddies
  *   82 the counts of blocks and frames                                     90 each CPU of a cpumask has the mm loaded
  *   91 a CPU's generation is not ahead of the mm's
  */
 #include "mm/pgtable.h"
+#include "mm/rmap.h"
 
 #define INV(n, cond)                                                                                                   \
 	do {                                                                                                           \
@@ -221,12 +223,22 @@ static void count_mapping(void *ctx, struct mm_struct *mm, u64 va)
 		count->stray++;
 }
 
+/* Only the first node of a chain has room left; one mapping alone would be inline. */
+static void check_chain(const struct rmap_node *first, s32 mapcount)
+{
+	INV(61, mapcount >= 2);
+	for (const struct rmap_node *node = first; node; node = node->next)
+		INV(61, node->slot[0] && (node == first || node->slot[RMAP_NODE_SLOTS - 1]));
+}
+
 static void check_rmap(struct vm *vm, u64 pfn, s32 mapcount, bool anon)
 {
 	struct rmap_count count = {.pfn = pfn};
 
 	rmap_walk(vm, pfn_to_page(vm, pfn), count_mapping, &count);
 	INV(60, count.found == mapcount);
+	if (anon && !(pfn_to_page(vm, pfn)->rmap & 1))
+		check_chain((const struct rmap_node *)pfn_to_page(vm, pfn)->rmap, mapcount);
 	INV(60, !anon || count.stray == 0); /* a file's areas need not map the page */
 }
 

@@ -15,7 +15,7 @@
  *
  * Invariants (numbers as mm/check.c prints them)
  *   70 a cached frame is PAGE_FILE, and its mapping and index name its place
- *   71 refcount of a cached frame = 1 + the entries that map it
+ *   41 its _refcount is 1 for the cache + the entries that map it
  *
  * Source: Linux 6.12 mm/memory.c (do_read_fault, do_fault_around, do_cow_fault, do_shared_fault), mm/filemap.c.
  */

@@ -141,6 +141,7 @@ unsigned do_huge_anonymous_page(struct fault *f)
 		return VM_FAULT_NR;
 	if (fault_extend(f, X86_PD))
 		return VM_FAULT_NOMEM;
+	anon_vma_prepare(f->vma); /* Linux does so before it looks at the kind of access: fork will copy the area */
 	pt_set(NULL, f->mm, &f->pos, entry_make(f->vma, f->mm->vm->huge_zero_pfn, X86_PD, 0));
 	return VM_FAULT_ZERO_READ;
 }

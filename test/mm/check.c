@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "mm/pgtable.h"
+#include "mm/rmap.h"
 #include "test/mm/flat_hw.h"
 
 #define MIB (1ull << 20)
@@ -190,6 +191,15 @@ static void rmap_elsewhere(void **state)
 	page_of(anon)->rmap += 2; /* the next page */
 	assert_caught(60);
 }
+static void rmap_chain(void **state)
+{
+	struct rmap_node *node = (struct rmap_node *)page_of(anon + 100 * PAGE_SIZE)->rmap; /* parent and child */
+
+	node->slot[2] = node->slot[1]; /* one mapping told twice, one not at all */
+	node->slot[1] = node->slot[0];
+	node->slot[0] = 0;
+	assert_caught(60);
+}
 static void cache_name(void **state)
 {
 	page_of(shared)->index++;
@@ -248,6 +258,7 @@ int main(void)
 	    T(exclusive),
 	    T(rss),
 	    T(rmap_elsewhere),
+	    T(rmap_chain),
 	    T(cache_name),
 	    T(free_list),
 	    T(free_count),

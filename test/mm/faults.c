@@ -271,6 +271,20 @@ static void thp_fork_child_gone(void **state)
 	assert_int_equal(count(VM_FAULT_COW_REUSE), 8);
 }
 
+/* Unlike the small zero page's, the huge zero page's fault prepares the area: fork copies the entry. */
+static void huge_zero_is_forked(void **state)
+{
+	u64 a = map(SIZE, RW, ANON, NULL);
+	struct mm_struct *child;
+
+	assert_int_equal(touch(a, SIZE, 'r'), 8);
+	child = fork_mm();
+	flat_run(cpu, child);
+	assert_int_equal(touch(a, SIZE, 'r'), 0);
+	assert_int_equal(touch(a, SIZE, 'w'), 8);
+	mm_put(child);
+}
+
 static void thp_partial_unmap(void **state)
 {
 	u64 a = map(SIZE, RW, ANON, NULL);
@@ -445,6 +459,7 @@ int main(void)
 	    T(thp_madvise, setup_madvise),
 	    T(thp_fork, setup_thp),
 	    T(thp_fork_child_gone, setup_thp),
+	    T(huge_zero_is_forked, setup_thp),
 	    T(thp_partial_unmap, setup_thp),
 	    T(stack, setup_4k),
 	    T(file_private, setup_4k),

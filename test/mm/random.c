@@ -152,13 +152,21 @@ static void step_map(struct world *w, struct hw_cpu *cpu, unsigned i, struct ran
 		assert_true(w->objects < OBJECTS);
 		w->object[w->objects] = calloc(1, r.pages);
 	}
-	for (unsigned k = 0; k < r.pages; k++)
-		w->model[i][r.first + k] = (struct page_model){.mapped = true,
-							       .shared = shared,
-							       .prot = (u8)prot,
-							       .file = file,
-							       .index = (u16)(pgoff + k),
-							       .object = w->objects};
+	for (unsigned k = 0; k < r.pages; k++) {
+		struct page_model *p = &w->model[i][r.first + k];
+
+		*p = (struct page_model){.mapped = true,
+					 .shared = shared,
+					 .prot = (u8)prot,
+					 .file = file,
+					 .index = (u16)(pgoff + k),
+					 .object = w->objects};
+		/* MAP_POPULATE writes to private pages, as Linux does: the copy of a file's page is made now. */
+		if (is_file && !shared && prot & PROT_WRITE && flags & MAP_POPULATE) {
+			p->value = w->file_byte[file][p->index];
+			p->own = true;
+		}
+	}
 	w->objects += shared && !is_file;
 }
 
@@ -316,13 +324,28 @@ static void step(struct world *w)
 /* ---- a run ---- */
 
 static jmp_buf panic_jmp;
+static u64 run_seed;
+static unsigned run_step;
+static bool running;
+
+/* After each test: where it stopped, if it did. */
+static int tell(void **state)
+{
+	if (running)
+		print_error("seed %llu step %u %s\n", (unsigned long long)run_seed, run_step, flat_panic_text);
+	running = false;
+	flat_panic_jmp = NULL;
+	flat_panic_text[0] = 0;
+	return 0;
+}
 
 static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 {
 	static struct world w;
 	static struct backing backing[FILES];
-	volatile unsigned n = 0;
 
+	run_seed = seed;
+	running = true;
 	for (int k = 0; k < w.objects; k++)
 		free(w.object[k]);
 	memset(&w, 0, sizeof(w));
@@ -336,11 +359,9 @@ static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 	}
 	w.mm[0] = mm_create(flat_vm(w.m));
 	flat_panic_jmp = &panic_jmp;
-	if (setjmp(panic_jmp)) {
-		print_error("seed %llu step %u: %s\n", (unsigned long long)seed, n, flat_panic_text);
-		fail();
-	}
-	for (n = 0; n < STEPS; n++)
+	if (setjmp(panic_jmp))
+		fail_msg("%s", flat_panic_text);
+	for (run_step = 0; run_step < STEPS; run_step++)
 		step(&w);
 	for (unsigned i = 0; i < MMS; i++) {
 		if (w.mm[i])
@@ -354,6 +375,7 @@ static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 	vm_meminfo(flat_vm(w.m), &info);
 	assert_int_equal(info.anon_frames + info.file_frames + info.table_frames, 0);
 	flat_destroy(w.m);
+	running = false;
 }
 
 static u64 seed_from = 1, seed_to = 2;
@@ -385,10 +407,10 @@ static void two_megabytes_cold(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(small_pages),
-	    cmocka_unit_test(no_pcid),
-	    cmocka_unit_test(thp),
-	    cmocka_unit_test(two_megabytes_cold),
+	    cmocka_unit_test_teardown(small_pages, tell),
+	    cmocka_unit_test_teardown(no_pcid, tell),
+	    cmocka_unit_test_teardown(thp, tell),
+	    cmocka_unit_test_teardown(two_megabytes_cold, tell),
 	};
 
 	if (argc > 1)
