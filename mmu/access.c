@@ -45,7 +45,7 @@ static inline bool access_serves(const struct mmu_cpu *cpu, unsigned access, u64
 
 /* ---- filling ---- */
 
-static struct tlb_ref level_put(struct tlb_level *l, u64 va, unsigned kind, unsigned pcid, u64 data)
+static inline struct tlb_ref level_put_kind(struct tlb_level *l, u64 va, unsigned kind, unsigned pcid, u64 data)
 {
 	unsigned size = tlb_kind_size(kind);
 	u64 vpn = va >> tlb_size_shift(size);
@@ -53,6 +53,14 @@ static struct tlb_ref level_put(struct tlb_level *l, u64 va, unsigned kind, unsi
 
 	l->fractions |= (data >> TLB_LEAF_SHIFT & 3) > size;
 	return (struct tlb_ref){a, tlb_array_put(a, vpn, tlb_tag_make(va, kind, pcid), data)};
+}
+
+/* 4K apart, with constant shifts, as in tlb_find(). */
+static struct tlb_ref level_put(struct tlb_level *l, u64 va, unsigned kind, unsigned pcid, u64 data)
+{
+	if (likely(kind == tlb_kind(MMU_4K, false)))
+		return level_put_kind(l, va, tlb_kind(MMU_4K, false), pcid, data);
+	return level_put_kind(l, va, kind, pcid, data);
 }
 
 /* A translation's data as that of the page of size `smaller` within it that holds va. */

@@ -121,7 +121,8 @@ struct mmu_result {
  * pages used most recently (data: slots 0..15, fetches: 16..31). Whatever page was in the slot has left: its L1 entry
  * gets its place in the recency order now (it was used more recently than all that left before). While a page is in a
  * slot its L1 entry is held: it is never the victim as long as its set holds one that is not held. This makes a
- * filtered stream exact for LRU arrays whose sets hold at least K entries. slot < 0: an ordinary access. A flush drops
+ * filtered stream exact for LRU arrays whose sets hold at least K entries; in smaller sets, misses between pages of the
+ * window that share a set stay unseen (test/mmu/window.c measures it). slot < 0: an ordinary access. A flush drops
  * held entries too; the slot is empty then and the next access of that page is an ordinary miss. */
 enum { MMU_WINDOW_DATA = 16, MMU_WINDOW_FETCH = 16 };
 int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r);

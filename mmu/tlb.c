@@ -162,11 +162,6 @@ static u32 list_victim(struct tlb_array *a, u32 set)
 	return a->link[head].prev;
 }
 
-static u32 array_victim(struct tlb_array *a, u32 set)
-{
-	return a->replace == MMU_LRU || a->replace == MMU_FIFO ? list_victim(a, set) : way_victim(a, set);
-}
-
 /* ---- filling and dropping ---- */
 
 static void window_forget(struct tlb_window *w, const struct tlb_array *a, u32 i)
@@ -193,16 +188,15 @@ static void chain_insert(struct tlb_array *a, u32 i)
 	*bucket = i;
 }
 
-static void census_add(struct tlb_census *c, unsigned kind)
+/* A tag of `kind` comes where one of `old` kind was; kind 0 is none. */
+static void census_change(struct tlb_census *c, unsigned kind, unsigned old)
 {
-	if (!c->count[kind]++)
+	if (likely(kind == old))
+		return;
+	if (kind && !c->count[kind]++)
 		c->present |= 1u << kind;
-}
-
-static void census_remove(struct tlb_census *c, unsigned kind)
-{
-	if (!--c->count[kind])
-		c->present &= ~(1u << kind);
+	if (old && !--c->count[old])
+		c->present &= ~(1u << old);
 }
 
 /* Entry i loses its page: bucket and holds. Its tag and its place in the list are the caller's. */
@@ -221,7 +215,7 @@ void tlb_array_drop(struct tlb_array *a, u32 i)
 	u32 last = a->link[a->link[i].head].prev;
 
 	array_unlink(a, i);
-	census_remove(a->census, tlb_tag_kind(a->tag[i]));
+	census_change(a->census, 0, tlb_tag_kind(a->tag[i]));
 	a->tag[i] = 0;
 	if (i != last)
 		tlb_list_move(a->link, i, last);
@@ -229,22 +223,18 @@ void tlb_array_drop(struct tlb_array *a, u32 i)
 
 u32 tlb_array_put(struct tlb_array *a, u64 vpn, u64 tag, u64 data)
 {
-	u32 i = array_victim(a, tlb_array_set(a, vpn));
-	unsigned kind = tlb_tag_kind(tag), old_kind = tlb_tag_kind(a->tag[i]);
+	bool listed = a->replace == MMU_LRU || a->replace == MMU_FIFO;
+	u32 set = tlb_array_set(a, vpn), i = listed ? list_victim(a, set) : way_victim(a, set);
 
-	if (a->tag[i])
+	if (likely(a->tag[i]))
 		array_unlink(a, i);
-	if (kind != old_kind) {
-		census_add(a->census, kind);
-		if (old_kind)
-			census_remove(a->census, old_kind);
-	}
+	census_change(a->census, tlb_tag_kind(tag), tlb_tag_kind(a->tag[i]));
 	a->tag[i] = tag;
 	a->data[i] = data;
 	if (a->bucket)
 		chain_insert(a, i);
-	if (a->replace == MMU_FIFO)
-		tlb_list_move(a->link, i, a->link[i].head);
+	if (likely(listed))
+		tlb_list_move(a->link, i, a->entries + set);
 	else
 		tlb_touch(a, i);
 	return i;

@@ -45,6 +45,7 @@ static u64 entry_make(const struct point *p, unsigned level, unsigned bits, unsi
 	e |= (bits & 1 ? X86_PTE_P : 0) | (bits & 2 ? X86_PTE_RW : 0) | (bits & 4 ? X86_PTE_US : 0);
 	e |= bits & 8 ? X86_PTE_NX : 0;
 	e |= leaf && level > 1 ? X86_PTE_PS : 0;
+	e |= leaf ? rnd(&noise) & (level > 1 ? X86_PTE_PAT_LARGE : X86_PTE_PS) : 0; /* PAT, at either place */
 	e |= reserved_bits(level, leaf, rsvd) | (u64)key << X86_PTE_PKEY_SHIFT;
 	return e | (rnd(&noise) & (ad | X86_PTE_G | X86_PTE_PWT | X86_PTE_PCD | X86_PTE_SW1 | 7ull << 52));
 }

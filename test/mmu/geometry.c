@@ -35,7 +35,7 @@ static void uniform(const struct cpu_preset *p, unsigned access, unsigned size, 
 {
 	static const char *const names[2][3] = {{"L1 4K", "L1 2M", "L1 1G"}, {"L2 4K", "L2 2M", "L2 1G"}};
 	const struct mmu_counters *k;
-	struct mmu_counters before;
+	struct mmu_counters before = {0};
 	struct mmu_result r;
 	u64 seed = 7, accesses = 150000, fetch = access == MMU_FETCH;
 
