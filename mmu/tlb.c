@@ -295,7 +295,7 @@ static void level_place(struct tlb_level *l, const struct tlb_level_config *cfg,
 		return;
 	}
 	p->mask = nr - 1;
-	p->shift = __builtin_popcount(p->array[0]->set_mask);
+	p->shift = __builtin_ctz(p->array[0]->set_mask + 1);
 }
 
 u8 *tlb_level_init(struct tlb_level *l, const struct tlb_level_config *cfg, struct tlb_window *window, u8 *mem)
