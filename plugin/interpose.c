@@ -21,6 +21,7 @@
  *
  * QEMU holds its mmap_lock around all of these, which is what serializes the table.
  */
+#undef _FILE_OFFSET_BITS /* mmap and mmap64 are two symbols here, and both are wanted */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
