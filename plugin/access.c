@@ -2,7 +2,7 @@
  *
  * plugin/access.c - what generated code calls: data accesses, instruction pages, instructions. The hot path.
  *
- * Each instruction's memory accesses call access_read() or access_write() with the page that the instruction lies in.
+ * Each instruction's memory accesses call on_access() with the page that the instruction lies in.
  * So a part of a block (a run of instructions in one page) tells its page by its first memory access; only a part that
  * may run without one has a callback of its own. Instructions are counted by an addition in the generated code while
  * the process has one thread; when it gets a second one QEMU translates everything anew, and then a callback of every
@@ -13,6 +13,11 @@
 #include "plugin/insn.h"
 #include "plugin/plugin.h"
 #include "plugin/qemu.h"
+
+/* The bits of an access's description that say "store". qemu_plugin_mem_is_store() tells it, but costs a call; it is a
+ * function of the bits alone, so it is asked once for each. (Callbacks for loads and for stores apart are no way: QEMU
+ * 7.2 mixes them up.) */
+static u32 store_bits;
 
 /* ---- while the program runs ---- */
 
@@ -25,7 +30,6 @@ static void recheck_clock(struct thread *t)
 	if (ring_clock(process.hub) != t->clock) {
 		window_revoke(&t->data);
 		window_revoke(&t->fetch);
-		t->fetch_page = WINDOW_NONE;
 	}
 }
 
@@ -41,49 +45,52 @@ static void enter(struct thread *t, struct window *w, u64 page, unsigned rwx)
 	recheck_clock(t);
 }
 
+/* The thread's instructions come from another page now. After a kernel entry it may be the same again: no change. */
 static __attribute__((noinline)) void fetch_change(struct thread *t, u64 page)
 {
-	if (t->last_page != page)
-		t->fetch_changes++;
-	t->fetch_page = t->last_page = page;
+	if (t->fetch_page == WINDOW_NONE && t->last_page == page)
+		t->fetch_returns++;
+	t->fetch_page = page;
 	if (!window_hit(&t->fetch, page, 0))
 		enter(t, &t->fetch, page, EVR_FETCH);
 }
 
-static __attribute__((noinline)) void access_slow(struct thread *t, qemu_plugin_meminfo_t info, u64 va, unsigned write)
+/* The instruction's page is new to the window, or the window cannot take the access in one step. */
+static __attribute__((noinline)) void access_slow(struct thread *t, qemu_plugin_meminfo_t info, u64 va, u64 part,
+						  unsigned write)
 {
 	u64 page = va & ~0xfffull, last = (va + (1ull << qemu_plugin_mem_size_shift(info)) - 1) & ~0xfffull;
 	unsigned rwx = write ? EVR_WRITE : EVR_READ;
 
+	if (t->fetch_page != part)
+		fetch_change(t, part);
 	if (!window_hit(&t->data, page, write))
 		enter(t, &t->data, page, rwx);
 	if (last != page && !window_hit(&t->data, last, write))
 		enter(t, &t->data, last, rwx);
 }
 
-static inline void access(unsigned vcpu, qemu_plugin_meminfo_t info, u64 va, void *part, unsigned write)
+/* Most fetch changes go between a few pages that are all in the window (the inner test), and most accesses are hits. */
+static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, u64 va, void *udata)
 {
-	struct thread *t = &threads[vcpu];
+	struct thread *t = threads[vcpu];
+	unsigned write = (info & store_bits) != 0;
+	u64 part = (u64)udata;
 
-	if (unlikely(t->fetch_page != (u64)part))
-		fetch_change(t, (u64)part);
+	if (unlikely(t->fetch_page != part)) {
+		if (unlikely(!window_hit(&t->fetch, part, 0))) {
+			access_slow(t, info, va, part, write);
+			return;
+		}
+		t->fetch_page = part;
+	}
 	if (unlikely(!window_hit(&t->data, va, write)))
-		access_slow(t, info, va, write);
-}
-
-static void access_read(unsigned vcpu, qemu_plugin_meminfo_t info, u64 va, void *part)
-{
-	access(vcpu, info, va, part, 0);
-}
-
-static void access_write(unsigned vcpu, qemu_plugin_meminfo_t info, u64 va, void *part)
-{
-	access(vcpu, info, va, part, 1);
+		access_slow(t, info, va, part, write);
 }
 
 static void part_runs(unsigned vcpu, void *part)
 {
-	struct thread *t = &threads[vcpu];
+	struct thread *t = threads[vcpu];
 
 	if (t->fetch_page != (u64)part)
 		fetch_change(t, (u64)part);
@@ -91,7 +98,7 @@ static void part_runs(unsigned vcpu, void *part)
 
 static void part_runs_counted(unsigned vcpu, void *part)
 {
-	struct thread *t = &threads[vcpu];
+	struct thread *t = threads[vcpu];
 
 	t->instructions += (u64)part & 0xfff;
 	if (t->fetch_page != ((u64)part & ~0xfffull))
@@ -115,9 +122,7 @@ static void translate_part(struct qemu_plugin_tb *tb, size_t first, size_t end, 
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
 		certain |= insn_touches_memory(qemu_plugin_insn_haddr(insn), qemu_plugin_insn_size(insn));
-		qemu_plugin_register_vcpu_mem_cb(insn, access_read, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_R,
-						 (void *)page);
-		qemu_plugin_register_vcpu_mem_cb(insn, access_write, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_W,
+		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
 						 (void *)page);
 	}
 	if (count)
@@ -144,7 +149,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	bool count = process.parallel || !qemu_plugin_register_vcpu_tb_exec_inline;
 
 	if (!process.announced)
-		image_announce(&threads[0]);
+		image_announce(threads[0]);
 	for (size_t i = 1; i <= n; i++) {
 		if (i < n && insn_page(tb, i) == insn_page(tb, first))
 			continue;
@@ -165,6 +170,9 @@ static void on_vcpu(qemu_plugin_id_t id, unsigned vcpu)
 
 void access_install(u64 id)
 {
+	for (unsigned bit = 0; bit < 32; bit++)
+		if (qemu_plugin_mem_is_store(1u << bit))
+			store_bits |= 1u << bit;
 	qemu_plugin_register_vcpu_init_cb(id, on_vcpu);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);
 }

@@ -76,7 +76,7 @@ static void forked(struct thread *t, s64 child)
 static void on_call(qemu_plugin_id_t id, unsigned vcpu, s64 nr, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5, u64 a6, u64 a7,
 		    u64 a8)
 {
-	struct thread *t = self = &threads[vcpu];
+	struct thread *t = self = threads[vcpu];
 
 	t->call = (struct call){nr, {a1, a2, a3, a4, a5, a6}};
 	if (emit_begin(t))
@@ -95,7 +95,7 @@ static void on_call(qemu_plugin_id_t id, unsigned vcpu, s64 nr, u64 a1, u64 a2, 
 
 static void on_return(qemu_plugin_id_t id, unsigned vcpu, s64 nr, s64 ret)
 {
-	struct thread *t = &threads[vcpu];
+	struct thread *t = threads[vcpu];
 
 	if (makes_process(&t->call))
 		forked(t, ret);

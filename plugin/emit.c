@@ -11,13 +11,14 @@
  *
  *   [ EV_COUNTS | instructions | accesses | fetch changes | EV_EXIT | status | name ... ]
  */
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "plugin/plugin.h"
 
 struct process process;
-struct thread threads[MAX_THREADS];
+struct thread *threads[MAX_THREADS];
 __thread struct thread *self;
 
 #define WILL_EXIT (1 + EV_PAYLOAD_WORDS(struct ev_counts))
@@ -27,24 +28,28 @@ __thread struct thread *self;
 
 void thread_init(unsigned index)
 {
-	struct thread *t = &threads[index];
+	struct thread *t = threads[index];
 
+	if (!t)
+		t = threads[index] = aligned_alloc(_Alignof(struct thread), sizeof(*t));
+	if (!t)
+		abort();
 	memset(t, 0, sizeof(*t));
 	window_init(&t->data);
 	window_init(&t->fetch);
 	t->fetch_page = t->last_page = WINDOW_NONE;
 	t->call.nr = -1;
 	t->alive = true;
-	process.nr_threads++;
+	t->first = process.nr_threads++ == 0;
 	if (index >= process.max_thread)
 		process.max_thread = index + 1;
 }
 
 static struct ev_counts thread_counts(const struct thread *t)
 {
-	struct ev_counts c = {t->instructions, t->data.now, t->fetch_changes};
+	struct ev_counts c = {t->instructions, t->data.now, t->fetch.now - t->fetch_returns};
 
-	if (t == &threads[0])
+	if (t->first)
 		c.instructions += process.instructions;
 	return c;
 }
@@ -122,6 +127,8 @@ static void windows_clear(struct thread *t)
 {
 	window_clear(&t->data);
 	window_clear(&t->fetch);
+	if (t->fetch_page != WINDOW_NONE)
+		t->last_page = t->fetch_page;
 	t->fetch_page = WINDOW_NONE;
 }
 
@@ -172,10 +179,12 @@ void emit_change(struct thread *t, unsigned type, u64 arg, const void *payload, 
 	}
 	w[1] = t->clock = ring_clock_tick(process.hub);
 	for (unsigned i = 0; i < process.max_thread; i++) {
-		if (&threads[i] == t || !threads[i].alive)
+		struct thread *other = threads[i];
+
+		if (!other || other == t || !other->alive)
 			continue;
-		window_revoke(&threads[i].data);
-		window_revoke(&threads[i].fetch);
+		window_revoke(&other->data);
+		window_revoke(&other->fetch);
 	}
 	ring_put(t->ring, w, 2 + long_event(w + 2, type, arg, payload, n, name));
 }
@@ -193,26 +202,32 @@ void emit_exit(struct thread *t, unsigned how, u64 status)
 void emit_wills(struct thread *t, bool on, unsigned how, const char *name)
 {
 	process.exiting = on;
-	for (unsigned i = 0; i < process.max_thread; i++)
-		if (&threads[i] != t && threads[i].alive && threads[i].ring)
-			ring_will_words(threads[i].ring)[WILL_EXIT] =
-			    ev_long_make(EV_EXIT, 1, on ? EVX_EXIT : EVX_LOST);
+	for (unsigned i = 0; i < process.max_thread; i++) {
+		struct thread *other = threads[i];
+
+		if (other && other != t && other->alive && other->ring)
+			ring_will_words(other->ring)[WILL_EXIT] = ev_long_make(EV_EXIT, 1, on ? EVX_EXIT : EVX_LOST);
+	}
 	if (t->ring)
 		will_set(t, on ? how : EVX_LOST, name);
 }
 
 void process_forked(struct thread *t)
 {
-	unsigned index = t - threads;
 	struct call call = t->call;
+	unsigned index = 0;
 
 	process.parent = process.pid;
 	process.pid = getpid();
 	process.instructions = 0;
 	process.nr_threads = 0;
 	process.exiting = false;
-	for (unsigned i = 0; i < process.max_thread; i++)
-		threads[i].alive = false;
+	for (unsigned i = 0; i < process.max_thread; i++) {
+		if (threads[i])
+			threads[i]->alive = false;
+		if (threads[i] == t)
+			index = i;
+	}
 	thread_init(index);
 	t->call = call;
 }

@@ -32,12 +32,13 @@ struct call {
 struct thread {
 	u64 fetch_page; /* the page that instructions came from last; WINDOW_NONE after a kernel entry */
 	struct window data, fetch;
-	u64 last_page, fetch_changes; /* the same, kept over kernel entries; how often it changed */
-	u64 instructions;             /* counted by callbacks; process.instructions has the rest */
-	struct ring *ring;            /* NULL: not begun, or ended */
-	u64 clock;                    /* the hub's clock as last told */
+	u64 last_page;     /* fetch_page before the last kernel entry */
+	u64 fetch_returns; /* kernel entries after which it was the same: no change of pages (fetch.now counts them) */
+	u64 instructions;  /* counted by callbacks; process.instructions has the rest */
+	struct ring *ring; /* NULL: not begun, or ended */
+	u64 clock;         /* the hub's clock as last told */
 	struct call call;
-	bool alive, ended;
+	bool alive, ended, first; /* first: the thread that process.instructions counts for */
 } __attribute__((aligned(64)));
 
 struct process {
@@ -53,12 +54,12 @@ struct process {
 };
 
 extern struct process process;
-extern struct thread threads[MAX_THREADS];
-extern __thread struct thread *self; /* the thread that is in a system call here, NULL: none yet */
+extern struct thread *threads[MAX_THREADS]; /* by vCPU index; NULL: never was one */
+extern __thread struct thread *self;        /* the thread that is in a system call here, NULL: none yet */
 
 /* ---- emit.c: events and windows ---- */
 
-/* A free thread structure for vCPU `index` (a later thread may reuse the index). */
+/* vCPU `index` begins to run (a later one may reuse the index). */
 void thread_init(unsigned index);
 /* What a thread must do before it sends: begin its stream, notice another thread's mapping change. false: nobody
  * listens (any more). */

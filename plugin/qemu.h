@@ -18,7 +18,7 @@ struct qemu_plugin_insn; /* an instruction of it */
 struct qemu_info_t;      /* the target; nothing of it is needed */
 
 enum { QEMU_PLUGIN_CB_NO_REGS = 0 };
-enum { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W = 2 };
+enum { QEMU_PLUGIN_MEM_RW = 3 };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 = 0 };
 
 typedef void (*qemu_plugin_vcpu_simple_cb_t)(qemu_plugin_id_t id, unsigned vcpu);
@@ -43,6 +43,7 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, qemu_
 					    void *udata);
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_plugin_vcpu_mem_cb_t cb, int flags, int rw,
 				      void *udata);
+bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 unsigned qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info); /* log2 of the access's bytes */
 
 /* Gone since API version 2, hence weak: NULL there. */

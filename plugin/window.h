@@ -27,14 +27,10 @@
 #define WINDOW_EDGE 16
 #define WINDOW_NONE (~0ull) /* no page: no access is below it within a page */
 
-struct window_tag {
-	u64 page[2]; /* address of the page that may be read, written without telling; WINDOW_NONE */
-	u32 slot;
-};
-
 struct window {
-	u64 now; /* accesses so far */
-	struct window_tag tag[WINDOW_TAGS];
+	u64 now;                  /* accesses so far */
+	u64 tag[2][WINDOW_TAGS];  /* [0]: the page that may be read without telling, [1]: written; WINDOW_NONE */
+	u8 tag_slot[WINDOW_TAGS]; /* its slot */
 	u64 page[WINDOW_SLOTS], used[WINDOW_SLOTS];
 	bool written[WINDOW_SLOTS];
 };
@@ -42,11 +38,11 @@ struct window {
 /* Counts an access to a page that the window has and returns true; false: window_enter() is to count it. */
 static inline bool window_hit(struct window *w, u64 va, unsigned write)
 {
-	const struct window_tag *tag = &w->tag[(va >> 12) % WINDOW_TAGS];
+	unsigned i = (va >> 12) % WINDOW_TAGS;
 
-	if (unlikely(va - tag->page[write] >= 4096 - WINDOW_EDGE))
+	if (unlikely(va - w->tag[write][i] >= 4096 - WINDOW_EDGE))
 		return false;
-	w->used[tag->slot] = ++w->now;
+	w->used[w->tag_slot[i]] = ++w->now;
 	return true;
 }
 
