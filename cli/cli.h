@@ -13,6 +13,7 @@ enum {
 };
 
 int cmd_run(int argc, char **argv);
+int cmd_play(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_cpus(int argc, char **argv);
 

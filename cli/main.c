@@ -16,6 +16,7 @@ struct verb {
 
 static const struct verb verbs[] = {
     {"run", cmd_run, "[OPTION...] -- PROGRAM [ARG...]", "run a program on simulated machines and report its costs"},
+    {"play", cmd_play, "[OPTION...] FILE...", "run scripts of memory operations, explain them, compare with Linux"},
     {"explain", cmd_explain, "ADDRESS", "draw how the hardware splits an address"},
     {"cpus", cmd_cpus, "[NAME...]", "list the CPUs that can be simulated, with sources"},
 };

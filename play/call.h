@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * play/call.h - one step of a script, with every name resolved, and what came of it. The simulated computer
+ * (computer.h) and the host's Linux (host.h) take the same play_call and answer with the same play_outcome: so they can
+ * be compared.
+ *
+ *   script.h: statement --resolve--> play_call --+--> computer_call() --> play_outcome --+--> equal? as expected?
+ *                                                `--> host_call()     --> play_outcome --'
+ */
+#ifndef PLAY_CALL_H
+#define PLAY_CALL_H
+
+#include "lib/types.h"
+
+#define PLAY_PROCESSES 16
+#define PLAY_FILES     8
+#define PLAY_CPUS      8
+#define PLAY_DATA      64  /* bytes of one read or write */
+#define PLAY_SAME_CPU  255 /* SWITCH: where it ran before */
+#define PLAY_CURRENT   255 /* a process: the one that runs */
+
+/* Where scripts live: the same addresses in the simulation and on the host. mmap looks top-down from the end. */
+#define PLAY_WINDOW     0x200000000000ull
+#define PLAY_WINDOW_END 0x210000000000ull
+
+enum play_op {
+	PLAY_SPAWN,
+	PLAY_FORK,
+	PLAY_EXIT,
+	PLAY_SWITCH,
+	PLAY_MEMFD,
+	PLAY_FILE,
+	PLAY_RESIZE,
+	PLAY_MMAP,
+	PLAY_MUNMAP,
+	PLAY_MPROTECT,
+	PLAY_MREMAP,
+	PLAY_BRK,
+	PLAY_MADVISE,
+	PLAY_READ,
+	PLAY_WRITE,
+	PLAY_EXEC,
+	PLAY_NR_CALLS
+};
+
+/* Values of a call that a script writes as expressions. */
+enum play_value {
+	PLAY_ADDR,
+	PLAY_LEN,
+	PLAY_NEW_LEN,
+	PLAY_NEW_ADDR,
+	PLAY_OFFSET, /* in a file, bytes */
+	PLAY_OVER,   /* accesses: the same in every page of so many bytes; 0: once */
+	PLAY_NR_VALUES
+};
+
+struct play_call {
+	u8 op;      /* enum play_op */
+	u8 process; /* who does it; SPAWN, SWITCH: whom it is about */
+	u8 other;   /* FORK: the child */
+	u8 cpu;     /* SPAWN, SWITCH: where it runs */
+	s32 file;   /* MMAP: -1 = anonymous; MEMFD, FILE, RESIZE: which */
+	u32 prot, flags;
+	s32 advice;
+	u32 nr_data; /* READ, WRITE: bytes */
+	u64 value[PLAY_NR_VALUES];
+	u8 data[PLAY_DATA]; /* WRITE */
+};
+
+struct play_outcome {
+	s64 result; /* of a system call: an address, 0 or -errno */
+	/* An access that did not go through: what the process is sent. 0: it went through. */
+	s32 signal, code; /* SIGSEGV or SIGBUS, si_code; SIGKILL: memory is full */
+	u64 at;           /* si_addr */
+	u64 faults;       /* page faults that were handled on the way, minor and major */
+	u32 nr_data;
+	u8 data[PLAY_DATA]; /* READ: what was read last */
+};
+
+static inline bool play_is_access(unsigned op)
+{
+	return op == PLAY_READ || op == PLAY_WRITE || op == PLAY_EXEC;
+}
+
+#endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * play/computer.c - the steps of a script on a simulated computer.
+ *
+ *   access:  mmu_access --OK--> the byte at pa in RAM
+ *               ^    \--#GP--> SIGSEGV, SI_KERNEL
+ *               |     #PF
+ *               `--0-- vm_fault --MAPERR, ACCERR--> SIGSEGV   --BUS--> SIGBUS   --NOMEM--> SIGKILL
+ *
+ * Source: Linux 6.12 arch/x86/mm/fault.c (bad_area, do_sigbus), arch/x86/kernel/traps.c (exc_general_protection).
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "play/computer.h"
+#include "play/step.h"
+
+#define MAX_RETRIES 8
+
+/* ---- making one ---- */
+
+static void observe(void *ctx, const struct vm_event *ev)
+{
+	struct computer *c = ctx;
+
+	if (ev->type == VM_EV_FAULT)
+		c->last_cause = ev->cause;
+	if (c->step)
+		step_event(c->step, ev);
+}
+
+/* Process i gets an empty address space and runs. Returns 0 or -ENOMEM. */
+static int process_begin(struct computer *c, unsigned i, unsigned cpu)
+{
+	c->mm[i] = mm_create(c->vm);
+	if (!c->mm[i])
+		return -ENOMEM;
+	vm_set_mmap_base(c->mm[i], PLAY_WINDOW_END);
+	vm_set_brk(c->mm[i], c->brk);
+	c->cpu_of[i] = (u8)cpu;
+	return 0;
+}
+
+/* Process i is what its CPU runs from here on. */
+static void process_run(struct computer *c, unsigned i)
+{
+	unsigned cpu = c->cpu_of[i];
+
+	hw_soft_set_current(c->hw, hw_soft_cpu(c->hw, cpu));
+	if (c->loaded[cpu] == c->mm[i])
+		return;
+	vm_switch(hw_soft_cpu(c->hw, cpu), c->mm[i]);
+	c->loaded[cpu] = c->mm[i];
+}
+
+int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk, struct step *step)
+{
+	struct hw_soft_config hw = {
+	    .preset = cpu_preset_find(cfg->cpu),
+	    .ram_bytes = cfg->ram_bytes,
+	    .pcid = cfg->pcid,
+	    .contents = true,
+	    .oracle = 1,
+	    .observe = observe,
+	    .ctx = c,
+	};
+	struct vm_config vm = {.thp = cfg->thp, .pcid = cfg->pcid, .check = 3};
+
+	*c = (struct computer){.brk = brk, .step = step, .last_cause = -1};
+	c->hw = hw_soft_create(&hw);
+	if (!c->hw)
+		return -1;
+	vm.ram_base = hw_soft_ram(c->hw);
+	c->vm = vm_init(c->hw, &vm);
+	if (!c->vm || process_begin(c, 0, 0)) {
+		computer_destroy(c);
+		errno = ENOMEM;
+		return -1;
+	}
+	process_run(c, 0);
+	return 0;
+}
+
+void computer_destroy(struct computer *c)
+{
+	hw_soft_destroy(c->hw);
+}
+
+/* ---- processes ---- */
+
+static int do_spawn(struct computer *c, const struct play_call *call)
+{
+	int err = hw_soft_cpu(c->hw, call->cpu) ? process_begin(c, call->process, call->cpu) : -ENOMEM;
+
+	if (!err)
+		process_run(c, call->process);
+	return err;
+}
+
+static int do_switch(struct computer *c, const struct play_call *call)
+{
+	if (call->cpu != PLAY_SAME_CPU) {
+		if (!hw_soft_cpu(c->hw, call->cpu))
+			return -ENOMEM;
+		c->cpu_of[call->process] = call->cpu;
+	}
+	process_run(c, call->process);
+	return 0;
+}
+
+static int do_fork(struct computer *c, const struct play_call *call)
+{
+	c->cpu_of[call->other] = c->cpu_of[call->process];
+	return mm_fork(computer_cpu(c, call->process), c->mm[call->process], &c->mm[call->other]);
+}
+
+static void do_exit(struct computer *c, unsigned process)
+{
+	struct mm_struct *mm = c->mm[process];
+
+	for (unsigned cpu = 0; cpu < PLAY_CPUS; cpu++) {
+		if (c->loaded[cpu] != mm)
+			continue;
+		hw_soft_set_current(c->hw, hw_soft_cpu(c->hw, cpu));
+		vm_switch(hw_soft_cpu(c->hw, cpu), NULL);
+		c->loaded[cpu] = NULL;
+	}
+	mm_put(mm);
+	c->mm[process] = NULL;
+}
+
+/* ---- files ---- */
+
+/* A file of zeroes. ctx: the machine. */
+static int read_zeroes(void *ctx, u64 index, u64 pfn)
+{
+	hw_clear_frames(ctx, pfn, 0);
+	return 0;
+}
+
+static int new_file(struct computer *c, const struct play_call *call)
+{
+	static const struct backing_ops zeroes = {.read_page = read_zeroes};
+	u64 bytes = call->value[PLAY_LEN];
+	struct address_space *file =
+	    call->op == PLAY_MEMFD ? shmem_file_create(c->vm, bytes) : vm_file_create(c->vm, bytes, &zeroes, c->hw);
+
+	c->file[call->file] = file;
+	return file ? 0 : -ENOMEM;
+}
+
+/* ---- calls on memory ---- */
+
+static s64 memory_call(struct computer *c, const struct play_call *call)
+{
+	struct mm_struct *mm = c->mm[call->process];
+	struct hw_cpu *cpu = computer_cpu(c, call->process);
+	const u64 *v = call->value;
+	u64 offset = v[PLAY_OFFSET];
+
+	switch (call->op) {
+	case PLAY_MMAP:
+		if (!IS_ALIGNED(offset, PAGE_SIZE))
+			return -EINVAL;
+		return vm_mmap(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->prot, call->flags,
+			       call->file < 0 ? NULL : c->file[call->file], offset >> PAGE_SHIFT);
+	case PLAY_MUNMAP:
+		return vm_munmap(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN]);
+	case PLAY_MPROTECT:
+		return vm_mprotect(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->prot);
+	case PLAY_MREMAP:
+		return vm_mremap(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags, v[PLAY_NEW_ADDR]);
+	case PLAY_BRK:
+		return vm_brk(cpu, mm, v[PLAY_ADDR]);
+	default:
+		return vm_madvise(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->advice);
+	}
+}
+
+/* ---- accesses ---- */
+
+static void refuse(struct play_outcome *out, int signal, int code, u64 at)
+{
+	out->signal = signal;
+	out->code = code;
+	out->at = at;
+}
+
+static void refuse_fault(struct play_outcome *out, int cause, u64 va)
+{
+	switch (cause) {
+	case VM_FAULT_MAPERR:
+		refuse(out, SIGSEGV, SEGV_MAPERR, va);
+		break;
+	case VM_FAULT_ACCERR:
+		refuse(out, SIGSEGV, SEGV_ACCERR, va);
+		break;
+	case VM_FAULT_BUS:
+		refuse(out, SIGBUS, BUS_ADRERR, va);
+		break;
+	default:
+		refuse(out, SIGKILL, 0, 0);
+		break;
+	}
+}
+
+/* Translates va as the CPU does, faults and all. Returns true with *pa, or false with the signal in out. */
+static bool translate(struct computer *c, unsigned process, u64 va, unsigned access, struct play_outcome *out, u64 *pa)
+{
+	struct hw_cpu *cpu = computer_cpu(c, process);
+	struct mmu_result r;
+
+	for (unsigned i = 0; i < MAX_RETRIES; i++) {
+		int cause;
+
+		if (c->step)
+			step_before_access(c->step, hw_soft_mmu(cpu), va, access);
+		mmu_access(hw_soft_mmu(cpu), va, access, -1, &r);
+		if (c->step)
+			step_after_access(c->step, va, access, &r);
+		*pa = r.pa;
+		if (r.outcome == MMU_OK)
+			return true;
+		if (r.outcome == MMU_GP) {
+			refuse(out, SIGSEGV, SI_KERNEL, 0);
+			return false;
+		}
+		cause = vm_fault(cpu, c->mm[process], va, r.error_code);
+		if (cause) {
+			refuse_fault(out, cause, va);
+			return false;
+		}
+	}
+	hw_panic("a fault that was handled comes again and again");
+}
+
+/* One access of nr_data bytes, a translation for each page that it lies in. */
+static bool access_once(struct computer *c, const struct play_call *call, u64 va, struct play_outcome *out)
+{
+	static const u8 kind[] = {[PLAY_READ] = MMU_READ, [PLAY_WRITE] = MMU_WRITE, [PLAY_EXEC] = MMU_FETCH};
+	u8 *ram = hw_soft_ram(c->hw);
+
+	for (u64 done = 0, n; done < call->nr_data; done += n) {
+		u64 pa;
+
+		n = min(call->nr_data - done, PAGE_SIZE - ((va + done) & (PAGE_SIZE - 1)));
+		if (!translate(c, call->process, va + done, kind[call->op] | MMU_USER, out, &pa))
+			return false;
+		if (call->op == PLAY_WRITE)
+			memcpy(ram + pa, call->data + done, n);
+		else
+			memcpy(out->data + done, ram + pa, n);
+	}
+	return true;
+}
+
+static void do_access(struct computer *c, const struct play_call *call, struct play_outcome *out)
+{
+	u64 va = call->value[PLAY_ADDR], end = va + max(call->value[PLAY_OVER], 1ull);
+
+	c->last_cause = -1;
+	for (; va < end; va += PAGE_SIZE)
+		if (!access_once(c, call, va, out))
+			return;
+	out->nr_data = call->op == PLAY_READ ? call->nr_data : 0;
+}
+
+/* ---- a step ---- */
+
+void computer_call(struct computer *c, const struct play_call *call, struct play_outcome *out)
+{
+	struct play_counters now;
+
+	*out = (struct play_outcome){0};
+	counters_read(c->hw, &c->before);
+	if (call->op != PLAY_SPAWN && call->op != PLAY_SWITCH)
+		process_run(c, call->process);
+	switch (call->op) {
+	case PLAY_SPAWN:
+		out->result = do_spawn(c, call);
+		break;
+	case PLAY_SWITCH:
+		out->result = do_switch(c, call);
+		break;
+	case PLAY_FORK:
+		out->result = do_fork(c, call);
+		break;
+	case PLAY_EXIT:
+		do_exit(c, call->process);
+		break;
+	case PLAY_MEMFD:
+	case PLAY_FILE:
+		out->result = new_file(c, call);
+		break;
+	case PLAY_RESIZE:
+		vm_file_resize(c->file[call->file], call->value[PLAY_LEN]);
+		break;
+	case PLAY_READ:
+	case PLAY_WRITE:
+	case PLAY_EXEC:
+		do_access(c, call, out);
+		break;
+	default:
+		out->result = memory_call(c, call);
+		break;
+	}
+	counters_read(c->hw, &now);
+	out->faults = now.n[COUNT_FAULTS] - c->before.n[COUNT_FAULTS];
+}

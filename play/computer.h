@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * play/computer.h - a simulated computer for scripts: hw/soft with contents and the TLB oracle, mm/ at check level 3.
+ * Every step of a script is carried out as a real computer would: a call in the kernel, an access through the MMU with
+ * faults handled and tried again.
+ */
+#ifndef PLAY_COMPUTER_H
+#define PLAY_COMPUTER_H
+
+#include "hw/soft/soft.h"
+#include "mm/vm.h"
+#include "play/counters.h"
+#include "play/script.h"
+
+struct step; /* step.h: who explains; may be NULL */
+
+struct computer {
+	struct hw_machine *hw;
+	struct vm *vm;
+	struct step *step;
+	struct mm_struct *mm[PLAY_PROCESSES]; /* NULL: not begun, or gone */
+	u8 cpu_of[PLAY_PROCESSES];            /* where each runs */
+	struct mm_struct *loaded[PLAY_CPUS];  /* what each CPU runs */
+	struct address_space *file[PLAY_FILES];
+	u64 brk;                     /* where heaps begin */
+	int last_cause;              /* of the last access' last fault: enum vm_fault_cause, -1 = none */
+	struct play_counters before; /* the last step */
+};
+
+/* brk: where each process' heap begins. Returns 0, or -1 with errno (ENOMEM). Process 0 runs on CPU 0 then. */
+int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk, struct step *step);
+void computer_destroy(struct computer *c);
+/* The process of the call must live (SPAWN: must not). */
+void computer_call(struct computer *c, const struct play_call *call, struct play_outcome *out);
+
+static inline struct hw_cpu *computer_cpu(const struct computer *c, unsigned process)
+{
+	return hw_soft_cpu(c->hw, c->cpu_of[process]);
+}
+
+#endif

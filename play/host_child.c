@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * play/host_child.c - a process of a script on the host: takes a step from its socket, does it, answers.
+ *
+ * Nothing here may disturb what is measured: system calls are raw, and no libc function that maps or allocates runs.
+ * Faults are counted by getrusage(2) directly around an access. A fork makes our own pages copy-on-write; so before
+ * each access the same code runs once on a page of our own, and on a page without rights, and our faults are over.
+ *
+ * Fetches: one instruction at the address is run with RFLAGS.TF set. The trap after the jump is the first SIGTRAP, the
+ * trap after the instruction the second. RAX points to a byte of ours, since zeroes are `add %al, (%rax)`.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "play/host.h"
+#include "x86/paging.h"
+
+/* A signal handler needs to reach the process' state. */
+static struct {
+	sigjmp_buf back;
+	volatile int signal, code, traps;
+	volatile u64 at;
+	u8 scratch[64];
+	u8 *own; /* a page that can be written, then one without rights */
+} state;
+
+static long raw(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	register u64 r10 __asm__("r10") = d;
+	register u64 r8 __asm__("r8") = e;
+	register u64 r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* ---- accesses ---- */
+
+#define UNCHECKED __attribute__((noinline, no_sanitize("address", "undefined")))
+
+static void UNCHECKED on_signal(int signal, siginfo_t *info, void *context)
+{
+	if (signal == SIGTRAP && ++state.traps < 2)
+		return;
+	state.signal = signal;
+	state.code = info->si_code;
+	state.at = (u64)info->si_addr;
+	siglongjmp(state.back, 1);
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = {SIGSEGV, SIGBUS, SIGTRAP, SIGILL};
+	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+/* Does not return: the trap after the instruction, or its fault, does. */
+static void UNCHECKED fetch(u64 va)
+{
+	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
+			 "pushfq\n\t"
+			 "orq $0x100, (%%rsp)\n\t"
+			 "popfq\n\t"
+			 "jmp *%%rdi"
+			 :
+			 : "D"(va), "a"(state.scratch)
+			 : "memory");
+}
+
+static void UNCHECKED access_once(const struct play_call *call, u64 va, u8 *data)
+{
+	volatile u8 *p = (volatile u8 *)va;
+
+	for (u32 i = 0; i < call->nr_data; i++) {
+		if (call->op == PLAY_WRITE)
+			p[i] = call->data[i];
+		else
+			data[i] = p[i];
+	}
+}
+
+static u64 count_faults(void)
+{
+	struct rusage usage;
+
+	raw(SYS_getrusage, RUSAGE_SELF, (u64)&usage, 0, 0, 0, 0);
+	return (u64)(usage.ru_minflt + usage.ru_majflt);
+}
+
+/* The access of a call, once: true, or false after a signal. */
+static bool UNCHECKED try_access(const struct play_call *call, u64 va, u8 *data)
+{
+	state.signal = 0;
+	state.traps = 0;
+	if (sigsetjmp(state.back, 1) == 0) {
+		if (call->op == PLAY_EXEC)
+			fetch(va);
+		access_once(call, va, data);
+	}
+	return state.signal == 0 || state.signal == SIGTRAP || state.signal == SIGILL;
+}
+
+static u64 UNCHECKED access_all(const struct play_call *call, struct play_outcome *out)
+{
+	u64 va = call->value[PLAY_ADDR], over = call->value[PLAY_OVER], before = count_faults();
+
+	for (u64 done = 0; done < over || done == 0; done += PAGE_SIZE)
+		if (!try_access(call, va + done, out->data))
+			break;
+	return count_faults() - before;
+}
+
+static void do_access(const struct play_call *call, struct play_outcome *out)
+{
+	struct play_call own = *call;
+
+	state.own[0] = 0xc3; /* ret */
+	own.value[PLAY_OVER] = 0;
+	own.value[PLAY_ADDR] = (u64)state.own;
+	access_all(&own, out);
+	own.value[PLAY_ADDR] += PAGE_SIZE;
+	access_all(&own, out);
+	memset(out, 0, sizeof(*out));
+	out->faults = access_all(call, out);
+	if (state.signal == SIGSEGV || state.signal == SIGBUS) {
+		out->signal = state.signal;
+		out->code = state.code;
+		out->at = state.at;
+	} else if (call->op == PLAY_READ) {
+		out->nr_data = call->nr_data;
+	}
+	if (out->nr_data == 0)
+		memset(out->data, 0, sizeof(out->data));
+}
+
+/* ---- system calls ---- */
+
+/* The kernel's own brk lies below ours: what our script sees as the lowest break is where it began. */
+static long do_brk(const struct host *h, u64 brk)
+{
+	return raw(SYS_brk, brk < h->brk ? 0 : brk, 0, 0, 0, 0, 0);
+}
+
+static long do_call(const struct host *h, const struct play_call *call)
+{
+	const u64 *v = call->value;
+
+	switch (call->op) {
+	case PLAY_MMAP:
+		return raw(SYS_mmap, v[PLAY_ADDR], v[PLAY_LEN], call->prot, call->flags,
+			   call->file < 0 ? (u64)-1 : (u64)h->file[call->file], v[PLAY_OFFSET]);
+	case PLAY_MUNMAP:
+		return raw(SYS_munmap, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+	case PLAY_MPROTECT:
+		return raw(SYS_mprotect, v[PLAY_ADDR], v[PLAY_LEN], call->prot, 0, 0, 0);
+	case PLAY_MREMAP:
+		return raw(SYS_mremap, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags, v[PLAY_NEW_ADDR], 0);
+	case PLAY_BRK:
+		return do_brk(h, v[PLAY_ADDR]);
+	default:
+		return raw(SYS_madvise, v[PLAY_ADDR], v[PLAY_LEN], (u64)call->advice, 0, 0, 0);
+	}
+}
+
+/* ---- the loop ---- */
+
+static void begin(const struct host *h)
+{
+	for (unsigned i = 0; i < PLAY_PROCESSES; i++)
+		if (h->socket[i][0] >= 0)
+			close(h->socket[i][0]);
+	state.own = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (state.own == MAP_FAILED || mprotect(state.own + PAGE_SIZE, PAGE_SIZE, PROT_NONE) != 0)
+		_exit(1);
+	raw(SYS_brk, h->brk, 0, 0, 0, 0, 0);
+	catch_signals();
+}
+
+static long do_fork(unsigned *self, unsigned child)
+{
+	long pid = raw(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+
+	if (pid == 0)
+		*self = child;
+	return pid;
+}
+
+_Noreturn void host_child(const struct host *h, unsigned self)
+{
+	struct play_call call;
+	struct play_outcome out;
+
+	begin(h);
+	while (recv(h->socket[self][1], &call, sizeof(call), 0) == (ssize_t)sizeof(call)) {
+		unsigned was = self;
+
+		out = (struct play_outcome){0};
+		if (play_is_access(call.op))
+			do_access(&call, &out);
+		else if (call.op == PLAY_FORK)
+			out.result = do_fork(&self, call.other);
+		else if (call.op != PLAY_EXIT)
+			out.result = do_call(h, &call);
+		if (self == was)
+			send(h->socket[self][1], &out, sizeof(out), MSG_NOSIGNAL);
+		if (call.op == PLAY_EXIT)
+			break;
+	}
+	_exit(0);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * play/parse.h - the parser's state, shared by parse.c and parse_expect.c. Functions return false after an error.
+ */
+#ifndef PLAY_PARSE_H
+#define PLAY_PARSE_H
+
+#include "play/script.h"
+
+#define PARSE_LINE   1024 /* bytes of a line, its 0 included */
+#define PLAY_MIN_RAM (8ull << 20)
+#define PLAY_MAX_RAM (4ull << 30)
+
+struct parser {
+	struct script *script;
+	struct script_error *error; /* line = 0: none yet */
+	u32 line;
+	const char *text; /* the line */
+	const char *rest; /* what is left of it */
+	char word[SCRIPT_TEXT];
+	u32 nr_word;
+	bool quoted; /* word was a "text" */
+	bool pushed; /* word is the next one still */
+	bool asked;  /* a question waits for its answer */
+	char assigned[SCRIPT_WORD];
+	char file[PLAY_FILES][SCRIPT_WORD]; /* names of the files */
+};
+
+bool parser_fail(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The next word of the line, in p->word. what: what is missing without one; NULL: that is no error. */
+bool parser_next(struct parser *p, const char *what);
+/* True when there is a next word; it stays the next. */
+bool parser_more(struct parser *p);
+/* Takes the next word if it is this one. */
+bool parser_accept(struct parser *p, const char *word);
+
+bool parse_expr(struct parser *p, const char *what, struct expr *e);
+bool parse_number(struct parser *p, const char *what, u64 most, u64 *out);
+/* A byte or a "text". */
+bool parse_data(struct parser *p, struct play_call *call);
+bool parse_process(struct parser *p, u8 *index);
+bool parse_expect(struct parser *p, struct statement *st);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * play/run.c - one statement after the other.
+ *
+ * Rules
+ *  1. A step that ends in an error or a signal must be expected by the next statement, which says so with -ERRNO,
+ *     result or signal. What nobody expected is a failure: a script says all that goes wrong in it.
+ *  2. Where the script leaves an address to the kernel, the simulated kernel chooses, and the host is told to take the
+ *     same place: so addresses are equal, and whether the choice is Linux's is another test's business
+ *     (test/mm/place_host.c).
+ *  3. After each step, result, signal, contents and areas of both machines must be equal.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "play/names.h"
+#include "play/run.h"
+
+bool run_fail(struct run *r, const char *format, ...)
+{
+	va_list args;
+
+	r->failed_line = r->st->line;
+	va_start(args, format);
+	vsnprintf(r->failure, sizeof(r->failure), format, args);
+	va_end(args);
+	return false;
+}
+
+/* ---- values ---- */
+
+u64 run_value(const struct run *r, const struct expr *e)
+{
+	u64 sum = 0;
+
+	for (unsigned i = 0; i < e->nr; i++) {
+		u64 term = e->term[i].name < 0 ? e->term[i].number : r->value[e->term[i].name];
+
+		sum = e->term[i].minus ? sum - term : sum + term;
+	}
+	return sum;
+}
+
+static void resolve(const struct run *r, const struct statement *st, struct play_call *call)
+{
+	*call = st->call;
+	for (unsigned i = 0; i < PLAY_NR_VALUES; i++)
+		call->value[i] = run_value(r, &st->e[i]);
+	if (call->op != PLAY_SPAWN && call->op != PLAY_SWITCH)
+		call->process = (u8)r->current;
+}
+
+static bool is_error(s64 result)
+{
+	return result < 0 && result >= -4095;
+}
+
+const char *outcome_text(const struct play_call *call, const struct play_outcome *out, char text[256])
+{
+	const char *name;
+	size_t n;
+
+	if (out->signal) {
+		name = name_of(signal_names, out->signal, out->code);
+		snprintf(text, 256, "signal %s at %#" PRIx64, name ? name : "of another kind", out->at);
+	} else if (call->op == PLAY_READ) {
+		n = (size_t)snprintf(text, 256, "value");
+		for (u32 i = 0; i < out->nr_data && n < 200; i++)
+			n += (size_t)snprintf(text + n, 256 - n, " %u", out->data[i]);
+	} else if (is_error(out->result)) {
+		name = name_of(errno_names, -out->result, 0);
+		snprintf(text, 256, name ? "-%s" : "an unknown errno", name);
+	} else {
+		snprintf(text, 256, out->result ? "%#" PRIx64 : "ok", (u64)out->result);
+	}
+	return text;
+}
+
+void computer_maps(const struct computer *c, unsigned process, struct play_maps *out)
+{
+	struct vm_area_info info;
+	struct vm_stat stat;
+
+	*out = (struct play_maps){0};
+	for (u64 va = 0; vm_area_next(c->mm[process], va, &info); va = info.end)
+		maps_add(out, info.start, info.end, info.prot, info.shared);
+	mm_stat(c->mm[process], &stat);
+	out->rss_bytes = (stat.anon_pages + stat.file_pages + stat.shmem_pages) << PAGE_SHIFT;
+}
+
+/* ---- the other machine ---- */
+
+/* Rule 2. */
+static void place_on_host(struct play_call *call, const struct play_outcome *ours)
+{
+	if (is_error(ours->result))
+		return;
+	if (call->op == PLAY_MMAP && !(call->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
+		call->value[PLAY_ADDR] = (u64)ours->result;
+		call->flags |= MAP_FIXED_NOREPLACE;
+	}
+	if (call->op == PLAY_MREMAP && call->flags & MREMAP_MAYMOVE && !(call->flags & MREMAP_FIXED) &&
+	    (u64)ours->result != call->value[PLAY_ADDR]) {
+		call->value[PLAY_NEW_ADDR] = (u64)ours->result;
+		call->flags |= MREMAP_FIXED;
+	}
+}
+
+static bool outcomes_equal(const struct play_outcome *a, const struct play_outcome *b)
+{
+	return a->result == b->result && a->signal == b->signal && a->code == b->code && a->at == b->at &&
+	       a->nr_data == b->nr_data && memcmp(a->data, b->data, a->nr_data) == 0;
+}
+
+static bool compare_maps(struct run *r, unsigned process)
+{
+	struct play_maps ours, theirs;
+	char a[4096] = "", b[4096] = "";
+	FILE *out;
+	bool equal;
+
+	if (host_maps(&r->host, process, &theirs))
+		return run_fail(r, "host: %s", r->host.error);
+	computer_maps(&r->computer, process, &ours);
+	equal = maps_equal(&ours, &theirs);
+	for (unsigned i = 0; i < 2 && !equal; i++) {
+		out = fmemopen(i ? b : a, sizeof(a) / 8, "w");
+		maps_print(i ? &theirs : &ours, "    ", out);
+		fclose(out);
+	}
+	maps_free(&ours);
+	maps_free(&theirs);
+	return equal || run_fail(r, "the areas differ\n  simulated:\n%.450s  Linux:\n%.450s", a, b);
+}
+
+static bool verify(struct run *r)
+{
+	struct play_call call = r->call;
+	char a[256], b[256];
+
+	if (r->ours.signal == SIGKILL)
+		return run_fail(r, "the simulated memory is full; Linux's is not");
+	place_on_host(&call, &r->ours);
+	if (host_call(&r->host, &call, &r->theirs))
+		return run_fail(r, "host: %s", r->host.error);
+	if (!outcomes_equal(&r->ours, &r->theirs))
+		return run_fail(r, "the machines differ: simulated %s, Linux %s", outcome_text(&call, &r->ours, a),
+				outcome_text(&call, &r->theirs, b));
+	if (call.op == PLAY_EXIT || r->trouble)
+		return true;
+	return compare_maps(r, call.op == PLAY_FORK ? call.other : call.process);
+}
+
+/* ---- steps ---- */
+
+static bool process_ready(struct run *r, const struct play_call *call)
+{
+	if (call->op == PLAY_SPAWN || call->op == PLAY_SWITCH)
+		return call->op == PLAY_SPAWN || r->alive[call->process] ||
+		       run_fail(r, "process %s is not alive", r->script->process[call->process]);
+	return r->current >= 0 || run_fail(r, "no process runs: switch to one first");
+}
+
+static void follow_processes(struct run *r)
+{
+	const struct play_call *call = &r->call;
+
+	if (is_error(r->ours.result))
+		return;
+	if (call->op == PLAY_SPAWN || call->op == PLAY_SWITCH)
+		r->current = call->process;
+	if (call->op == PLAY_EXIT)
+		r->current = -1;
+	r->alive[call->process] = call->op != PLAY_EXIT;
+	if (call->op == PLAY_FORK)
+		r->alive[call->other] = true;
+}
+
+static bool run_call(struct run *r, const struct statement *st)
+{
+	resolve(r, st, &r->call);
+	if (st->call.op == PLAY_EXIT && r->current < 0)
+		return run_fail(r, "no process runs");
+	if (!process_ready(r, &r->call))
+		return false;
+	if (play_is_access(r->call.op) && r->call.value[PLAY_OVER] > PLAY_WINDOW)
+		return run_fail(r, "over: too long");
+	computer_call(&r->computer, &r->call, &r->ours);
+	r->trouble = r->ours.signal != 0 || is_error(r->ours.result);
+	if (st->target >= 0)
+		r->value[st->target] = (u64)r->ours.result;
+	if (r->cfg.verify && !verify(r))
+		return false;
+	follow_processes(r);
+	return true;
+}
+
+static bool expects_trouble(const struct statement *st)
+{
+	return st->verb == VERB_EXPECT &&
+	       (st->what == EXPECT_ERRNO || st->what == EXPECT_SIGNAL || st->what == EXPECT_RESULT);
+}
+
+/* Rule 1. */
+static bool trouble_expected(struct run *r, const struct statement *st)
+{
+	char text[256];
+
+	if (!r->trouble)
+		return true;
+	r->trouble = false;
+	if (st && expects_trouble(st))
+		return true;
+	return run_fail(r, "unexpected: %s", outcome_text(&r->call, &r->ours, text));
+}
+
+static bool run_show(struct run *r, const struct statement *st)
+{
+	if (r->current < 0)
+		return run_fail(r, "no process runs");
+	if (r->cfg.quiet)
+		return true;
+	switch (st->what) {
+	case SHOW_TABLES:
+		show_tables(&r->computer, (unsigned)r->current, stdout);
+		break;
+	case SHOW_TLB:
+		show_tlb(&r->computer, (unsigned)r->current, stdout);
+		break;
+	case SHOW_MAPS:
+		show_maps(&r->computer, (unsigned)r->current, stdout);
+		break;
+	default:
+		show_counters(&r->computer, stdout);
+		break;
+	}
+	return true;
+}
+
+static bool run_statement(struct run *r, const struct statement *st)
+{
+	if (!trouble_expected(r, st))
+		return false;
+	r->st = st;
+	switch (st->verb) {
+	case VERB_CALL:
+		return run_call(r, st);
+	case VERB_SET:
+		r->value[st->target] = run_value(r, &st->e[PLAY_ADDR]);
+		return true;
+	case VERB_EXPECT:
+		return run_expect(r, st);
+	case VERB_SHOW:
+		return run_show(r, st);
+	default:
+		if (!r->cfg.quiet)
+			printf("\nQuestion: %s\n", st->text);
+		return true;
+	}
+}
+
+/* ---- telling ---- */
+
+static void tell_result(const struct run *r, const struct statement *st)
+{
+	char text[256];
+
+	if (st->verb == VERB_CALL)
+		printf("        => %s\n", outcome_text(&r->call, &r->ours, text));
+	if (st->verb == VERB_EXPECT)
+		printf("        as expected\n");
+}
+
+static bool run_and_tell(struct run *r, const struct statement *st)
+{
+	bool ok;
+
+	if (!r->cfg.step)
+		return run_statement(r, st);
+	printf("\n%4u  %s\n", st->line, st->source);
+	step_begin(&r->step);
+	ok = run_statement(r, st);
+	step_end(&r->step);
+	if (ok)
+		tell_result(r, st);
+	fflush(stdout);
+	return ok;
+}
+
+/* ---- the whole ---- */
+
+static int start(struct run *r)
+{
+	u64 brk = PLAY_WINDOW;
+
+	if (r->cfg.verify) {
+		if (host_init(&r->host, r->script)) {
+			snprintf(r->failure, sizeof(r->failure), "%s", r->host.error);
+			return RUN_CANNOT;
+		}
+		brk = r->host.brk;
+	}
+	if (computer_init(&r->computer, &r->script->machine, brk, r->cfg.step ? &r->step : NULL)) {
+		snprintf(r->failure, sizeof(r->failure), "no memory for the simulated computer");
+		return RUN_CANNOT;
+	}
+	return RUN_PASS;
+}
+
+int run_script(struct run *r, const struct script *s, const struct run_config *cfg)
+{
+	int result;
+
+	*r = (struct run){.script = s, .cfg = *cfg, .step = {.out = stdout}, .alive = {true}};
+	result = start(r);
+	if (result == RUN_PASS) {
+		for (unsigned i = 0; i < s->nr && result == RUN_PASS; i++)
+			if (!run_and_tell(r, &s->statement[i]))
+				result = RUN_FAIL;
+		if (result == RUN_PASS && !trouble_expected(r, NULL))
+			result = RUN_FAIL;
+		computer_destroy(&r->computer);
+	}
+	if (cfg->verify)
+		host_destroy(&r->host);
+	return result;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * play/run.h - a script is run: each statement on the simulated computer, and on the host's Linux if it is to be
+ * compared; what was expected is held against every machine that can tell.
+ */
+#ifndef PLAY_RUN_H
+#define PLAY_RUN_H
+
+#include "play/computer.h"
+#include "play/host.h"
+#include "play/step.h"
+
+struct run_config {
+	const char *file; /* its name, for messages */
+	bool verify;      /* on the host too */
+	bool step;        /* explain */
+	bool quiet;       /* nothing but what is wrong */
+};
+
+enum run_result {
+	RUN_PASS,
+	RUN_FAIL,   /* an expectation does not hold, or the machines differ */
+	RUN_CANNOT, /* the host cannot do it */
+};
+
+struct run {
+	const struct script *script;
+	struct run_config cfg;
+	struct computer computer;
+	struct host host;
+	struct step step;
+	int current; /* process; -1: the last one has ended */
+	bool alive[PLAY_PROCESSES];
+	u64 value[SCRIPT_NAMES]; /* what names stand for */
+	struct play_call call;   /* the last step */
+	struct play_outcome ours, theirs;
+	bool trouble; /* it ended in an error or a signal that nobody has expected yet */
+	const struct statement *st;
+	u32 failed_line; /* 0: nothing is wrong */
+	char failure[1024];
+};
+
+/* Returns a run_result. failed_line and failure then say what went wrong where; nothing was printed of it. */
+int run_script(struct run *r, const struct script *s, const struct run_config *cfg);
+
+/* ---- between run.c and expect.c ---- */
+
+/* Something is wrong with r->st. Returns false. */
+bool run_fail(struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+u64 run_value(const struct run *r, const struct expr *e);
+bool run_expect(struct run *r, const struct statement *st);
+/* What came of the last step, in words. */
+const char *outcome_text(const struct play_call *call, const struct play_outcome *out, char text[256]);
+/* The areas of a process of the simulated computer. */
+void computer_maps(const struct computer *c, unsigned process, struct play_maps *out);
+
+/* show.c */
+void show_tables(const struct computer *c, unsigned process, FILE *out);
+void show_tlb(const struct computer *c, unsigned process, FILE *out);
+void show_maps(const struct computer *c, unsigned process, FILE *out);
+void show_counters(const struct computer *c, FILE *out);
+
+#endif
