@@ -15,7 +15,8 @@
  *   10 areas: the tree is valid, and total_vm is the sum of them
  *   11 a file's list of areas holds just the areas that name it; refcount >= areas
  *   20 a table's frame is PAGE_TABLE of its level, named by one entry      21 its _mapcount = its entries in use
- *   22 table_frames, huge_leaves of an mm
+ *   22 table_frames, huge_leaves of an mm                                  23 its kernel half is the machine's
+ *   24 KPTI: a user root shows the user's entries and the trampoline       25 what of the kernel is global
  *   30 a leaf lies within one area                                         31 no writable entry in a read-only area
  *   32 rights are the area's: user, NX, no access                          33 the zero pages are never writable
  *   34 a leaf's frame is in use and aligned to the leaf                    35 a shared anonymous page is not writable
@@ -151,7 +152,8 @@ static void census_mm(struct census *c)
 {
 	struct page *table = census_table(c, c->mm->pgd_pfn << PAGE_SHIFT, X86_PML4);
 
-	for (u64 va = 0; va < 1ull << 48; va += 1ull << PGDIR_SHIFT) {
+	c->tables += c->mm->vm->kpti; /* the user root */
+	for (u64 va = 0; va < 1ull << 47; va += 1ull << PGDIR_SHIFT) {
 		const pgd_t *pgd = pgd_offset(c->mm, va);
 
 		if (!pgd->v)
@@ -342,6 +344,16 @@ static void check_mm(const struct census *c)
 		INV(50, c->rss[i] == mm->rss[i]);
 }
 
+/* The kernel's half of every root, and what KPTI's user roots show of it (pti.c). */
+static void check_roots(struct vm *vm)
+{
+	for (struct mm_struct *mm = vm->mm_list; mm; mm = mm->next) {
+		INV(23, pgd_kernel_half_valid(mm));
+		INV(24, pti_user_root_valid(mm));
+	}
+	INV(25, kernel_half_valid(vm));
+}
+
 static void check_cpus(struct vm *vm)
 {
 	for (struct mm_struct *mm = vm->mm_list; mm; mm = mm->next) {
@@ -373,6 +385,7 @@ static void census_all(struct vm *vm, s32 delta)
 bool vm_check(struct vm *vm)
 {
 	check_free_lists(vm);
+	check_roots(vm);
 	census_all(vm, -1);
 	check_counts_zero(vm);
 	census_all(vm, +1);

@@ -76,6 +76,18 @@ void slab_free(struct vm *vm, enum slab_kind kind, void *obj);
 /* ---- tlb.c: flush batches, PCIDs, shootdowns, context switch ---- */
 struct mmu_gather; /* mm/tlb.h */
 
+/* ---- pti.c: the kernel half, and page-table isolation ---- */
+bool kernel_half_init(struct vm *vm); /* at boot; false: RAM is too small */
+/* The root of a new mm, with KPTI the user root behind it; NULL when RAM is full. */
+struct page *pgd_alloc(struct mm_struct *mm);
+/* Linux's name: a top entry is about to become `new`. Stores it in the user root, and returns what the kernel's root
+ * gets: with NX. */
+u64 pti_set_user_pgtbl(const struct vm *vm, u64 *entry, u64 new);
+/* Invariants 25, 23 and 24. */
+bool kernel_half_valid(const struct vm *vm);
+bool pgd_kernel_half_valid(const struct mm_struct *mm);
+bool pti_user_root_valid(const struct mm_struct *mm);
+
 /* ---- rmap.c: from a frame to the entries that map it ---- */
 /* page: the frame that the entry at va names (a tail for a small entry into a huge page); order: the entry's.
  * Adds the mapping to rmap, _mapcount and rss. Returns 0 or -ENOMEM (never for an anonymous frame's first mapping,
@@ -93,7 +105,8 @@ void rmap_walk(struct vm *vm, struct page *page, void (*visit)(void *ctx, struct
 /* ---- memory.c: ranges of page tables ---- */
 struct mmu_gather;
 /* Unmaps [start, end) of vma: pages leave, rss and rmap follow; frames are freed after the flush. A huge leaf that
- * straddles start or end is split. Returns 0, or -ENOMEM: there was no table for that, and the leaf stays mapped whole. */
+ * straddles start or end is split. Returns 0, or -ENOMEM: there was no table for that, and the leaf stays mapped whole.
+ */
 int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* MADV_FREE: pages become clean and old; reclaim may drop them. */
 void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);

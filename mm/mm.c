@@ -66,18 +66,16 @@ static void give_ram(struct vm *vm, u64 boot_pfn)
 	}
 }
 
-/* The zero page and the empty tables that a CPU without an mm runs on. Returns false when RAM is too small. */
+/* The zero page, and the tables that a CPU without an mm runs on. Returns false when RAM is too small. */
 static bool make_fixed_frames(struct vm *vm)
 {
-	struct page *zero = alloc_pages(vm, 0, PAGE_KERNEL), *pgd = alloc_pages(vm, 0, PAGE_KERNEL);
+	struct page *zero = alloc_pages(vm, 0, PAGE_KERNEL);
 
-	if (!zero || !pgd)
+	if (!zero)
 		return false;
 	vm->zero_pfn = page_to_pfn(vm, zero);
 	hw_clear_frames(vm->hw, vm->zero_pfn, 0);
-	vm->init_pgd_pfn = page_to_pfn(vm, pgd);
-	memset(phys_to_virt(vm, vm->init_pgd_pfn << PAGE_SHIFT), 0, PAGE_SIZE);
-	return true;
+	return kernel_half_init(vm);
 }
 
 struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
@@ -97,6 +95,8 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	vm->pcid = cfg->pcid && features & HW_PCID;
 	vm->invpcid = vm->pcid && features & HW_INVPCID;
 	vm->gbpages = features & HW_GBPAGES;
+	vm->global = features & HW_PGE ? X86_PTE_G : 0;
+	vm->kpti = cfg->kpti;
 	vm->max_pfn = max_pfn;
 	vm->mem_map = (struct page *)((u8 *)vm + (vm_frames() << PAGE_SHIFT));
 	vm->fail_alloc_after = ~0ull;
@@ -155,7 +155,7 @@ struct mm_struct *mm_create(struct vm *vm)
 	mm->ctx_id = ++vm->last_ctx_id;
 	mm->tlb_gen = 1;
 	gap_init(&mm->areas);
-	pgd = pt_alloc_table(mm, X86_PML4);
+	pgd = pgd_alloc(mm);
 	if (!pgd || take_id(mm)) {
 		if (pgd)
 			put_page(vm, pgd);

@@ -77,6 +77,7 @@ struct vm_area_struct {
 	bool forked;  /* has pages of a parent: Linux's anon_vma chain is not singular, so it merges only with areas of
 			 the same anon_vma (rule in vma.c) */
 	u64 vm_pgoff; /* pages: offset in the file; anonymous: address >> 12 when mapped */
+	u64 swap_ra;     /* swap read-ahead: last address, window and hits, packed by mm/swapin.c */
 	struct address_space *vm_file;                    /* NULL: anonymous */
 	struct vm_area_struct *i_mmap_next, *i_mmap_prev; /* the file's areas, for its rmap */
 };
@@ -96,6 +97,8 @@ struct mm_struct {
 	u64 total_vm;            /* pages */
 	u32 anon_vma_seq;        /* last anon_vma identity given out */
 	u64 rss[NR_MM_COUNTERS]; /* pages */
+	s32 oom_score_adj;       /* -1000 (never killed) .. 1000 */
+	bool oom_victim;         /* killed for want of memory: its faults find none any more */
 	u64 huge_leaves[2];      /* 2M, 1G */
 	u64 table_frames;
 	u64 peak_rss, peak_table_frames;
@@ -140,7 +143,16 @@ _Static_assert(sizeof(struct page) == 32, "struct page: 32 bytes, one a frame");
 /* page->flags, of the frame that an entry names (a tail has its own) */
 #define PG_anon_exclusive 1u /* one entry maps it, and no fork shares it: a write may simply be allowed */
 #define PG_shmem          2u /* a page of shared anonymous memory: counts as MM_SHMEMPAGES */
-#define PG_dirty          4u /* a file page that was written to through a shared mapping */
+#define PG_dirty          4u /* the file, or the swap slot, does not hold what the frame holds */
+/* of a block's head: reclaim's marks (lru.h, swap.h) */
+#define PG_lru        8u   /* on the list that bits 12..15 name */
+#define PG_active     16u  /* lru2: on an active list */
+#define PG_referenced 32u  /* lru2: found referenced once */
+#define PG_swapcache  64u  /* private names its swap slot */
+#define PG_workingset 128u /* it was active once */
+#define PG_readahead  256u /* brought in ahead, not yet asked for */
+#define PG_lazyfree   512u /* MADV_FREE, and not written since: reclaim may drop it */
+#define PG_list_shift 12
 
 /* ---- files ---- */
 
@@ -173,6 +185,7 @@ struct vm_cpu {
 	bool is_lazy;                /* no user code runs: loaded_mm is only left in place */
 	u8 loaded_asid, next_asid;   /* 0 .. TLB_NR_DYN_ASIDS - 1; the PCID is asid + 1 */
 	struct tlb_context ctxs[TLB_NR_DYN_ASIDS];
+	u16 user_pcid_flush_mask; /* KPTI: bit p = the user PCID of kernel PCID p is flushed before user code runs */
 };
 
 struct free_area {
@@ -189,24 +202,61 @@ struct slab_cache {
 	u64 objects;    /* in use */
 };
 
+/* Pages in the order of a replacement policy, newest first, through struct page's lru links (pfns, 0 ends). */
+struct lru_list {
+	u32 head, tail;
+	u64 nr; /* frames */
+};
+#define NR_LRU_LISTS 8
+
+enum lru_type { LRU_ANON, LRU_FILE, NR_LRU_TYPES };
+enum zone_watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
+
+/* What reclaim remembers: mm/vmscan.c, lru.c, and the policies, each its own. */
+struct vm_reclaim {
+	const struct reclaim_policy *policy;
+	u64 wmark[NR_WMARK]; /* frames */
+	bool memalloc;       /* reclaim runs: it may use the frames below WMARK_MIN */
+	u8 failures;         /* background runs in a row that freed nothing */
+	struct lru_list list[NR_LRU_LISTS];
+	u64 nr[NR_LRU_TYPES]; /* frames on lists */
+	u32 evictions;        /* pages that went: the clock of shadows */
+	u64 cost[NR_LRU_TYPES], share[NR_LRU_TYPES]; /* lru2: which type pays */
+	u64 max_seq, min_seq[NR_LRU_TYPES];          /* mglru: generations */
+	u64 rng;                                     /* random */
+};
+
+/* The swap device: mm/swap.h. */
+struct vm_swap {
+	struct swap_slot *map; /* [slots] */
+	u16 *cluster_taken;
+	u64 slots, used, idle; /* idle: used, and without owners */
+	u64 peak_used, next;
+	u64 ra_hits, ra_window, ra_slot; /* cluster read-ahead */
+};
+
 struct vm {
 	struct hw_machine *hw;
 	struct vm_config cfg;
-	u8 *ram; /* phys_to_virt(pa) = ram + pa */
-	u64 nx;  /* X86_PTE_NX where the CPU has it, else 0 */
-	bool pcid, invpcid, gbpages;
+	u8 *ram;    /* phys_to_virt(pa) = ram + pa */
+	u64 nx;     /* X86_PTE_NX where the CPU has it, else 0 */
+	u64 global; /* X86_PTE_G likewise */
+	bool pcid, invpcid, gbpages, kpti;
 	struct page *mem_map; /* [max_pfn] */
 	u64 max_pfn, total_frames;
 	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */
 	struct free_area free_area[MAX_ORDER + 1];
 	struct slab_cache slab[SLAB_NR];
 	u64 zero_pfn, huge_zero_pfn; /* huge: 0 until first used */
-	u64 init_pgd_pfn;
+	u64 init_pgd_pfn;            /* the empty address space: the kernel half alone */
+	u64 trampoline_pfn;          /* the kernel's page that user roots show, pti.c */
 	struct mm_struct *mm_list;
 	struct radix mms, files; /* id -> mm_struct, address_space */
 	u32 last_mm_id, last_file_id;
 	u64 last_ctx_id;
 	u64 fail_alloc_after; /* tests: this many allocations succeed, the next one fails once; ~0 = never */
+	struct vm_reclaim reclaim;
+	struct vm_swap swap;
 	struct vm_cpu cpu[NR_CPUS];
 };
 

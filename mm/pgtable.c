@@ -6,11 +6,12 @@
  *                                 |           +----------------> 2M leaf
  *                                 +----------------------------> 1G leaf
  *
- * Only the user half (canonical addresses below 2^47) is managed here.
+ * Only the user half (canonical addresses below 2^47) is managed here; the kernel half, and KPTI's second root, are in
+ * pti.c.
  *
  * Invariants (numbers as mm/check.c prints them)
  *   20 a table's frame is PAGE_TABLE, its private is its level, one entry names it
- *   21 its _mapcount is the number of its entries that are not 0
+ *   21 its _mapcount is the number of its entries that are not 0 (of the top table: user entries)
  *   22 the mm's table_frames and huge_leaves are what a walk finds
  *
  * Sources: Intel SDM vol. 3A 4.5 (4-level paging), 4.10.4 (which changes need an invalidation).
@@ -92,6 +93,8 @@ bool pt_store(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos 
 	struct page *table = virt_to_page(mm->vm, pos->entry);
 
 	ASSERT(table->kind == PAGE_TABLE && table->private == pos->level);
+	if (pos->level == X86_PML4)
+		new = pti_set_user_pgtbl(mm->vm, pos->entry, new);
 	if (!__atomic_compare_exchange_n(pos->entry, old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return false;
 	table->_mapcount += (new != 0) - (*old != 0);

@@ -15,18 +15,30 @@
  * Lazy mode. A CPU without user work keeps its last CR3 (is_lazy): no interrupt reaches it, unless tables were freed
  * that its paging-structure caches may name; then it turns to the empty tables of init_pgd_pfn.
  *
+ * KPTI. A context has two PCIDs, its kernel one (asid + 1) and its user one (the same | 2048), since the two roots do
+ * not show the same. Only the kernel's can be flushed with INVLPG or MOV CR3 here; the user's is flushed with INVPCID
+ * for one address, and for more, or without INVPCID, on the way out: user_pcid_flush_mask. That is in time, since user
+ * code alone uses it.
+ *
+ *   entry   CR3 = kernel root | asid + 1        | NOFLUSH                               bits 12 and 11 go
+ *   exit    CR3 = user root   | asid + 1 | 2048 | NOFLUSH, unless its bit in the mask    bits 12 and 11 come
+ *   Without PCIDs both flush all but the trampoline, which is global.
+ *
  * The frames that wait for the flush:
  *   local[8] first, then batch_pfn -> [ next | n | pfn pfn ... ] -> [ next | n | ... ]      frames of PAGE_KERNEL
  *   At 10,000 frames, or when no batch frame can be had, the flush happens early.
  *
  * Sources: Linux 6.12 arch/x86/mm/tlb.c (choose_new_asid, flush_tlb_func, tlb_single_page_flush_ceiling 33),
- * include/asm-generic/tlb.h (batches); Intel SDM vol. 3A 4.10.
+ * arch/x86/entry/calling.h (SWITCH_TO_KERNEL_CR3, SWITCH_TO_USER_CR3), include/asm-generic/tlb.h (batches); Intel SDM
+ * vol. 3A 4.10.
  */
 #include "mm/tlb.h"
 #include "mm/internal.h"
 
 #define TLB_SINGLE_PAGE_FLUSH_CEILING 33
 #define MAX_GATHER_PAGES              10000
+#define PTI_USER_PGTABLE              (1ull << PAGE_SHIFT) /* CR3 bit 12: the user root, 4096 bytes on */
+#define PTI_USER_PCID                 (1ull << 11)
 
 struct gather_batch {
 	u64 next_pfn, nr;
@@ -52,13 +64,26 @@ static void emit(struct vm *vm, enum vm_event_type type, struct mm_struct *mm, u
 /* ---- one CPU ---- */
 
 /* PCID 0 is nobody's: code that knows no PCIDs runs with it. */
+static unsigned kern_pcid(unsigned asid)
+{
+	return asid + 1;
+}
+
+/* For the kernel root. flush: the kernel PCID's entries go. */
 static u64 make_cr3(const struct vm *vm, u64 pgd_pfn, unsigned asid, bool flush)
 {
 	u64 cr3 = pgd_pfn << PAGE_SHIFT;
 
 	if (vm->pcid)
-		cr3 |= (asid + 1) | (flush ? 0 : X86_CR3_NOFLUSH);
+		cr3 |= kern_pcid(asid) | (flush ? 0 : X86_CR3_NOFLUSH);
 	return cr3;
+}
+
+/* What the user PCID holds is wrong: it goes before user code runs again. Without PCIDs the exit's CR3 flushes it. */
+static void invalidate_user_asid(struct vm_cpu *vcpu, unsigned asid)
+{
+	if (vcpu->vm->kpti && vcpu->vm->pcid)
+		vcpu->user_pcid_flush_mask |= (u16)(1u << kern_pcid(asid));
 }
 
 /* CR3 holds what this file last wrote, but for the flush bit, which does not stay. */
@@ -106,6 +131,8 @@ static void load_mm(struct vm_cpu *vcpu, struct hw_cpu *cpu, struct mm_struct *n
 	vcpu->loaded_asid = (u8)asid;
 	vcpu->loaded_mm = next;
 	next->cpumask |= 1ull << hw_cpu_id(cpu);
+	if (flush)
+		invalidate_user_asid(vcpu, asid);
 	hw_write_cr3(cpu, make_cr3(vcpu->vm, next->pgd_pfn, asid, flush));
 	emit(vcpu->vm, VM_EV_SWITCH, next, flush);
 }
@@ -141,6 +168,50 @@ void vm_switch(struct hw_cpu *cpu, struct mm_struct *mm)
 	hw_irq_restore(vcpu->vm->hw, flags);
 }
 
+static struct vm_cpu *kpti_cpu(struct hw_cpu *cpu)
+{
+	struct vm_cpu *vcpu = *hw_percpu(cpu);
+
+	return vcpu && vcpu->vm->kpti ? vcpu : NULL;
+}
+
+bool vm_enter_kernel(struct hw_cpu *cpu)
+{
+	struct vm_cpu *vcpu = kpti_cpu(cpu);
+	u64 cr3;
+
+	if (!vcpu)
+		return false;
+	cr3 = hw_read_cr3(cpu);
+	if (!(cr3 & PTI_USER_PGTABLE))
+		return false;
+	cr3 &= ~PTI_USER_PGTABLE;
+	if (vcpu->vm->pcid)
+		cr3 = (cr3 & ~PTI_USER_PCID) | X86_CR3_NOFLUSH;
+	hw_write_cr3(cpu, cr3);
+	CHECK2(vcpu->vm->cfg.check, cr3_is_ours(vcpu, cpu));
+	return true;
+}
+
+void vm_exit_to_user(struct hw_cpu *cpu)
+{
+	struct vm_cpu *vcpu = kpti_cpu(cpu);
+	u64 cr3;
+
+	if (!vcpu)
+		return;
+	ASSERT(vcpu->loaded_mm && !vcpu->is_lazy);
+	cr3 = hw_read_cr3(cpu);
+	CHECK2(vcpu->vm->cfg.check, cr3_is_ours(vcpu, cpu));
+	if (vcpu->vm->pcid) {
+		u16 bit = (u16)(1u << kern_pcid(vcpu->loaded_asid));
+
+		cr3 |= PTI_USER_PCID | (vcpu->user_pcid_flush_mask & bit ? 0 : X86_CR3_NOFLUSH);
+		vcpu->user_pcid_flush_mask &= (u16)~bit;
+	}
+	hw_write_cr3(cpu, cr3 | PTI_USER_PGTABLE);
+}
+
 static u64 flush_nr_pages(const struct tlb_flush *req)
 {
 	if (req->end == VM_FLUSH_ALL)
@@ -150,14 +221,38 @@ static u64 flush_nr_pages(const struct tlb_flush *req)
 
 static void flush_context(struct vm_cpu *vcpu, struct hw_cpu *cpu)
 {
+	invalidate_user_asid(vcpu, vcpu->loaded_asid);
 	if (vcpu->vm->invpcid)
-		hw_invpcid(cpu, X86_INVPCID_SINGLE, vcpu->loaded_asid + 1u, 0);
+		hw_invpcid(cpu, X86_INVPCID_SINGLE, kern_pcid(vcpu->loaded_asid), 0);
 	else
 		hw_write_cr3(cpu, make_cr3(vcpu->vm, vcpu->loaded_mm->pgd_pfn, vcpu->loaded_asid, true));
 }
 
-/* Linux's flush_tlb_func(). INVLPG drops the paging-structure caches of the PCID too, so a ranged flush is enough for
- * freed tables. */
+/* va leaves the user PCID: at once, or with all else on the way out. */
+static void flush_user_one(struct vm_cpu *vcpu, struct hw_cpu *cpu, u64 va)
+{
+	if (vcpu->vm->kpti && vcpu->vm->invpcid)
+		hw_invpcid(cpu, X86_INVPCID_ADDR, kern_pcid(vcpu->loaded_asid) | (unsigned)PTI_USER_PCID, va);
+	else
+		invalidate_user_asid(vcpu, vcpu->loaded_asid);
+}
+
+/* The pages of a ranged request, one by one (Linux's flush_tlb_one_user). INVLPG drops the paging-structure caches of
+ * the whole PCID, so it is enough for freed tables; INVPCID drops those of its address only, and strides from an
+ * unaligned start may step over the last table. */
+static void flush_pages(struct vm_cpu *vcpu, struct hw_cpu *cpu, const struct tlb_flush *req, u64 pages)
+{
+	for (u64 i = 0; i < pages; i++) {
+		u64 va = req->start + (i << (PAGE_SHIFT + req->order));
+
+		hw_invlpg(cpu, va);
+		flush_user_one(vcpu, cpu, va);
+	}
+	if (req->freed_tables && vcpu->vm->kpti)
+		flush_user_one(vcpu, cpu, req->end - 1);
+}
+
+/* Linux's flush_tlb_func(). */
 static void flush_loaded(struct vm_cpu *vcpu, struct hw_cpu *cpu, const struct tlb_flush *req)
 {
 	struct mm_struct *mm = req->mm;
@@ -168,8 +263,7 @@ static void flush_loaded(struct vm_cpu *vcpu, struct hw_cpu *cpu, const struct t
 	if (ctx->tlb_gen == mm->tlb_gen)
 		return; /* a later flush, or a switch, did it */
 	if (pages != VM_FLUSH_ALL && req->new_tlb_gen == ctx->tlb_gen + 1 && req->new_tlb_gen == mm->tlb_gen) {
-		for (u64 i = 0; i < pages; i++)
-			hw_invlpg(cpu, req->start + (i << (PAGE_SHIFT + req->order)));
+		flush_pages(vcpu, cpu, req, pages);
 	} else {
 		pages = VM_FLUSH_ALL;
 		flush_context(vcpu, cpu);

@@ -27,6 +27,16 @@ struct address_space;  /* a file's pages in the page cache */
 
 enum vm_thp { VM_THP_NEVER, VM_THP_MADVISE, VM_THP_ALWAYS }; /* sysfs transparent_hugepage/enabled */
 
+enum vm_reclaim_policy {
+	VM_RECLAIM_LRU2,  /* Linux's active and inactive lists */
+	VM_RECLAIM_MGLRU, /* Linux's generations (CONFIG_LRU_GEN) */
+	VM_RECLAIM_CLOCK, /* one list, second chance */
+	VM_RECLAIM_FIFO,
+	VM_RECLAIM_RANDOM,
+	VM_RECLAIM_NR
+};
+enum vm_overcommit { VM_OVERCOMMIT_GUESS, VM_OVERCOMMIT_ALWAYS, VM_OVERCOMMIT_NEVER }; /* sysctl vm.overcommit_memory */
+
 struct vm_config {
 	void *ram_base; /* host address of physical address 0: phys_to_virt(pa) = ram_base + pa */
 	enum vm_thp thp;
@@ -34,8 +44,16 @@ struct vm_config {
 				an aligned one (machines `2m` and `1g`); independent of thp */
 	bool pagecache_cold; /* the first touch of a file page counts as major and reads it */
 	bool pcid;           /* use PCIDs where the CPU has them */
+	bool kpti;           /* page-table isolation: user code runs on a root without the kernel (mm/pti.c) */
 	u8 check;            /* check level 0..3, lib/assert.h */
 	u32 max_map_count;   /* areas a process may have; 0 = Linux's 65530 */
+	enum vm_reclaim_policy reclaim; /* which page goes when RAM is short */
+	u64 swap_slots;                 /* pages that the swap device holds, 0: no swap */
+	const struct backing_ops *swap_ops; /* index = slot. NULL: a device without contents, which never fails */
+	void *swap_ctx;
+	bool swap_rotational; /* a disk that seeks: read ahead by slots, not by addresses */
+	bool swap_checksum;   /* frames have contents: a page that comes back changed is an I/O error */
+	enum vm_overcommit overcommit;
 	bool ram_dirty; /* RAM may hold old bytes: vm_init clears the page array. false: fresh RAM reads as zero, and
 			   vm_init touches a few frames of it only */
 };
@@ -51,8 +69,13 @@ bool vm_check(struct vm *vm);
 struct vm_meminfo {
 	u64 total_frames, free_frames, table_frames, anon_frames, file_frames, kernel_frames;
 	u64 free_blocks[19]; /* by order 0..18 */
+	u64 swap_slots, swap_used, swap_peak;
 };
 void vm_meminfo(struct vm *vm, struct vm_meminfo *out);
+
+/* Background reclaim's turn (Linux: kswapd). A fault or call that finds little free memory takes it by itself; a machine
+ * with a timer calls this from it, so that memory is there before it is needed. */
+void vm_tick(struct vm *vm);
 
 /* ---- files (page cache) ---- */
 
@@ -81,6 +104,9 @@ u32 mm_id(const struct mm_struct *mm);      /* small, unique among the living, n
 /* fork: a copy of parent, copy-on-write. Returns 0 and *child, or -ENOMEM with nothing changed.
  * TLB: flushes the parent on every CPU that runs it before it returns. */
 int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **child);
+
+/* /proc/PID/oom_score_adj: -1000 (never killed) .. 1000. */
+void vm_set_oom_score_adj(struct mm_struct *mm, int adj);
 
 /* prot, flags, advice: Linux's values (a host's <sys/mman.h>, included before, has them all). */
 #ifndef PROT_READ
@@ -135,6 +161,7 @@ struct vm_stat {
 	u64 huge_pages[2];                       /* 2M, 1G leaves now */
 	u64 table_bytes;                         /* page tables, the pgd included */
 	u64 peak_rss_pages, peak_table_bytes;
+	u64 swap_pages; /* in swap, by this process's entries */
 	u64 total_vm_pages;
 	u32 map_count;
 };
@@ -145,8 +172,23 @@ void mm_stat(const struct mm_struct *mm, struct vm_stat *out);
 /* The CPU will run mm next (NULL: none, lazy). Loads CR3; with PCIDs keeps what is still right. */
 void vm_switch(struct hw_cpu *cpu, struct mm_struct *mm);
 
+/* What the entry code does to CR3 (SWITCH_TO_KERNEL_CR3 and SWITCH_TO_USER_CR3); without KPTI nothing. Every call of
+ * this header but these two is made on the kernel's tables, every access of user code on the user's.
+ * vm_enter_kernel returns true when it switched: the CPU was in user mode, and whoever entered leaves again. False in
+ * kernel mode (an interrupt that meets the kernel), where nothing is done. */
+bool vm_enter_kernel(struct hw_cpu *cpu);
+void vm_exit_to_user(struct hw_cpu *cpu);
+
+/* The kernel half, one mapping of each sort that Linux has: what a model of kernel entries can touch (mm/pti.c). */
+#define VM_KERNEL_DIRECT 0xffff888000000000ull /* data: 4M, in 2M leaves */
+#define VM_KERNEL_STACK  0xffffc90000000000ull /* data: 4K */
+#define VM_KERNEL_ENTRY  0xfffffe0000000000ull /* code and data, read only: 4K. Mapped for user roots too */
+#define VM_KERNEL_TEXT   0xffffffff81000000ull /* code: 2M */
+
 /* #PF on a user address. va = CR2; error_code: X86_PF_*. X86_PF_USER clear = the kernel touched user memory.
- * Returns 0: retry the access; else the cause that ends it: VM_FAULT_MAPERR, _ACCERR, _BUS, _NOMEM. */
+ * Returns 0: retry the access; else the cause that ends it: VM_FAULT_MAPERR, _ACCERR, _BUS, _NOMEM.
+ * _NOMEM: the process must end; the OOM killer chose it (VM_EV_OOM_KILL told so, and its memory is gone), or found nobody
+ * that it may kill. Any other process that it chose is told of by the event alone, and must be ended too. */
 int vm_fault(struct hw_cpu *cpu, struct mm_struct *mm, u64 va, unsigned error_code);
 
 /* hw_shootdown's up-call: carry out req on this CPU. */

@@ -214,7 +214,11 @@ void hw_shootdown(struct hw_machine *m, u64 mask, const struct tlb_flush *req)
 		if (!cpu->mmu)
 			hw_panic("hw/soft: hw_shootdown to a CPU that never ran");
 		m->current = cpu;
+		bool from_user = vm_enter_kernel(cpu); /* an interrupt, from wherever the CPU is */
+
 		vm_shootdown(cpu, req);
+		if (from_user)
+			vm_exit_to_user(cpu);
 	}
 	m->current = asking;
 }

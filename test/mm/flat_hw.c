@@ -110,6 +110,7 @@ void hw_write_cr3(struct hw_cpu *cpu, u64 v)
 	if (!pcide && v & (X86_CR3_NOFLUSH | X86_CR3_PCID))
 		hw_panic("flat: PCID bits in CR3 without PCID");
 	cpu->machine->events.cr3_writes++;
+	cpu->machine->events.last_cr3 = v;
 	cpu->cr3 = v & ~X86_CR3_NOFLUSH;
 	if (!(v & X86_CR3_NOFLUSH))
 		drop_pcid(cpu, (int)pcid_of(cpu));
@@ -129,14 +130,19 @@ static struct cached *cache_find(struct cached *cache, unsigned slots, unsigned 
 	return c->valid && c->pcid == pcid && c->level == level && c->number == va >> x86_level_shift(level) ? c : NULL;
 }
 
-static void invlpg(struct hw_cpu *cpu, unsigned pcid, u64 va)
+static void drop_va(struct cached *cache, unsigned slots, unsigned pcid, u64 va)
 {
-	for (unsigned level = 1; level <= 3; level++) {
-		struct cached *c = cache_find(cpu->tlb, TLB_SLOTS, pcid, level, va);
+	for (unsigned level = 1; level <= 4; level++) {
+		struct cached *c = cache_find(cache, slots, pcid, level, va);
 
 		if (c)
 			c->valid = false;
 	}
+}
+
+static void invlpg(struct hw_cpu *cpu, unsigned pcid, u64 va)
+{
+	drop_va(cpu->tlb, TLB_SLOTS, pcid, va);
 	drop(cpu, cpu->psc, PSC_SLOTS, (int)pcid);
 }
 
@@ -149,10 +155,13 @@ void hw_invpcid(struct hw_cpu *cpu, unsigned type, unsigned pcid, u64 va)
 {
 	if (!(cpu->machine->features & HW_INVPCID))
 		hw_panic("flat: INVPCID where there is none");
-	if (type == X86_INVPCID_ADDR)
-		invlpg(cpu, pcid, va);
-	else
-		drop_pcid(cpu, type == X86_INVPCID_SINGLE ? (int)pcid : -1);
+	cpu->machine->events.invpcids++;
+	if (type == X86_INVPCID_ADDR) { /* of the paging-structure caches, what leads to va only */
+		drop_va(cpu->tlb, TLB_SLOTS, pcid, va);
+		drop_va(cpu->psc, PSC_SLOTS, pcid, va);
+		return;
+	}
+	drop_pcid(cpu, type == X86_INVPCID_SINGLE ? (int)pcid : -1);
 }
 void hw_shootdown(struct hw_machine *m, u64 mask, const struct tlb_flush *req)
 {
@@ -428,9 +437,12 @@ int flat_access(struct hw_cpu *cpu, u64 va, char kind, u8 *byte)
 
 	cpu->machine->current = cpu;
 	for (unsigned tries = 0; tries < 8; tries++) {
-		unsigned code = translate(cpu, va, kind, &pa);
+		unsigned code;
 		int end;
 
+		vm_exit_to_user(cpu);
+		code = translate(cpu, va, kind, &pa);
+		vm_enter_kernel(cpu);
 		if (!code) {
 			if (kind == 'w')
 				cpu->machine->ram[pa] = *byte;

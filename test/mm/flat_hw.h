@@ -27,7 +27,8 @@ struct flat_events {
 	u64 type[VM_EV_NR];
 	u64 pages_flushed, full_flushes, ipis, flushing_switches;
 	u64 frames_cleared, frames_copied;
-	u64 cr3_writes, invlpgs;
+	u64 cr3_writes, invlpgs, invpcids;
+	u64 last_cr3; /* written, bit 63 included */
 	struct vm_event last_fault;
 };
 
@@ -40,8 +41,8 @@ void flat_reset_events(struct hw_machine *m);
 
 /* The CPU runs mm from now on (vm_switch) and is the machine's current one. */
 void flat_run(struct hw_cpu *cpu, struct mm_struct *mm);
-/* One access to a byte by user code: kind 'r', 'w', 'x'. Faults go to vm_fault. 'w' stores *byte, others load it.
- * Returns 0, or the VM_FAULT_* that ended it. */
+/* One access to a byte by user code, with the exit to it and the entry after it (KPTI): kind 'r', 'w', 'x'. Faults go
+ * to vm_fault. 'w' stores *byte, others load it. Returns 0, or the VM_FAULT_* that ended it. */
 int flat_access(struct hw_cpu *cpu, u64 va, char kind, u8 *byte);
 /* One access a page over [start, start + bytes). Returns 0, or what ended the first that failed. */
 int flat_touch(struct hw_cpu *cpu, u64 start, u64 bytes, char kind);
