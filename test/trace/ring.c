@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/trace/ring.c - the ring: order and wholeness of units through a small ring, a full ring that waits, writers that
+ * are killed or exec, a consumer that goes away, and garbage where the head should be.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "trace/ring.h"
+
+#define WORDS 256
+#define TOTAL 300000u
+
+static struct ring_hub *make_hub(unsigned nr, int *fd)
+{
+	struct ring_hub *hub = ring_hub_create(nr, WORDS, fd);
+
+	assert_non_null(hub);
+	return hub;
+}
+
+/* Words 0, 1, 2... in units of random size. */
+static void produce(struct ring *r, unsigned seed)
+{
+	u64 next = 0, unit[64];
+
+	while (next < TOTAL) {
+		unsigned n = 1 + (unsigned)rand_r(&seed) % ARRAY_SIZE(unit);
+
+		for (unsigned i = 0; i < n; i++)
+			unit[i] = next++;
+		if (n == 1)
+			ring_put1(r, unit[0]);
+		else
+			ring_put(r, unit, n);
+	}
+	ring_close(r);
+}
+
+static pid_t start_producer(int fd, unsigned seed)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct ring_hub *hub = ring_hub_attach(fd);
+
+		if (hub)
+			produce(ring_open(hub, getpid(), gettid()), seed);
+		_exit(hub ? 0 : 1);
+	}
+	return pid;
+}
+
+/* Reads all rings to their ends; next[i]: the word that ring i must give next. Returns the sum of all ends. */
+static u64 consume_all(struct ring_hub *hub, unsigned rings, u64 *next)
+{
+	unsigned ended = 0;
+	u64 sum = 0;
+
+	while (ended < rings) {
+		size_t got = 0;
+
+		for (unsigned i = 0; i < ring_count(hub); i++) {
+			struct ring *r = ring_get(hub, i);
+			const u64 *w;
+			size_t n = r ? ring_peek(r, &w) : 0;
+
+			for (size_t k = 0; k < n; k++)
+				assert_int_equal(w[k], next[i]++);
+			if (n)
+				ring_consume(r, n);
+			got += n;
+			if (r && ring_at_end(r)) {
+				ring_free(r);
+				sum += next[i];
+				next[i] = 0;
+				ended++;
+			}
+		}
+		if (!got)
+			ring_wait(hub, 10);
+	}
+	return sum;
+}
+
+/* More producers than rings: some wait for a ring, all wait for room, every word arrives once and in order. */
+static void order(void **state)
+{
+	u64 next[2] = {0};
+	int fd;
+	struct ring_hub *hub = make_hub(2, &fd);
+	pid_t pid[4];
+
+	for (unsigned i = 0; i < 4; i++)
+		pid[i] = start_producer(fd, i + 1);
+	assert_true(consume_all(hub, 4, next) >= 4ull * TOTAL);
+	for (unsigned i = 0; i < 4; i++) {
+		int status;
+
+		waitpid(pid[i], &status, 0);
+		assert_int_equal(status, 0);
+	}
+	close(fd);
+	ring_hub_destroy(hub);
+}
+
+/* Reads ring 0 until its end (at most 3 seconds) into out; returns how many words. */
+static unsigned drain(struct ring_hub *hub, u64 *out, unsigned max)
+{
+	unsigned n = 0;
+
+	for (unsigned tries = 0; tries < 300; tries++) {
+		struct ring *r = ring_get(hub, 0);
+		const u64 *w;
+		size_t k = r ? ring_peek(r, &w) : 0;
+
+		for (size_t i = 0; i < k && n < max; i++)
+			out[n++] = w[i];
+		if (r)
+			ring_consume(r, k);
+		if (r && ring_at_end(r)) {
+			ring_free(r);
+			return n;
+		}
+		if (!k)
+			ring_wait(hub, 10);
+	}
+	fail_msg("the ring does not end");
+	return n;
+}
+
+enum end { KILLED, EXECS, EXEC_FAILS };
+
+static void writer(int fd, enum end end)
+{
+	static const u64 will[] = {70, 71};
+	struct ring_hub *hub = ring_hub_attach(fd);
+	struct ring *r = ring_open(hub, getpid(), gettid());
+
+	ring_put1(r, 1);
+	ring_will(r, will, 2);
+	ring_will_words(r)[1] = 72;
+	ring_put1(r, 2);
+	if (end == KILLED)
+		kill(getpid(), SIGKILL);
+	ring_watch_exec(r, true);
+	if (end == EXECS)
+		execl("/bin/sleep", "sleep", "5", (char *)NULL);
+	ring_watch_exec(r, false);
+	usleep(100000);
+	ring_put1(r, 3);
+	ring_close(r);
+	_exit(0);
+}
+
+static void ends_with(enum end end, const u64 *want, unsigned nr)
+{
+	int fd;
+	struct ring_hub *hub = make_hub(1, &fd);
+	pid_t pid = fork();
+	u64 got[16];
+
+	if (pid == 0)
+		writer(fd, end);
+	assert_int_equal(drain(hub, got, ARRAY_SIZE(got)), nr);
+	assert_memory_equal(got, want, nr * sizeof(u64));
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(fd);
+	ring_hub_destroy(hub);
+}
+
+static void will_of_killed(void **state)
+{
+	ends_with(KILLED, (u64[]){1, 2, 70, 72}, 4);
+}
+
+static void will_of_exec(void **state)
+{
+	ends_with(EXECS, (u64[]){1, 2, 70, 72}, 4);
+}
+
+static void exec_that_fails(void **state)
+{
+	ends_with(EXEC_FAILS, (u64[]){1, 2, 3}, 3);
+}
+
+/* The consumer goes while the producer waits for room: it runs on, into nothing. */
+static void consumer_goes(void **state)
+{
+	int fd, status;
+	struct ring_hub *hub = make_hub(1, &fd);
+	pid_t pid = start_producer(fd, 1);
+
+	while (!ring_get(hub, 0))
+		ring_wait(hub, 1);
+	close(fd);
+	ring_hub_destroy(hub);
+	waitpid(pid, &status, 0);
+	assert_int_equal(status, 0);
+}
+
+/* Whatever a wild program writes into the hub: the consumer reads within it, and comes to an end. */
+static void garbage(void **state)
+{
+	unsigned seed = 7;
+
+	for (unsigned round = 0; round < 200; round++) {
+		int fd;
+		struct ring_hub *hub = make_hub(4, &fd), *producer = ring_hub_attach(fd);
+		off_t bytes = lseek(fd, 0, SEEK_END);
+		u8 *raw = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		u64 sum = 0;
+
+		ring_put1(ring_open(producer, getpid(), gettid()), 5);
+		for (unsigned i = 0; i < 100000 && i < bytes; i++)
+			if (rand_r(&seed) % (round % 10 + 1) == 0)
+				raw[i] = (u8)rand_r(&seed);
+		for (unsigned i = 0; i < 20; i++) {
+			for (unsigned k = 0; k < ring_count(hub) && k < 4; k++) {
+				struct ring *r = ring_get(hub, k);
+				const u64 *w;
+				size_t n = r ? ring_peek(r, &w) : 0;
+
+				assert_true(n <= WORDS);
+				for (size_t j = 0; j < n; j++)
+					sum += w[j];
+				if (r)
+					ring_consume(r, n);
+				if (r && ring_at_end(r))
+					ring_free(r);
+			}
+		}
+		munmap(raw, (size_t)bytes);
+		ring_hub_destroy(hub);
+		close(fd);
+		(void)sum;
+	}
+}
+
+static void attach_refuses(void **state)
+{
+	int fd = memfd_create("not a hub", 0);
+
+	assert_null(ring_hub_attach(fd));
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	assert_null(ring_hub_attach(fd));
+	assert_null(ring_hub_attach(-1));
+	assert_null(ring_hub_create(1, 1000, &fd));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(order),           cmocka_unit_test(will_of_killed), cmocka_unit_test(will_of_exec),
+	    cmocka_unit_test(exec_that_fails), cmocka_unit_test(consumer_goes),  cmocka_unit_test(garbage),
+	    cmocka_unit_test(attach_refuses),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
