@@ -11,7 +11,8 @@
 #include "mm/rmap.h"
 
 #define MIN_RAM_BYTES     (4ull << 20)
-#define DEFAULT_MMAP_BASE 0x7ffff7fff000ull
+#define DEFAULT_MMAP_BASE    0x7ffff7fff000ull
+#define DEFAULT_STACK_RLIMIT (8ull << 20) /* Linux: _STK_LIM */
 
 /* ---- the machine ---- */
 
@@ -152,6 +153,7 @@ struct mm_struct *mm_create(struct vm *vm)
 	mm->vm = vm;
 	mm->mm_users = 1;
 	mm->mmap_base = DEFAULT_MMAP_BASE;
+	mm->stack_rlimit = DEFAULT_STACK_RLIMIT;
 	mm->ctx_id = ++vm->last_ctx_id;
 	mm->tlb_gen = 1;
 	gap_init(&mm->areas);
