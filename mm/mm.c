@@ -10,7 +10,7 @@
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
 
-#define MIN_RAM_BYTES     (4ull << 20)
+#define MIN_RAM_BYTES        (4ull << 20)
 #define DEFAULT_MMAP_BASE    0x7ffff7fff000ull
 #define DEFAULT_STACK_RLIMIT (8ull << 20) /* Linux: _STK_LIM */
 
