@@ -22,6 +22,8 @@
 #include "play/host.h"
 #include "x86/paging.h"
 
+#define STACK_BYTES (8ull << 20) /* what a stack may grow to: the simulated kernel's default */
+
 /* A signal handler needs to reach the process' state. */
 static struct {
 	sigjmp_buf back;
@@ -185,6 +187,8 @@ static void begin(const struct host *h)
 			close(h->socket[i][0]);
 	state.own = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (state.own == MAP_FAILED || mprotect(state.own + PAGE_SIZE, PAGE_SIZE, PROT_NONE) != 0)
+		_exit(1);
+	if (setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, STACK_BYTES}) != 0)
 		_exit(1);
 	raw(SYS_brk, h->brk, 0, 0, 0, 0, 0);
 	catch_signals();
