@@ -74,8 +74,10 @@ struct fmt fmt_ratio(double x)
 		snprintf(f.s, sizeof(f.s), "0");
 	else if (x < 0.001)
 		snprintf(f.s, sizeof(f.s), "<.001");
+	else if (x < 0.0995) /* without the 0 before the point: the report's columns are narrow */
+		snprintf(f.s, sizeof(f.s), ".%03.0f", x * 1000);
 	else if (x < 9999.5)
-		snprintf(f.s, sizeof(f.s), "%.*f", x < 0.0995 ? 3 : x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x);
+		snprintf(f.s, sizeof(f.s), "%.*f", x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x);
 	else
 		f = fmt_short((u64)(x + 0.5));
 	return f;
