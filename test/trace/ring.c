@@ -251,6 +251,30 @@ static void garbage(void **state)
 	}
 }
 
+/* A head that no producer can have reached: the stream is over, and nothing more is read. */
+static void impossible_head(void **state)
+{
+	int fd;
+	struct ring_hub *hub = make_hub(1, &fd), *producer = ring_hub_attach(fd);
+	struct ring *r = ring_open(producer, getpid(), gettid());
+	u64 *raw = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), *head = raw;
+	const u64 *w;
+
+	for (unsigned i = 0; i < 77; i++)
+		ring_put1(r, 1000);
+	while (*head != 77)
+		head++;
+	r = ring_get(hub, 0);
+	assert_int_equal(ring_peek(r, &w), 77);
+	assert_false(ring_at_end(r));
+	*head = 1ull << 40;
+	assert_int_equal(ring_peek(r, &w), 0);
+	assert_true(ring_at_end(r));
+	munmap(raw, 65536);
+	ring_hub_destroy(hub);
+	close(fd);
+}
+
 static void attach_refuses(void **state)
 {
 	int fd = memfd_create("not a hub", 0);
@@ -265,9 +289,9 @@ static void attach_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(order),           cmocka_unit_test(will_of_killed), cmocka_unit_test(will_of_exec),
-	    cmocka_unit_test(exec_that_fails), cmocka_unit_test(consumer_goes),  cmocka_unit_test(garbage),
-	    cmocka_unit_test(attach_refuses),
+	    cmocka_unit_test(order),           cmocka_unit_test(will_of_killed),  cmocka_unit_test(will_of_exec),
+	    cmocka_unit_test(exec_that_fails), cmocka_unit_test(consumer_goes),   cmocka_unit_test(garbage),
+	    cmocka_unit_test(attach_refuses),  cmocka_unit_test(impossible_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

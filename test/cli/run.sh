@@ -1,0 +1,165 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# test/cli/run.sh BUILD_DIR: `quire run` from outside, with real programs: what they print, how they end, what the report
+# and the JSON say, and what is said of programs that cannot run. TAP output.
+build=$1
+quire=$build/cli/quire
+programs=$build/test/programs
+n=0 bad=0
+LC_ALL=C
+export LC_ALL
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+command -v "${QUIRE_QEMU:-qemu-x86_64}" >/dev/null || { echo '1..0 # SKIP no qemu-x86_64'; exit 0; }
+
+verdict() { # STATUS NAME
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then echo "ok $n - $2"; else
+		bad=1
+		echo "not ok $n - $2"
+		sed 's/^/# /' "$tmp/err" "$tmp/out" | head -n 20
+	fi
+}
+
+# run PROGRAM ARG...: output in out, err, report and json; exit status in $status. One machine, all checks of level 1.
+run() {
+	"$quire" run --machine 4k --check 1 --json "$tmp/json" -o "$tmp/report" -- "$@" >"$tmp/out" 2>"$tmp/err"
+	status=$?
+}
+
+# is NAME WANTED_STATUS WANTED_OUTPUT: of the last run; standard error must be empty.
+is() {
+	[ "$status" = "$2" ] && [ "$(cat "$tmp/out")" = "$3" ] && [ ! -s "$tmp/err" ] && [ -s "$tmp/report" ]
+	verdict $? "$1"
+}
+
+# number KEY: the first of that name in the JSON
+number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$tmp/json" | head -n 1; }
+
+# sound NAME: the streams kept the rules, and our kernel agreed with Linux about every call
+sound() {
+	[ "$(number malformed)" = 0 ] && [ "$(number mismatches)" = 0 ] && [ "$(number segv_accerr)" = 0 ]
+	verdict $? "$1: no malformed stream, no disagreement"
+}
+
+# ---- output, input, exit status ----
+run echo 'a  b' c
+is 'words pass' 0 'a  b c'
+run sh -c 'exit 7'
+is 'exit status' 7 ''
+echo in >"$tmp/in"
+run cat <"$tmp/in"
+is 'standard input' 0 in
+run sh -c 'echo oops >&2; echo fine'
+[ "$status $(cat "$tmp/out") $(cat "$tmp/err")" = '0 fine oops' ]
+verdict $? 'standard error is the program'"'"'s'
+run sh -c 'echo "${QUIRE_HUB-none} ${QUIRE_PROGRAM-none} ${LD_PRELOAD-none}"'
+is 'the environment is the program'"'"'s' 0 "none none ${LD_PRELOAD-none}"
+ls /proc/self/fd >"$tmp/fds" 2>"$tmp/err"
+run ls /proc/self/fd
+is 'the descriptors, too' 0 "$(cat "$tmp/fds")"
+
+# ---- ends ----
+run "$programs/crash" exit 3
+is 'exit' 3 ''
+sound 'exit'
+[ "$(number zero_write)" -ge 100 ]
+verdict $? 'its 100 pages were counted'
+for how in 'segv 139' 'abort 134' 'kill 137'; do
+	set -- $how
+	run "$programs/crash" "$1"
+	is "$1" "$2" ''
+	sound "$1"
+	[ "$(number zero_write)" -ge 100 ]
+	verdict $? "$1: what ran before is in the report"
+done
+run "$programs/crash" stack
+is 'stack overflow' 139 ''
+[ "$(number threads)" = 1 ] && grep -q '"stack": 20[0-9][0-9]' "$tmp/json"
+verdict $? 'the stack grew to its 8 MiB, a page a fault'
+run "$programs/crash" group 9
+is 'exit_group by a thread while another spins' 9 ''
+sound 'exit_group'
+[ "$(number threads)" = 3 ] && [ "$(number threads_lost)" = 0 ]
+verdict $? 'three threads, none lost'
+
+# ---- families ----
+run "$programs/family"
+is 'children of every kind' 0 'fork: exit 3
+vfork: exit 4
+vfork, exec: exit 0
+clone: exit 3
+posix_spawn: exit 0
+exec that fails: exit 5
+killed: signal 9'
+sound 'children'
+[ "$(number processes)" = 8 ] && [ "$(number execs_left)" = 2 ] && [ "$(number threads_lost)" = 1 ]
+verdict $? 'eight processes, two left by exec, one was killed'
+run "$programs/threads"
+is 'threads that map, unmap and fork' 0 9000
+sound 'threads'
+[ "$(number threads)" = 46 ] && [ "$(number processes)" = 6 ] && [ "$(number segv_maperr)" = 0 ]
+verdict $? '41 threads and 5 children, and every access found its area'
+run sh -c '(sleep 0.3; echo late) & echo main; exit 2'
+is 'a child that outlives the program is waited for' 2 'main
+late'
+
+# ---- placement ----
+head -c 8388608 /dev/zero >"$tmp/file"
+if [ -x "$programs/layout" ] && setarch -R true 2>/dev/null; then
+	setarch -R "$programs/layout" "$tmp/file" >"$tmp/native"
+	run "$programs/layout" "$tmp/file"
+	is 'maps land where Linux puts them' 0 "$(cat "$tmp/native")"
+fi
+
+# ---- scripts ----
+printf '#! /bin/sh -e\necho "$0 $*"; false; echo not reached\n' >"$tmp/script"
+chmod +x "$tmp/script"
+run "$tmp/script" a 'b c'
+is 'a script with an argument for its interpreter' 1 "$tmp/script a b c"
+printf '#!%s\n' "$tmp/script" >"$tmp/nested"
+chmod +x "$tmp/nested"
+run "$tmp/nested" x
+is 'a script whose interpreter is a script' 1 "$tmp/script $tmp/nested x"
+
+# ---- what cannot run: status and one line ----
+refused() { # NAME STATUS PATTERN
+	[ "$status" = "$2" ] && [ "$(wc -l <"$tmp/err")" = 1 ] && grep -q "$3" "$tmp/err"
+	verdict $? "$1"
+}
+run /no/such/file
+refused 'no such file' 127 'not found'
+run no-such-command
+refused 'not in PATH' 127 'not found'
+run "$tmp"
+refused 'a folder' 126 'directory'
+run "$tmp/in"
+refused 'not executable' 126 'not executable'
+: >"$tmp/empty"
+head -c 300 "$programs/crash" >"$tmp/short"
+printf '\177ELF\001\001\001' >"$tmp/elf32"
+head -c 64 "$programs/crash" | sed 's/\x3e\x00/\xb7\x00/' >"$tmp/arm"
+printf '#!/no/such/interpreter\n' >"$tmp/orphan"
+chmod +x "$tmp/empty" "$tmp/short" "$tmp/elf32" "$tmp/arm" "$tmp/orphan"
+run "$tmp/empty"
+refused 'an empty file' 126 'empty'
+run "$tmp/short"
+refused 'a truncated ELF file' 126 'truncated'
+run "$tmp/elf32"
+refused 'a 32-bit program' 126 '32-bit'
+run "$tmp/arm"
+refused 'a program for another processor' 126 'another processor'
+run "$tmp/orphan"
+refused 'an interpreter that is missing' 127 '/no/such/interpreter'
+QUIRE_QEMU=/no/such/qemu
+export QUIRE_QEMU
+run true
+refused 'no QEMU' 125 'not found'
+QUIRE_QEMU=/bin/cat
+run true
+refused 'a QEMU without plugins' 125 'without plugins'
+unset QUIRE_QEMU
+
+echo "1..$n"
+exit $bad
