@@ -222,10 +222,11 @@ static void garbage(void **state)
 		int fd;
 		struct ring_hub *hub = make_hub(4, &fd), *producer = ring_hub_attach(fd);
 		off_t bytes = lseek(fd, 0, SEEK_END);
+		struct ring *written = ring_open(producer, getpid(), gettid());
 		u8 *raw = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		u64 sum = 0;
 
-		ring_put1(ring_open(producer, getpid(), gettid()), 5);
+		ring_put1(written, 5);
 		for (unsigned i = 0; i < 100000 && i < bytes; i++)
 			if (rand_r(&seed) % (round % 10 + 1) == 0)
 				raw[i] = (u8)rand_r(&seed);
@@ -245,6 +246,8 @@ static void garbage(void **state)
 			}
 		}
 		munmap(raw, (size_t)bytes);
+		ring_close(written);
+		ring_hub_destroy(producer);
 		ring_hub_destroy(hub);
 		close(fd);
 		(void)sum;
@@ -256,7 +259,7 @@ static void impossible_head(void **state)
 {
 	int fd;
 	struct ring_hub *hub = make_hub(1, &fd), *producer = ring_hub_attach(fd);
-	struct ring *r = ring_open(producer, getpid(), gettid());
+	struct ring *r = ring_open(producer, getpid(), gettid()), *reader;
 	u64 *raw = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), *head = raw;
 	const u64 *w;
 
@@ -264,13 +267,15 @@ static void impossible_head(void **state)
 		ring_put1(r, 1000);
 	while (*head != 77)
 		head++;
-	r = ring_get(hub, 0);
-	assert_int_equal(ring_peek(r, &w), 77);
-	assert_false(ring_at_end(r));
+	reader = ring_get(hub, 0);
+	assert_int_equal(ring_peek(reader, &w), 77);
+	assert_false(ring_at_end(reader));
 	*head = 1ull << 40;
-	assert_int_equal(ring_peek(r, &w), 0);
-	assert_true(ring_at_end(r));
+	assert_int_equal(ring_peek(reader, &w), 0);
+	assert_true(ring_at_end(reader));
 	munmap(raw, 65536);
+	ring_close(r);
+	ring_hub_destroy(producer);
 	ring_hub_destroy(hub);
 	close(fd);
 }
@@ -283,6 +288,7 @@ static void attach_refuses(void **state)
 	assert_int_equal(ftruncate(fd, 1 << 20), 0);
 	assert_null(ring_hub_attach(fd));
 	assert_null(ring_hub_attach(-1));
+	close(fd);
 	assert_null(ring_hub_create(1, 1000, &fd));
 }
 
