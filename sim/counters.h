@@ -41,10 +41,15 @@ struct sim_region_result {
 	u64 peak_huge_bytes; /* mapped by 2M or 1G leaves, most at once */
 };
 
+/* Why a CPU entered the kernel from user mode. */
+enum kernel_entry { KERNEL_SYSCALL, KERNEL_FAULT, KERNEL_TICK, KERNEL_IPI, KERNEL_ENTRY_NR };
+
 struct sim_machine_result {
-	char name[64]; /* as given: "4k", "thp", "thp,cpu=zen4" */
-	char cpu[32];  /* preset */
-	char thp[16];  /* "never", "madvise", "always" */
+	char name[64];   /* as given: "4k", "thp", "thp,cpu=zen4" */
+	char cpu[32];    /* preset */
+	char thp[16];    /* "never", "madvise", "always" */
+	bool kpti, pcid; /* pcid: used, so the CPU has them */
+	u64 cpus;        /* 0: one a thread */
 	u64 ram_bytes;
 	struct mmu_counters mmu;    /* summed over CPUs */
 	u64 faults[VM_FAULT_NR];    /* faults taken by cause */
@@ -59,6 +64,13 @@ struct sim_machine_result {
 	u64 tlb_flushes, tlb_flush_pages, tlb_flush_all; /* batches; pages flushed singly; whole contexts */
 	u64 shootdowns, ipis;
 	u64 context_switches;
+	u64 thread_switches;                            /* a CPU went from one living thread to another */
+	u64 kernel_entries[KERNEL_ENTRY_NR];            /* from user mode; a fault in a system call is none */
+	u64 kernel_cycles_min, kernel_cycles_max;       /* of these, CR3 apart: sim/entry.c has the constants */
+	u64 cr3_cycles_min, cr3_cycles_max;             /* of all MOV to CR3 */
+	u64 shootdown_cycles_min, shootdown_cycles_max; /* spent waiting for other CPUs */
+	u64 kernel_walks[2]; /* data, fetch: of all walks, those of the kernel's own pages in entries */
+	u64 kernel_walk_cycles_min, kernel_walk_cycles_max;
 	u64 thp_alloc, thp_fallback, thp_split;
 	u64 frames_cleared, frames_copied; /* 4K frames */
 	u64 mismatches;                    /* the program's kernel and ours disagreed on a call: should be 0 */

@@ -31,6 +31,38 @@ static bool enter_valid(u64 w)
 	return (w & 0xe00) == 0 && (fetch ? rwx == EVR_FETCH : rwx >= EVR_READ && rwx < EVR_FETCH);
 }
 
+void stream_run_slice(struct sim *s, struct stream *t)
+{
+	unsigned n = t->nr_slice;
+
+	t->nr_slice = 0;
+	if (n != 0)
+		for_each_machine(s, m) machine_run(m, t, t->slice, n);
+}
+
+/* batch[0..len) joins the slice, which is carried out each time that it is whole. */
+static void put_by(struct sim *s, struct stream *t, size_t len)
+{
+	if (!t->slice)
+		t->slice = xcalloc(SIM_SLICE, sizeof(*t->slice));
+	for (size_t i = 0; i < len; i++) {
+		t->slice[t->nr_slice++] = s->batch[i];
+		if (t->nr_slice == SIM_SLICE)
+			stream_run_slice(s, t);
+	}
+}
+
+/* t changes its space's mappings: what others have put by there happened before. */
+static void run_slices_of_space(struct sim *s, const struct stream *t)
+{
+	for (unsigned i = 0; i < s->nr_streams; i++) {
+		struct stream *other = s->stream[i];
+
+		if (other && other->nr_slice != 0 && other->process->space == t->process->space)
+			stream_run_slice(s, other);
+	}
+}
+
 /* Takes the run of EV_ENTER words at the start of words[0..n), at most a batch. Returns its length, or 0: malformed. */
 static size_t take_enters(struct sim *s, struct stream *t, const u64 *words, size_t n)
 {
@@ -49,7 +81,10 @@ static size_t take_enters(struct sim *s, struct stream *t, const u64 *words, siz
 		s->batch[len] = w;
 	}
 	s->program.events += len;
-	for_each_machine(s, m) machine_run(m, t, s->batch, len);
+	if (s->sliced)
+		put_by(s, t, len);
+	else
+		for_each_machine(s, m) machine_run(m, t, s->batch, len);
 	return len;
 }
 
@@ -98,6 +133,8 @@ static int take_counts(struct sim *s, struct stream *t, const struct ev_counts *
 	if (e->instructions < c->instructions || e->data_accesses < c->data_accesses ||
 	    e->fetch_page_changes < c->fetch_page_changes)
 		return -1;
+	if (t->process->space)
+		for_each_machine(s, m) machine_time(m, t, e->instructions - c->instructions);
 	s->program.instructions += e->instructions - c->instructions;
 	s->program.data_accesses += e->data_accesses - c->data_accesses;
 	s->program.fetch_page_changes += e->fetch_page_changes - c->fetch_page_changes;
@@ -105,10 +142,11 @@ static int take_counts(struct sim *s, struct stream *t, const struct ev_counts *
 	return 0;
 }
 
-/* The window is empty from here on (event.h): every long event but EV_COUNTS. */
+/* What came before is done, and the window is empty from here on (event.h): every long event but EV_COUNTS. */
 static void empty_window(struct sim *s, struct stream *t)
 {
-	for_each_machine(s, m) machine_enter_kernel(m, t);
+	stream_run_slice(s, t);
+	for_each_machine(s, m) machine_window_empty(m, t);
 }
 
 /* Events of a thread that runs in a space; sizes are right. p: payload, n words. */
@@ -161,11 +199,15 @@ static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, c
 		return -1;
 	if (t->process->space)
 		empty_window(s, t);
+	if (s->sliced && type != EV_CLOCK && type != EV_SYSCALL && type != EV_TOUCH)
+		run_slices_of_space(s, t);
 	switch (type) {
 	case EV_CLOCK:
 		return 0;
 	case EV_SYSCALL:
 		s->program.syscalls++;
+		if (t->process->space)
+			for_each_machine(s, m) machine_syscall(m, t);
 		return 0;
 	case EV_EXEC:
 		return process_exec(s, t);
@@ -214,8 +256,10 @@ static bool may_take(const struct stream *t)
 static void stream_close(struct sim *s, struct stream *t)
 {
 	s->program.malformed++;
-	if (t->state == STREAM_LIVE)
+	if (t->state == STREAM_LIVE) {
+		stream_run_slice(s, t);
 		process_exit(s, t, EVX_LOST, "");
+	}
 	t->state = STREAM_BAD;
 }
 
@@ -289,9 +333,9 @@ struct stream *stream_get(struct sim *s, unsigned index)
 
 void stream_end(struct sim *s, struct stream *t)
 {
-	unsigned index = t->index;
-
-	if (t->state == STREAM_LIVE)
+	if (t->state == STREAM_LIVE) {
+		stream_run_slice(s, t);
 		process_exit(s, t, EVX_LOST, "");
-	*t = (struct stream){.index = index};
+	}
+	*t = (struct stream){.index = t->index, .slice = t->slice};
 }

@@ -11,13 +11,15 @@
  *           |-- hw, vm          RAM, CPUs, the OS half
  *           |-- mm[space]       that space's mm_struct here
  *           |-- file[file]      that file's page cache here
- *           `-- cpu[64]         what each CPU runs
+ *           |-- cpu[64]         what each CPU runs          cpu.c, entry.c
+ *           `-- thread[]        each stream's window        cpu.c
  *
  * Everything left of machine[] is about the program and the same for all machines. An event is decoded once, changes
  * the program's state once (process.c), and is then carried out by each machine in turn.
  *
- * Each guest thread has a CPU of its own, the same number in every machine, while fewer than 64 are alive; beyond that
- * threads share CPUs, and a CPU that changes threads switches address spaces as an operating system would.
+ * Each guest thread has a CPU of its own, the same number in every machine, while fewer than 64 are alive; beyond that,
+ * and with cpus=N, threads share CPUs, and a CPU that changes threads switches address spaces as an operating system
+ * would (cpu.c).
  */
 #ifndef SIM_INTERNAL_H
 #define SIM_INTERNAL_H
@@ -32,6 +34,7 @@
 #define SIM_MAX_WORDS   256               /* of one event, its first word included */
 #define SIM_BATCH       4096              /* short events that a machine takes in one go */
 #define SIM_MAX_STREAMS 65536u
+#define SIM_SLICE       32768u /* window events of a time slice, where threads share CPUs (cpus=) */
 
 /* ---- the program's side ---- */
 
@@ -73,6 +76,9 @@ struct stream {
 	/* Long event under assembly: words may come in any pieces. */
 	u64 part[SIM_MAX_WORDS];
 	unsigned nr_part;
+	/* Accesses put by until they are a slice (decode.c); NULL: none ever were. */
+	u64 *slice;
+	unsigned nr_slice;
 	/* pump.c: order between rings. */
 	bool ordered;       /* its events wait for their tick */
 	u64 granted_tick;   /* it may take events up to this tick */
@@ -95,6 +101,7 @@ struct sim {
 	struct region_table regions;
 	struct sim_program program;
 	u64 cpus_used; /* bit n: CPU n has a thread */
+	bool sliced;   /* a machine has cpus=: accesses come in slices */
 	u64 next_serial;
 	u64 pass; /* pump.c: passes over the rings so far */
 	u32 next_birth;
@@ -108,9 +115,30 @@ struct machine_cpu {
 	struct hw_cpu *hw;
 	struct mmu_cpu *mmu;
 	struct mm_struct *mm; /* loaded; NULL: none */
-	u64 serial;           /* thread that ran last */
+	u64 serial;           /* thread that ran last; 0: none yet */
+	bool runs;            /* it is alive */
+	bool in_kernel;       /* else it runs user code, under KPTI on the user's tables */
+	bool switched;        /* since the last access: the thread's window has to enter again */
+	u64 flushes_seen;     /* counters->cr3_flushes when its window was last whole */
+	u64 instructions;     /* of threads here, since the last tick */
 	const struct mmu_counters *counters;
 	u64 walks[2], walk_cycles_min, walk_cycles_max; /* of counters, those already given to a region */
+};
+
+/* What the producer has in a slot. word: EV_ENTER, 0 = nothing. at: entries of its kind up to and with its own. */
+struct window_slot {
+	u64 word, at;
+};
+struct machine_thread {
+	u64 serial; /* of the stream's thread that this is about */
+	struct window_slot slot[MMU_WINDOW_DATA + MMU_WINDOW_FETCH];
+	u64 entered[2]; /* data, fetch */
+};
+
+struct machine_kernel {
+	u64 entries[KERNEL_ENTRY_NR];
+	u64 walks[2], walk_cycles_min, walk_cycles_max;
+	u64 thread_switches;
 };
 
 struct machine_space {
@@ -124,6 +152,9 @@ struct machine {
 	struct hw_machine *hw;
 	struct vm *vm;
 	struct machine_cpu cpu[HW_SOFT_CPUS];
+	struct machine_thread *thread; /* by stream index */
+	unsigned cap_threads;
+	struct machine_kernel kernel;
 	struct machine_space *space; /* by space id */
 	unsigned cap_spaces;
 	struct address_space **file; /* by file index, NULL = not made yet */
@@ -150,7 +181,11 @@ void machine_destroy(struct machine *m);
 
 /* What the program did, one call a kind of event. t: the thread that did it. */
 void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n); /* EV_ENTER words, valid */
-void machine_enter_kernel(struct machine *m, struct stream *t);
+void machine_syscall(struct machine *m, struct stream *t);
+/* The producer has emptied the thread's window. */
+void machine_window_empty(struct machine *m, struct stream *t);
+/* The thread has executed this many instructions. */
+void machine_time(struct machine *m, struct stream *t, u64 instructions);
 void machine_touch(struct machine *m, struct stream *t, u64 start, u64 len, bool write);
 void machine_populate(struct machine *m, struct stream *t, u64 start, u64 len);
 /* file: index in sim.file[], or -1: anonymous. e->flags holds MAP_FIXED. */
@@ -168,15 +203,42 @@ void machine_space_fork(struct machine *m, struct stream *t, struct space *child
 /* Its last process left it. */
 void machine_space_destroy(struct machine *m, struct space *sp);
 void machine_thread_exit(struct machine *m, struct stream *t);
-/* Between machine.c and machine_map.c. machine_enter: t's CPU runs t's space from here on; mm/ may be called. */
-struct machine_cpu *machine_enter(struct machine *m, struct stream *t);
-void machine_leave_space(struct machine *m, struct space *sp);
+/* One EV_ENTER word, on a CPU in user mode that runs the thread. */
+void machine_enter_word(struct machine *m, struct machine_cpu *c, u64 word);
+void machine_fit_regions(struct machine *m);
 void machine_huge_gone(struct machine *m, u32 space, u64 va);
 void machine_huge_copied(struct machine *m, u32 from, u64 va, struct space *to, u64 new_va);
 void machine_out_of_memory(struct machine *m);
 void machine_stop_if_full(struct machine *m);
 /* Takes the sizes of sp into the totals and the peaks. */
 void machine_sample(struct machine *m, struct space *sp);
+
+/* ---- cpu.c ---- */
+
+/* t's CPU runs t, in the kernel: mm/ may be called; or in user mode, where mm/ may not. */
+struct machine_cpu *machine_enter(struct machine *m, struct stream *t);
+struct machine_cpu *machine_enter_user(struct machine *m, struct stream *t);
+void machine_leave_space(struct machine *m, struct space *sp);
+/* The thread's window as this machine keeps it; NULL: it needs none. */
+struct machine_thread *machine_window(struct machine *m, const struct stream *t);
+void window_note(struct machine_thread *th, u64 word);
+/* The pages that a switch or a flush took enter again. */
+void window_reenter(struct machine *m, struct machine_cpu *c, struct machine_thread *th);
+static inline bool window_is_lost(const struct machine_cpu *c)
+{
+	return c->switched || c->flushes_seen != c->counters->cr3_flushes;
+}
+
+/* ---- entry.c ---- */
+
+void kernel_enter(struct machine *m, struct machine_cpu *c, enum kernel_entry why); /* nothing where it is already */
+void kernel_exit(struct machine *m, struct machine_cpu *c);
+/* hw_soft_config.interrupt; ctx: the machine. */
+void kernel_interrupt(void *ctx, unsigned cpu);
+void kernel_time(struct machine_cpu *c, u64 instructions);
+/* The ticks that are due. The CPU is in user mode. */
+void kernel_ticks(struct machine *m, struct machine_cpu *c);
+void kernel_result(const struct machine *m, struct sim_machine_result *r);
 
 /* ---- process.c: the program's side of each long event. Return 0, or -1 when the event makes no sense ---- */
 
@@ -207,6 +269,8 @@ void result_free(struct sim *s);
 size_t stream_take(struct sim *s, struct stream *t, const u64 *words, size_t n);
 /* The stream with this index, made if new. NULL: index too large. */
 struct stream *stream_get(struct sim *s, unsigned index);
+/* The accesses that were put by are carried out. */
+void stream_run_slice(struct sim *s, struct stream *t);
 /* The end of what a stream has to say; a thread still alive in it is lost. The stream is as new. */
 void stream_end(struct sim *s, struct stream *t);
 

@@ -9,7 +9,7 @@
  *                                         \--no memory--> this machine stops
  *
  * Invariants
- *  1. mm/ is entered with hw_this_cpu() = the thread's CPU and `running` = its space (machine_enter).
+ *  1. mm/ is entered with hw_this_cpu() = the thread's CPU and `running` = its space (cpu.c), in kernel mode.
  *  2. A CPU holds an mm only while its space lives: machine_space_destroy switches it away first.
  *  3. rss_pages and table_bytes are sums over the spaces as last sampled. Memory grows in faults and shrinks in mapping
  *     events, each sampled before and after, so the peaks are exact and do not depend on how events come in batches.
@@ -21,6 +21,7 @@
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
+#define HZ_DEFAULT  250
 #define MAX_RETRIES 8 /* a fault that cures nothing so often will never: counted as a mismatch */
 
 /* ---- regions ---- */
@@ -89,7 +90,7 @@ static void observe(void *ctx, const struct vm_event *ev)
 }
 
 /* Room for the figures of every region there is. */
-static void fit_regions(struct machine *m)
+void machine_fit_regions(struct machine *m)
 {
 	unsigned nr = m->nr_regions, want = m->sim->regions.nr;
 
@@ -113,6 +114,7 @@ int machine_init(struct machine *m, struct sim *s, const struct sim_machine_conf
 	    .pcid = cfg->pcid,
 	    .oracle = cfg->oracle,
 	    .observe = observe,
+	    .interrupt = kernel_interrupt,
 	    .ctx = m,
 	};
 	struct vm_config vm = {
@@ -120,11 +122,13 @@ int machine_init(struct machine *m, struct sim *s, const struct sim_machine_conf
 	    .anon_order = cfg->anon_order,
 	    .pagecache_cold = cfg->pagecache_cold,
 	    .pcid = cfg->pcid,
+	    .kpti = cfg->kpti,
 	    .check = cfg->check,
 	};
 
 	m->sim = s;
 	m->cfg = *cfg;
+	m->cfg.hz = cfg->hz ? cfg->hz : HZ_DEFAULT;
 	m->hw = hw_soft_create(&hw);
 	if (!m->hw)
 		return -1;
@@ -147,6 +151,7 @@ void machine_destroy(struct machine *m)
 		return;
 	hw_soft_destroy(m->hw);
 	touch_free(&m->touch);
+	free(m->thread);
 	free(m->space);
 	free(m->file);
 	free(m->region);
@@ -187,65 +192,6 @@ void machine_sample(struct machine *m, struct space *sp)
 	m->faulted = false;
 }
 
-/* ---- CPUs ---- */
-
-static struct machine_cpu *cpu_of(struct machine *m, unsigned id)
-{
-	struct machine_cpu *c = &m->cpu[id];
-
-	if (unlikely(!c->hw)) {
-		c->hw = xcheck(hw_soft_cpu(m->hw, id));
-		c->mmu = hw_soft_mmu(c->hw);
-		c->counters = mmu_counters(c->mmu);
-	}
-	return c;
-}
-
-struct machine_cpu *machine_enter(struct machine *m, struct stream *t)
-{
-	struct machine_cpu *c = cpu_of(m, t->cpu);
-	struct mm_struct *mm = m->space[t->process->space->id].mm;
-
-	fit_regions(m);
-	m->running = t->process->space;
-	hw_soft_set_current(m->hw, c->hw);
-	if (c->serial != t->serial) {
-		mmu_window_flush(c->mmu);
-		c->serial = t->serial;
-	}
-	if (c->mm != mm) {
-		vm_switch(c->hw, mm);
-		c->mm = mm;
-	}
-	return c;
-}
-
-/* Lazily: CR3 stays, nothing of the space is used any more. */
-static void cpu_leave(struct machine *m, struct machine_cpu *c)
-{
-	hw_soft_set_current(m->hw, c->hw);
-	vm_switch(c->hw, NULL);
-	c->mm = NULL;
-}
-
-void machine_thread_exit(struct machine *m, struct stream *t)
-{
-	struct machine_cpu *c = cpu_of(m, t->cpu);
-
-	mmu_window_flush(c->mmu);
-	if (c->mm)
-		cpu_leave(m, c);
-}
-
-void machine_leave_space(struct machine *m, struct space *sp)
-{
-	struct mm_struct *mm = m->space[sp->id].mm;
-
-	for (unsigned i = 0; i < HW_SOFT_CPUS; i++)
-		if (m->cpu[i].mm == mm)
-			cpu_leave(m, &m->cpu[i]);
-}
-
 /* ---- accesses ---- */
 
 static void account_walk(struct machine *m, struct machine_cpu *c, u64 va, unsigned fetch)
@@ -265,13 +211,21 @@ static void account_walk(struct machine *m, struct machine_cpu *c, u64 va, unsig
 	c->walk_cycles_max = k->walk_cycles_max;
 }
 
-/* The access ended in #PF or #GP, as r says: handles it and tries again.
- * Returns true when the access went through; false when it has no way (the program got a signal) or memory is full. */
+/* The access ended in #PF or #GP, as r says: handles it and tries again. From user mode each #PF is an entry of its
+ * own. Returns true when the access went through; false when it has no way (the program got a signal) or memory is
+ * full. */
 static bool machine_fault(struct machine *m, struct machine_cpu *c, u64 va, unsigned access, int slot,
 			  struct mmu_result *r)
 {
 	for (unsigned i = 0; i < MAX_RETRIES; i++) {
-		if (r->outcome == MMU_GP || vm_fault(c->hw, c->mm, va, r->error_code) != 0)
+		bool cured;
+
+		if (access & MMU_USER)
+			kernel_enter(m, c, KERNEL_FAULT);
+		cured = r->outcome != MMU_GP && vm_fault(c->hw, c->mm, va, r->error_code) == 0;
+		if (access & MMU_USER)
+			kernel_exit(m, c);
+		if (!cured)
 			return false;
 		if (mmu_access(c->mmu, va, access, slot, r) == MMU_OK)
 			return true;
@@ -293,27 +247,41 @@ static inline bool machine_access(struct machine *m, struct machine_cpu *c, u64 
 	return true;
 }
 
-void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n)
+void machine_enter_word(struct machine *m, struct machine_cpu *c, u64 w)
 {
 	static const u8 kind[8] = {[EVR_READ] = MMU_READ,
 				   [EVR_WRITE] = MMU_WRITE,
 				   [EVR_READ | EVR_WRITE] = MMU_WRITE,
 				   [EVR_FETCH] = MMU_FETCH};
-	struct machine_cpu *c = machine_enter(m, t);
 
+	machine_access(m, c, ev_enter_va(w), kind[ev_enter_rwx(w)] | MMU_USER, ev_enter_slot(w));
+}
+
+/* The same, on a machine whose CPUs lose windows (cpu.c). */
+static void run_with_window(struct machine *m, struct machine_cpu *c, struct machine_thread *th, const u64 *words,
+			    size_t n)
+{
 	for (size_t i = 0; i < n; i++) {
-		u64 w = words[i];
-
-		machine_access(m, c, ev_enter_va(w), kind[ev_enter_rwx(w)] | MMU_USER, ev_enter_slot(w));
+		if (window_is_lost(c))
+			window_reenter(m, c, th);
+		machine_enter_word(m, c, words[i]);
+		window_note(th, words[i]);
 	}
+}
+
+void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n)
+{
+	struct machine_cpu *c = machine_enter_user(m, t);
+	struct machine_thread *th = machine_window(m, t);
+
+	if (th)
+		run_with_window(m, c, th, words, n);
+	else
+		for (size_t i = 0; i < n; i++)
+			machine_enter_word(m, c, words[i]);
 	if (m->faulted)
 		machine_sample(m, m->running);
 	machine_stop_if_full(m);
-}
-
-void machine_enter_kernel(struct machine *m, struct stream *t)
-{
-	mmu_window_flush(machine_enter(m, t)->mmu);
 }
 
 /* What copy_from_user and copy_to_user do: a page that cannot be had ends it (EFAULT). */

@@ -16,6 +16,7 @@
 #include "sim/sim.h"
 
 #define RAM_DEFAULT_MAX (16ull << 30)
+#define HZ_MAX          10000
 #define RAM_MIN         (4ull << 20) /* vm_init */
 #define RAM_MAX         (1ull << 44)
 
@@ -141,6 +142,35 @@ static int set_level(u8 *to, const char *key, const char *value, u8 max_level, c
 	return -1;
 }
 
+/* value: a number from 1 to max. */
+static int set_number(u64 *to, const char *key, const char *value, u64 max, char err[256])
+{
+	if (sim_size_parse(value, to) == 0 && *to >= 1 && *to <= max)
+		return 0;
+	snprintf(err, 256, "%s: '%.60s' is not a number from 1 to %llu", key, value, (unsigned long long)max);
+	return -1;
+}
+
+static int set_cpus(struct sim_machine_config *c, const char *value, char err[256])
+{
+	u64 n;
+
+	if (set_number(&n, "cpus", value, SIM_MAX_CPUS, err) != 0)
+		return -1;
+	c->cpus = (u8)n;
+	return 0;
+}
+
+static int set_hz(struct sim_machine_config *c, const char *value, char err[256])
+{
+	u64 n;
+
+	if (set_number(&n, "hz", value, HZ_MAX, err) != 0)
+		return -1;
+	c->hz = (u16)n;
+	return 0;
+}
+
 static int set_key(struct sim_machine_config *c, const char *key, const char *value, char err[256])
 {
 	if (strcmp(key, "cpu") == 0)
@@ -151,13 +181,21 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_ram(c, value, err);
 	if (strcmp(key, "pcid") == 0)
 		return set_switch(&c->pcid, key, value, "on", "off", err);
+	if (strcmp(key, "kpti") == 0)
+		return set_switch(&c->kpti, key, value, "on", "off", err);
+	if (strcmp(key, "kernel") == 0)
+		return set_switch(&c->kernel_off, key, value, "off", "on", err);
+	if (strcmp(key, "cpus") == 0)
+		return set_cpus(c, value, err);
+	if (strcmp(key, "hz") == 0)
+		return set_hz(c, value, err);
 	if (strcmp(key, "page-cache") == 0)
 		return set_switch(&c->pagecache_cold, key, value, "cold", "warm", err);
 	if (strcmp(key, "check") == 0)
 		return set_level(&c->check, key, value, 3, err);
 	if (strcmp(key, "oracle") == 0)
 		return set_level(&c->oracle, key, value, 1, err);
-	return fail(err, "machine", key, "cpu, thp, ram, pcid, page-cache, check, oracle");
+	return fail(err, "machine", key, "cpu, thp, ram, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle");
 }
 
 static int set_name(struct sim_machine_config *c, const char *name, char err[256])

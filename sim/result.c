@@ -77,9 +77,13 @@ static void fill_machine(struct machine *m, struct sim_machine_result *r)
 	snprintf(r->name, sizeof(r->name), "%s", m->cfg.name);
 	snprintf(r->cpu, sizeof(r->cpu), "%s", m->cfg.preset->name);
 	snprintf(r->thp, sizeof(r->thp), "%s", thp_names[m->cfg.thp]);
+	r->kpti = m->cfg.kpti;
+	r->pcid = hw_features(hw_soft_cpu(m->hw, 0)) & HW_PCID;
+	r->cpus = m->cfg.cpus;
 	r->ram_bytes = m->cfg.ram_bytes;
 	hw_soft_sum_mmu(m->hw, &r->mmu);
 	copy_counters(r, hw_soft_counters(m->hw));
+	kernel_result(m, r);
 	r->minflt = minor_faults(r);
 	r->peak_rss_bytes = m->peak_rss_pages * PAGE_SIZE;
 	r->peak_untouched_bytes = m->peak_untouched_bytes;
@@ -104,6 +108,9 @@ void sim_finish(struct sim *s, struct sim_result *out)
 	unsigned *kept = xcalloc(s->regions.nr + 1, sizeof(*kept));
 
 	result_free(s);
+	for (unsigned i = 0; i < s->nr_streams; i++)
+		if (s->stream[i])
+			stream_run_slice(s, s->stream[i]);
 	for_each_machine(s, m) for (unsigned i = 0; i < s->nr_spaces; i++) if (s->space[i])
 	    machine_sample(m, s->space[i]);
 	for (unsigned i = 0; i < s->regions.nr; i++)

@@ -16,6 +16,7 @@ struct sim *sim_create(const struct sim_machine_config *cfg, unsigned nr)
 	region_table_init(&s->regions);
 	s->machine = xcalloc(nr, sizeof(*s->machine));
 	for (; s->nr_machines < nr; s->nr_machines++) {
+		s->sliced |= cfg[s->nr_machines].cpus != 0;
 		if (machine_init(&s->machine[s->nr_machines], s, &cfg[s->nr_machines]) != 0) {
 			int error = errno;
 
@@ -48,8 +49,11 @@ void sim_destroy(struct sim *s)
 	process_free_all(s);
 	for (unsigned i = 0; i < s->nr_machines; i++)
 		machine_destroy(&s->machine[i]);
-	for (unsigned i = 0; i < s->nr_streams; i++)
+	for (unsigned i = 0; i < s->nr_streams; i++) {
+		if (s->stream[i])
+			free(s->stream[i]->slice);
 		free(s->stream[i]);
+	}
 	result_free(s);
 	region_table_free(&s->regions);
 	free(s->machine);

@@ -14,6 +14,8 @@
 struct sim;
 struct ring_hub;
 
+#define SIM_MAX_CPUS 64
+
 struct sim_machine_config {
 	char name[64];
 	const struct cpu_preset *preset;
@@ -21,11 +23,16 @@ struct sim_machine_config {
 	u8 anon_order; /* 0, 9, 18 */
 	u64 ram_bytes;
 	bool pcid, pagecache_cold;
-	u8 check;  /* 0..3 */
-	u8 oracle; /* 0, 1 */
+	bool kpti;
+	bool kernel_off; /* entries touch none of the kernel's pages */
+	u16 hz;          /* timer ticks a second; 0 = 250 */
+	u8 cpus;         /* 1..64; 0 = one a thread */
+	u8 check;        /* 0..3 */
+	u8 oracle;       /* 0, 1 */
 };
-/* Parses "NAME[,key=value...]": names 4k, thp, thp-madvise, 2m, 1g; keys cpu, thp, ram, pcid, check.
- * Returns 0, or -1 with a line in err that says what is wrong and what would be right. defaults: from --cpu, --ram...
+/* Parses "NAME[,key=value...]": names 4k, thp, thp-madvise, 2m, 1g; keys cpu, thp, ram, pcid, kpti, cpus, hz, kernel,
+ * check. Returns 0, or -1 with a line in err that says what is wrong and what would be right. defaults: from --cpu,
+ * --ram...
  */
 int sim_machine_parse(const char *text, const struct sim_machine_config *defaults, struct sim_machine_config *out,
 		      char err[256]);

@@ -216,6 +216,8 @@ void hw_shootdown(struct hw_machine *m, u64 mask, const struct tlb_flush *req)
 		m->current = cpu;
 		bool from_user = vm_enter_kernel(cpu); /* an interrupt, from wherever the CPU is */
 
+		if (m->cfg.interrupt)
+			m->cfg.interrupt(m->cfg.ctx, cpu->id);
 		vm_shootdown(cpu, req);
 		if (from_user)
 			vm_exit_to_user(cpu);

@@ -32,6 +32,8 @@ struct hw_soft_config {
 	u8 oracle;     /* 1: the TLB oracle */
 	/* Each event, after it was counted; NULL: nobody listens. Must not call mm/. */
 	void (*observe)(void *ctx, const struct vm_event *ev);
+	/* An IPI has reached a CPU, which is on the kernel's tables now; NULL: nobody listens. Must not call mm/. */
+	void (*interrupt)(void *ctx, unsigned cpu);
 	void *ctx;
 };
 

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sim/entry.c - entries into the kernel: why, what each touches, what each costs.
+ *
+ *   user code --(system call, fault, tick, IPI)--> [entry page] CR3 [kernel's pages] ... CR3 [entry page] --> user code
+ *                                                               `-- KPTI only --'
+ *
+ * A CPU is in user mode only while it runs a thread's own accesses. It enters at the first event that is the kernel's
+ * business and leaves at the next access of the thread, so the several events of one system call are one entry. A
+ * fault or tick while it is in the kernel is none: it meets the kernel's tables loaded already.
+ *
+ * What an entry touches: one page of each sort that Linux has mapped (mm/pti.c), the least that any entry needs: the
+ * entry code and the IDT, the kernel's text, per-CPU data and the page array in the direct map, the stack. A real
+ * system call goes on to touch what its own work needs; that is left out. With kernel=off nothing is touched, and the
+ * TLBs hold what the program alone does.
+ *
+ * Time. The tick comes by instructions, not by a clock: at CLOCK_HZ and IPC, a CPU takes one every CLOCK_HZ * IPC / hz
+ * of the instructions that threads ran on it (12,000,000 at 250 Hz). An idle CPU takes none (NO_HZ_IDLE).
+ *
+ * Costs, core cycles, each from .. to. They are charged by count (cost_fill), so they change no counter.
+ *
+ *   what                        from    to    source
+ *   a system call, in and out    346    593   ENOSYS and getppid, measured on Zen 3, Linux 6.18, no KPTI
+ *   an exception and IRET      1,050  1,150   L. Torvalds 2014 on Haswell (715 + 330); Zen 3 measured from a profile of
+ *                                             zero-page faults. An interrupt is taken to cost the same
+ *   MOV to CR3                   100    200   Documentation/arch/x86/pti.rst ("on the order of a hundred cycles"); half
+ *                                             of getppid's 139 ns for KPTI with PCIDs on Haswell (FreeBSD D13985) at
+ *                                             3 GHz. What it flushes is paid as TLB misses
+ *   a shootdown, who asks      3,000  9,000   waits for the answers: 1 .. 3 us on current Xeons, as published by
+ *                                             practitioners (no paper's figure fits all machines), at 3 GHz
+ *
+ * CPUs that Meltdown does not reach (AMD Zen) run without KPTI; with kpti=on the model answers what it would cost
+ * there.
+ */
+#include "sim/internal.h"
+
+#define CLOCK_HZ          3000000000ull
+#define IPC               1
+#define MAX_TICKS_AT_ONCE 64 /* with nothing in between more of them change no TLB: they are only counted */
+
+static const struct {
+	u32 from, to;
+} entry_cycles[KERNEL_ENTRY_NR] =
+    {
+	[KERNEL_SYSCALL] = {346, 593},
+	[KERNEL_FAULT] = {1050, 1150},
+	[KERNEL_TICK] = {1050, 1150},
+	[KERNEL_IPI] = {1050, 1150},
+},
+  cr3_cycles = {100, 200}, shootdown_cycles = {3000, 9000};
+
+/* ---- what the kernel touches ---- */
+
+struct kernel_page {
+	u64 va;
+	unsigned access;
+};
+static const struct kernel_page entry_code = {VM_KERNEL_ENTRY, MMU_FETCH};
+static const struct kernel_page kernel_pages[] = {
+    {VM_KERNEL_ENTRY, MMU_READ},   {VM_KERNEL_TEXT, MMU_FETCH},
+    {VM_KERNEL_DIRECT, MMU_WRITE}, {VM_KERNEL_DIRECT + PMD_SIZE, MMU_READ},
+    {VM_KERNEL_STACK, MMU_WRITE},
+};
+
+/* The kernel half is always mapped, so this never faults. Its walks are the kernel's, not a region's. */
+static void touch(struct machine *m, struct machine_cpu *c, const struct kernel_page *page, unsigned n)
+{
+	const struct mmu_counters *k = c->counters;
+	u64 walks[2] = {k->walks[0], k->walks[1]}, min = k->walk_cycles_min, max = k->walk_cycles_max;
+	struct mmu_result r;
+
+	if (m->cfg.kernel_off)
+		return;
+	for (unsigned i = 0; i < n; i++)
+		if (mmu_access(c->mmu, page[i].va, page[i].access, -1, &r) != MMU_OK)
+			m->mismatches++;
+	for (unsigned kind = 0; kind < 2; kind++) {
+		m->kernel.walks[kind] += k->walks[kind] - walks[kind];
+		c->walks[kind] += k->walks[kind] - walks[kind];
+	}
+	m->kernel.walk_cycles_min += k->walk_cycles_min - min;
+	m->kernel.walk_cycles_max += k->walk_cycles_max - max;
+	c->walk_cycles_min += k->walk_cycles_min - min;
+	c->walk_cycles_max += k->walk_cycles_max - max;
+}
+
+/* ---- in and out ---- */
+
+void kernel_enter(struct machine *m, struct machine_cpu *c, enum kernel_entry why)
+{
+	if (c->in_kernel)
+		return;
+	c->in_kernel = true;
+	m->kernel.entries[why]++;
+	touch(m, c, &entry_code, 1);
+	vm_enter_kernel(c->hw);
+	touch(m, c, kernel_pages, ARRAY_SIZE(kernel_pages));
+}
+
+void kernel_exit(struct machine *m, struct machine_cpu *c)
+{
+	if (!c->in_kernel)
+		return;
+	vm_exit_to_user(c->hw);
+	touch(m, c, &entry_code, 1);
+	c->in_kernel = false;
+}
+
+/* hw/soft has entered, and leaves; a batch of mm/ is open, but never for the kernel's own pages. */
+void kernel_interrupt(void *ctx, unsigned cpu)
+{
+	struct machine *m = ctx;
+	struct machine_cpu *c = &m->cpu[cpu];
+
+	if (c->in_kernel)
+		return;
+	m->kernel.entries[KERNEL_IPI]++;
+	touch(m, c, kernel_pages, ARRAY_SIZE(kernel_pages));
+}
+
+/* ---- ticks ---- */
+
+void kernel_time(struct machine_cpu *c, u64 instructions)
+{
+	c->instructions += instructions;
+}
+
+void kernel_ticks(struct machine *m, struct machine_cpu *c)
+{
+	u64 interval = CLOCK_HZ * IPC / m->cfg.hz, ticks = c->instructions / interval;
+
+	if (likely(ticks == 0))
+		return;
+	c->instructions -= ticks * interval;
+	for (u64 i = 0; i < min(ticks, (u64)MAX_TICKS_AT_ONCE); i++) {
+		kernel_enter(m, c, KERNEL_TICK);
+		kernel_exit(m, c);
+	}
+	if (ticks > MAX_TICKS_AT_ONCE)
+		m->kernel.entries[KERNEL_TICK] += ticks - MAX_TICKS_AT_ONCE;
+}
+
+/* ---- the result ---- */
+
+void kernel_result(const struct machine *m, struct sim_machine_result *r)
+{
+	for (unsigned why = 0; why < KERNEL_ENTRY_NR; why++) {
+		r->kernel_entries[why] = m->kernel.entries[why];
+		r->kernel_cycles_min += m->kernel.entries[why] * entry_cycles[why].from;
+		r->kernel_cycles_max += m->kernel.entries[why] * entry_cycles[why].to;
+	}
+	r->cr3_cycles_min = r->mmu.cr3_loads * cr3_cycles.from;
+	r->cr3_cycles_max = r->mmu.cr3_loads * cr3_cycles.to;
+	r->shootdown_cycles_min = r->shootdowns * shootdown_cycles.from;
+	r->shootdown_cycles_max = r->shootdowns * shootdown_cycles.to;
+	r->kernel_walks[0] = m->kernel.walks[0];
+	r->kernel_walks[1] = m->kernel.walks[1];
+	r->kernel_walk_cycles_min = m->kernel.walk_cycles_min;
+	r->kernel_walk_cycles_max = m->kernel.walk_cycles_max;
+	r->thread_switches = m->kernel.thread_switches;
+}
