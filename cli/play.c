@@ -106,6 +106,8 @@ static int play_script(const struct play *p, const struct script *s)
 		status = EXIT_SKIPPED;
 	} else if (as_expected(r, s)) {
 		status = 0;
+	} else if (p->answer && r->st->answer) {
+		printf("%s: not right\n", p->cfg.file);
 	} else if (r->failed_line) {
 		fprintf(stderr, "%s:%u: %s\n", p->cfg.file, r->failed_line, r->failure);
 	} else {
@@ -124,7 +126,7 @@ static int play_parsed(const struct play *p, const struct script *s, const struc
 	if (malformed && !wanted)
 		fprintf(stderr, "%s:%u: %s\n", p->cfg.file, error->line, error->text);
 	if (malformed)
-		return wanted ? 0 : EXIT_MALFORMED;
+		return !wanted ? EXIT_MALFORMED : p->cfg.verify ? EXIT_SKIPPED : 0;
 	if (wanted) {
 		fprintf(stderr, "%s: well-formed, and the script says: expect: malformed\n", p->cfg.file);
 		return EXIT_FAILED;
@@ -177,6 +179,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'a':
 		p->answer = arg;
+		p->cfg.answered = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		p->files++;

@@ -88,6 +88,50 @@ static s64 file_call(struct host *h, const struct play_call *call)
 	return 0;
 }
 
+/* ---- huge pages ---- */
+
+/* The script asks for huge pages somewhere. */
+static bool wants_huge(const struct script *s)
+{
+	for (unsigned i = 0; i < s->nr; i++)
+		if (s->statement[i].verb == VERB_CALL && s->statement[i].call.op == PLAY_MADVISE &&
+		    s->statement[i].call.advice == MADV_HUGEPAGE)
+			return true;
+	return false;
+}
+
+static u64 thp_fallbacks(void)
+{
+	FILE *f = fopen("/proc/vmstat", "re");
+	char line[128];
+	u64 n = 0;
+
+	while (f && fgets(line, sizeof(line), f) && sscanf(line, "thp_fault_fallback %" SCNu64, &n) != 1)
+		;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* The simulated kernel gives huge pages where they are asked for: this Linux must, too, and nowhere else. */
+static int check_thp(struct host *h, const struct script *s)
+{
+	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
+	char line[128] = "";
+	bool ok = f && fgets(line, sizeof(line), f) && strstr(line, "[madvise]");
+
+	if (f)
+		fclose(f);
+	h->huge = wants_huge(s);
+	h->fallbacks = thp_fallbacks();
+	return ok || !h->huge ? 0 : host_fail(h, "transparent huge pages are not set to madvise here");
+}
+
+bool host_was_short(const struct host *h)
+{
+	return h->huge && thp_fallbacks() != h->fallbacks;
+}
+
 /* ---- processes ---- */
 
 static int process_begun(struct host *h, unsigned i, pid_t pid)
@@ -123,7 +167,7 @@ int host_init(struct host *h, const struct script *s)
 	for (unsigned i = 0; i < s->nr_processes; i++)
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, h->socket[i]) != 0)
 			return host_fail(h, "socketpair: %s", strerror(errno));
-	return open_files(h, s) ? -1 : spawn(h, 0);
+	return check_thp(h, s) || open_files(h, s) ? -1 : spawn(h, 0);
 }
 
 void host_destroy(struct host *h)

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -187,6 +188,8 @@ static void begin(const struct host *h)
 			close(h->socket[i][0]);
 	state.own = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (state.own == MAP_FAILED || mprotect(state.own + PAGE_SIZE, PAGE_SIZE, PROT_NONE) != 0)
+		_exit(1);
+	if (!h->huge && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0)
 		_exit(1);
 	if (setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, STACK_BYTES}) != 0)
 		_exit(1);

@@ -243,7 +243,7 @@ static bool run_show(struct run *r, const struct statement *st)
 
 static bool run_statement(struct run *r, const struct statement *st)
 {
-	if (!trouble_expected(r, st))
+	if (st->verb != VERB_QUESTION && !trouble_expected(r, st))
 		return false;
 	r->st = st;
 	switch (st->verb) {
@@ -281,7 +281,10 @@ static bool run_and_tell(struct run *r, const struct statement *st)
 
 	if (!r->cfg.step)
 		return run_statement(r, st);
-	printf("\n%4u  %s\n", st->line, st->source);
+	if (st->answer && !r->cfg.answered)
+		printf("\n%4u  answer ... (yours: quire play --answer ANSWER FILE)\n", st->line);
+	else
+		printf("\n%4u  %s\n", st->line, st->source);
 	step_begin(&r->step);
 	ok = run_statement(r, st);
 	step_end(&r->step);
@@ -324,6 +327,10 @@ int run_script(struct run *r, const struct script *s, const struct run_config *c
 		if (result == RUN_PASS && !trouble_expected(r, NULL))
 			result = RUN_FAIL;
 		computer_destroy(&r->computer);
+	}
+	if (result == RUN_FAIL && cfg->verify && host_was_short(&r->host)) {
+		snprintf(r->failure, sizeof(r->failure), "this Linux was short of huge pages");
+		result = RUN_CANNOT;
 	}
 	if (cfg->verify)
 		host_destroy(&r->host);

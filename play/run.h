@@ -15,6 +15,7 @@ struct run_config {
 	bool verify;      /* on the host too */
 	bool step;        /* explain */
 	bool quiet;       /* nothing but what is wrong */
+	bool answered;    /* the user has given an answer: it may be shown */
 };
 
 enum run_result {
