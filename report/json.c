@@ -23,6 +23,12 @@ static const char *const cause_key[VM_FAULT_NR] = {
     [VM_FAULT_BUS] = "sigbus",          [VM_FAULT_NOMEM] = "no_memory",
 };
 static const char *const access_key[2] = {"data", "fetch"};
+static const char *const entry_key[KERNEL_ENTRY_NR] = {
+    [KERNEL_SYSCALL] = "system_calls",
+    [KERNEL_FAULT] = "page_faults",
+    [KERNEL_TICK] = "timer_ticks",
+    [KERNEL_IPI] = "ipis",
+};
 static const char *const size_key[3] = {"4k", "2m", "1g"};
 static const char *const level_key[6] = {NULL, "pt", "pd", "pdpt", "pml4", "pml5"};
 static const char *const region_key[] = {
@@ -153,6 +159,9 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	set_text(v, "name", m->name);
 	set_text(v, "cpu", m->cpu);
 	set_text(v, "thp", m->thp);
+	json_object_set_new(v, "kpti", json_boolean(m->kpti));
+	json_object_set_new(v, "pcid", json_boolean(m->pcid));
+	set_u64(v, "cpus", m->cpus);
 	set_u64(v, "ram_bytes", m->ram_bytes);
 	set_text(v, "error", m->error);
 	set_table(v, "faults", cause_key, m->faults, VM_FAULT_NR);
@@ -170,6 +179,17 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	set_u64(v, "shootdowns", m->shootdowns);
 	set_u64(v, "ipis", m->ipis);
 	set_u64(v, "context_switches", m->context_switches);
+	set_u64(v, "thread_switches", m->thread_switches);
+	set_table(v, "kernel_entries", entry_key, m->kernel_entries, KERNEL_ENTRY_NR);
+	set_u64(v, "kernel_cycles_min", m->kernel_cycles_min);
+	set_u64(v, "kernel_cycles_max", m->kernel_cycles_max);
+	set_u64(v, "cr3_cycles_min", m->cr3_cycles_min);
+	set_u64(v, "cr3_cycles_max", m->cr3_cycles_max);
+	set_u64(v, "shootdown_cycles_min", m->shootdown_cycles_min);
+	set_u64(v, "shootdown_cycles_max", m->shootdown_cycles_max);
+	set_table(v, "kernel_walks", access_key, m->kernel_walks, 2);
+	set_u64(v, "kernel_walk_cycles_min", m->kernel_walk_cycles_min);
+	set_u64(v, "kernel_walk_cycles_max", m->kernel_walk_cycles_max);
 	set_u64(v, "thp_alloc", m->thp_alloc);
 	set_u64(v, "thp_fallback", m->thp_fallback);
 	set_u64(v, "thp_split", m->thp_split);

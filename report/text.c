@@ -39,7 +39,8 @@ enum cell {
 	CELL_FAULTS,   /* sum of faults[] */
 	CELL_POPULATE, /* sum of populated[] */
 	CELL_WALKS,    /* all walks, data and code */
-	CELL_CYCLES,   /* walk cycles, from .. to */
+	CELL_ENTRIES,  /* sum of kernel_entries[] */
+	CELL_RANGE,    /* two u64 at offset: cycles, from .. to */
 	CELL_CYCLES_KI /* the same per 1000 instructions */
 };
 
@@ -82,8 +83,10 @@ static const struct row rows[] = {
     {"  steps: PDPT", CELL_COUNT, AT(mmu.walk_steps[X86_PDPT]), false},
     {"  steps: PD", CELL_COUNT, AT(mmu.walk_steps[X86_PD]), false},
     {"  steps: PT", CELL_COUNT, AT(mmu.walk_steps[X86_PT]), false},
-    {"  cycles, least..most", CELL_CYCLES, 0, false},
+    {"  cycles, least..most", CELL_RANGE, AT(mmu.walk_cycles_min), false},
     {"  per 1000 instructions", CELL_CYCLES_KI, 0, false},
+    {"  of all: kernel's, data", CELL_COUNT, AT(kernel_walks[0]), false},
+    {"  of all: kernel's, code", CELL_COUNT, AT(kernel_walks[1]), false},
     {"Memory, peak", CELL_BYTES, AT(peak_rss_bytes), true},
     {"  of it never touched", CELL_BYTES, AT(peak_untouched_bytes), false},
     {"  page tables", CELL_BYTES, AT(peak_table_bytes), false},
@@ -91,7 +94,18 @@ static const struct row rows[] = {
     {"  pages flushed singly", CELL_COUNT, AT(tlb_flush_pages), false},
     {"  whole contexts", CELL_COUNT, AT(tlb_flush_all), false},
     {"  interrupts to other CPUs", CELL_COUNT, AT(ipis), false},
-    {"Context switches", CELL_COUNT, AT(context_switches), false},
+    {"    cycles, waiting", CELL_RANGE, AT(shootdown_cycles_min), false},
+    {"Kernel entries", CELL_ENTRIES, 0, false},
+    {"  system calls", CELL_COUNT, AT(kernel_entries[KERNEL_SYSCALL]), false},
+    {"  page faults", CELL_COUNT, AT(kernel_entries[KERNEL_FAULT]), false},
+    {"  timer ticks", CELL_COUNT, AT(kernel_entries[KERNEL_TICK]), false},
+    {"  from other CPUs", CELL_COUNT, AT(kernel_entries[KERNEL_IPI]), false},
+    {"  cycles, least..most", CELL_RANGE, AT(kernel_cycles_min), false},
+    {"CR3 loads", CELL_COUNT, AT(mmu.cr3_loads), false},
+    {"  of them flush the TLB", CELL_COUNT, AT(mmu.cr3_flushes), false},
+    {"  cycles, least..most", CELL_RANGE, AT(cr3_cycles_min), false},
+    {"Thread switches", CELL_COUNT, AT(thread_switches), false},
+    {"Address-space switches", CELL_COUNT, AT(context_switches), false},
 };
 
 struct screen {
@@ -148,9 +162,15 @@ static u64 cell_value(const struct row *row, const struct sim_machine_result *m)
 		return sum;
 	case CELL_WALKS:
 		return result_walks(m);
-	case CELL_CYCLES:
+	case CELL_ENTRIES:
+		for (unsigned i = 0; i < KERNEL_ENTRY_NR; i++)
+			sum += m->kernel_entries[i];
+		return sum;
 	case CELL_CYCLES_KI:
 		return m->mmu.walk_cycles_max;
+	case CELL_RANGE: /* the greater */
+		memcpy(&value, (const char *)m + row->offset + sizeof(u64), sizeof(value));
+		return value;
 	default:
 		memcpy(&value, (const char *)m + row->offset, sizeof(value));
 		return value;
@@ -159,7 +179,7 @@ static u64 cell_value(const struct row *row, const struct sim_machine_result *m)
 
 static void put_cell(const struct screen *s, const struct row *row, const struct sim_machine_result *m)
 {
-	u64 value = cell_value(row, m);
+	u64 value = cell_value(row, m), least;
 	double low, high;
 	char text[80];
 
@@ -173,8 +193,9 @@ static void put_cell(const struct screen *s, const struct row *row, const struct
 		per_ki(value, s->r, &high);
 		snprintf(text, sizeof(text), "%s (%s)", fmt_short(value).s, fmt_ratio(high).s);
 		break;
-	case CELL_CYCLES:
-		snprintf(text, sizeof(text), "%s..%s", fmt_short(m->mmu.walk_cycles_min).s, fmt_short(value).s);
+	case CELL_RANGE:
+		memcpy(&least, (const char *)m + row->offset, sizeof(least));
+		snprintf(text, sizeof(text), "%s..%s", fmt_short(least).s, fmt_short(value).s);
 		break;
 	case CELL_CYCLES_KI:
 		per_ki(m->mmu.walk_cycles_min, s->r, &low);
