@@ -39,11 +39,12 @@ struct options {
 
 static const struct argp_option option_table[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
-     "A machine to simulate: 4k, thp, madvise, 2m, 1g; keys cpu, thp, ram, pcid, page-cache, check. Repeatable; "
-     "without it: 4k, thp, 2m and 1g",
+     "A machine to simulate: 4k, thp, madvise, 2m, 1g; keys cpu, thp, ram, pcid, kpti, cpus, hz, "
+     "kernel, page-cache, check. Repeatable; without it: 4k, thp, 2m and 1g",
      0},
     {"cpu", 'c', "NAME", 0, "TLB geometry of all machines (see quire cpus); zen3", 0},
     {"ram", 'r', "SIZE", 0, "physical memory of each machine, like 4G", 0},
+    {"cpus", 'n', "N", 0, "CPUs that the threads share on each machine; without it each thread has its own", 0},
     {"page-cache", 'p', "cold|warm", 0, "cold: files are read at the first touch, a major fault; warm", 0},
     {"check", 'k', "LEVEL", 0, "how much the simulator checks itself, 0 to 3; 0", 0},
     {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too", 0},
@@ -56,6 +57,15 @@ static void set_cpu(struct options *o, const char *name, struct argp_state *stat
 	o->defaults.preset = cpu_preset_find(name);
 	if (!o->defaults.preset)
 		argp_error(state, "no such CPU: %s (quire cpus lists them)", name);
+}
+
+static void set_cpus(struct options *o, const char *text, struct argp_state *state)
+{
+	u64 n;
+
+	if (sim_size_parse(text, &n) != 0 || n < 1 || n > SIM_MAX_CPUS)
+		argp_error(state, "--cpus is a number from 1 to %d, not %s", SIM_MAX_CPUS, text);
+	o->defaults.cpus = (u8)n;
 }
 
 static void set_page_cache(struct options *o, const char *text, struct argp_state *state)
@@ -81,6 +91,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'r':
 		if (sim_size_parse(arg, &o->defaults.ram_bytes) != 0)
 			argp_error(state, "--ram is a size like 512M or 4G, not %s", arg);
+		return 0;
+	case 'n':
+		set_cpus(o, arg, state);
 		return 0;
 	case 'p':
 		set_page_cache(o, arg, state);

@@ -25,6 +25,8 @@ __thread struct thread *self;
 /* Words of a name at most: what fits a will, and more than anybody reads of it. */
 #define NAME_WORDS 64
 #define LONG_WORDS (1 + 16 + NAME_WORDS)
+/* Window events after which a thread tells its totals, so that a simulated clock goes on between its long events. */
+#define COUNTS_EVERY 4096
 
 void thread_init(unsigned index)
 {
@@ -148,6 +150,11 @@ void emit_enter(struct thread *t, u64 page, unsigned slot, unsigned rwx)
 {
 	ring_put1(t->ring, ev_enter_make(page >> 12, slot, rwx));
 	will_update(t);
+	if (unlikely(++t->entered % COUNTS_EVERY == 0)) {
+		u64 w[LONG_WORDS];
+
+		ring_put(t->ring, w, counts_event(w, t));
+	}
 }
 
 bool emit_begin(struct thread *t)

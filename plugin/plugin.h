@@ -37,6 +37,7 @@ struct thread {
 	u64 instructions;  /* counted by callbacks; process.instructions has the rest */
 	struct ring *ring; /* NULL: not begun, or ended */
 	u64 clock;         /* the hub's clock as last told */
+	u64 entered;       /* window events sent */
 	struct call call;
 	bool alive, ended, first; /* first: the thread that process.instructions counts for */
 } __attribute__((aligned(64)));

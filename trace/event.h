@@ -87,7 +87,8 @@ static inline u64 ev_arg(u64 w)
 	return w >> 16;
 }
 
-/* Totals since the thread began. Sent before every long event of the thread and at its end. */
+/* Totals since the thread began. Sent before every long event of the thread, at its end, and now and then in between (a
+ * simulated timer goes by instructions). */
 struct ev_counts {
 	u64 instructions, data_accesses, fetch_page_changes;
 };
