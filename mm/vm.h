@@ -47,8 +47,8 @@ struct vm_config {
 	bool kpti;           /* page-table isolation: user code runs on a root without the kernel (mm/pti.c) */
 	u8 check;            /* check level 0..3, lib/assert.h */
 	u32 max_map_count;   /* areas a process may have; 0 = Linux's 65530 */
-	enum vm_reclaim_policy reclaim; /* which page goes when RAM is short */
-	u64 swap_slots;                 /* pages that the swap device holds, 0: no swap */
+	enum vm_reclaim_policy reclaim;     /* which page goes when RAM is short */
+	u64 swap_slots;                     /* pages that the swap device holds, 0: no swap */
 	const struct backing_ops *swap_ops; /* index = slot. NULL: a device without contents, which never fails */
 	void *swap_ctx;
 	bool swap_rotational; /* a disk that seeks: read ahead by slots, not by addresses */
@@ -73,8 +73,8 @@ struct vm_meminfo {
 };
 void vm_meminfo(struct vm *vm, struct vm_meminfo *out);
 
-/* Background reclaim's turn (Linux: kswapd). A fault or call that finds little free memory takes it by itself; a machine
- * with a timer calls this from it, so that memory is there before it is needed. */
+/* Background reclaim's turn (Linux: kswapd). A fault or call that finds little free memory takes it by itself; a
+ * machine with a timer calls this from it, so that memory is there before it is needed. */
 void vm_tick(struct vm *vm);
 
 /* ---- files (page cache) ---- */
@@ -181,14 +181,14 @@ void vm_exit_to_user(struct hw_cpu *cpu);
 
 /* The kernel half, one mapping of each sort that Linux has: what a model of kernel entries can touch (mm/pti.c). */
 #define VM_KERNEL_DIRECT 0xffff888000000000ull /* data: 4M, in 2M leaves */
-#define VM_KERNEL_STACK  0xffffc90000000000ull /* data: 4K */
+#define VM_KERNEL_STACK  0xffffc900001cb000ull /* data: 4K; somewhere in vmalloc, so that not all share a TLB set */
 #define VM_KERNEL_ENTRY  0xfffffe0000000000ull /* code and data, read only: 4K. Mapped for user roots too */
 #define VM_KERNEL_TEXT   0xffffffff81000000ull /* code: 2M */
 
 /* #PF on a user address. va = CR2; error_code: X86_PF_*. X86_PF_USER clear = the kernel touched user memory.
  * Returns 0: retry the access; else the cause that ends it: VM_FAULT_MAPERR, _ACCERR, _BUS, _NOMEM.
- * _NOMEM: the process must end; the OOM killer chose it (VM_EV_OOM_KILL told so, and its memory is gone), or found nobody
- * that it may kill. Any other process that it chose is told of by the event alone, and must be ended too. */
+ * _NOMEM: the process must end; the OOM killer chose it (VM_EV_OOM_KILL told so, and its memory is gone), or found
+ * nobody that it may kill. Any other process that it chose is told of by the event alone, and must be ended too. */
 int vm_fault(struct hw_cpu *cpu, struct mm_struct *mm, u64 va, unsigned error_code);
 
 /* hw_shootdown's up-call: carry out req on this CPU. */
