@@ -27,15 +27,14 @@
  *   80 free blocks: kind, order, alignment, list links                     81 no two free buddies
  *   82 the counts of blocks and frames                                     90 each CPU of a cpumask has the mm loaded
  *   91 a CPU's generation is not ahead of the mm's
+ *   100 a slot's count = the swap entries and shmem files that name it     103 a swap entry lies in a private area
+ *   101 a cached slot and its page name each other, and are needed         102 the counts of slots
+ *   110 pages that users may map are on one list each, others on none      111 the counts of pages on lists
  */
+#include "mm/check.h"
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
-
-#define INV(n, cond)                                                                                                   \
-	do {                                                                                                           \
-		if (unlikely(!(cond)))                                                                                 \
-			hw_panic("vm_check: invariant " #n ": " #cond);                                                \
-	} while (0)
+#include "mm/swap.h"
 
 /* One walk over one mm. */
 struct census {
@@ -57,6 +56,13 @@ static void check_rights(const struct vm_area_struct *vma, u64 entry)
 	INV(32, (entry & nx) == (vma->vm_flags & VM_EXEC ? 0 : nx));
 }
 
+static void census_swap_entry(struct census *c, const struct vm_area_struct *vma, u64 entry, unsigned order)
+{
+	INV(103, !order && !(vma->vm_flags & VM_SHARED) && swp_slot(entry) < c->mm->vm->swap.slots);
+	c->rss[MM_SWAPENTS]++;
+	swap_slot_at(c->mm->vm, swp_slot(entry))->count += (u32)c->delta;
+}
+
 static void census_leaf(struct census *c, u64 va, u64 entry, unsigned order)
 {
 	struct vm *vm = c->mm->vm;
@@ -65,6 +71,10 @@ static void census_leaf(struct census *c, u64 va, u64 entry, unsigned order)
 	struct page *page, *head;
 
 	INV(30, vma && va + (PAGE_SIZE << order) <= vma->vm_end);
+	if (is_swap_entry(entry)) {
+		census_swap_entry(c, vma, entry, order);
+		return;
+	}
 	check_rights(vma, entry);
 	INV(34, pfn < vm->max_pfn && IS_ALIGNED(pfn, 1ull << order));
 	if (order)
@@ -172,11 +182,17 @@ static void census_files(struct vm *vm, s32 delta)
 
 	for (u64 id = 0; (file = (struct address_space *)radix_next(&vm->files, &id)); id++) {
 		u64 pfn;
+		u32 slot;
 
 		INV(70, file->id == id);
 		for (u64 index = 0; (pfn = radix_next(&file->pages, &index)); index++) {
-			struct page *page = pfn_to_page(vm, pfn);
+			struct page *page;
 
+			if (filemap_place_slot(pfn, &slot))
+				swap_slot_at(vm, slot)->count += (u32)delta;
+			if (!filemap_place_has_frame(pfn))
+				continue;
+			page = pfn_to_page(vm, pfn);
 			INV(70, page->kind == PAGE_FILE && page->mapping == file->id && page->index == index);
 			INV(70, !!(page->flags & PG_shmem) == file->shmem);
 			page->_refcount += delta;
@@ -380,6 +396,7 @@ static void census_all(struct vm *vm, s32 delta)
 			check_mm(&c);
 	}
 	census_files(vm, delta);
+	census_swap_cache(vm, delta);
 }
 
 bool vm_check(struct vm *vm)
@@ -388,9 +405,12 @@ bool vm_check(struct vm *vm)
 	check_roots(vm);
 	census_all(vm, -1);
 	check_counts_zero(vm);
+	check_slot_owners(vm);
 	census_all(vm, +1);
 	check_frames(vm);
 	check_file_areas(vm);
+	check_slots(vm);
+	check_lists(vm);
 	check_cpus(vm);
 	return true;
 }

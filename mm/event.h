@@ -21,6 +21,14 @@ enum vm_event_type {
 	VM_EV_THP_FAULT_FALLBACK, /* eligible, but no free block of that order */
 	VM_EV_THP_SPLIT,          /* a huge mapping became a table of small ones */
 	VM_EV_OOM,                /* an allocation failed for good: va */
+	VM_EV_SWAP_IN,            /* pages were read from swap in one request: n, read-ahead included; va */
+	VM_EV_SWAP_OUT,           /* pages were written to swap: n */
+	VM_EV_SWAP_RA_HIT,        /* a page that was read ahead is asked for: va */
+	VM_EV_FILE_READ,          /* pages of a file were read: n */
+	VM_EV_WRITEBACK,          /* dirty pages of a file were written: n */
+	VM_EV_RECLAIM,            /* pages were freed: n; cause: 0 in the background, 1 by who needed a frame */
+	VM_EV_OOM_KILL,           /* mm was chosen to die: n = its badness (pages: resident, swapped, tables); va: the
+				     address whose fault found no frame, of whichever mm */
 	VM_EV_NR
 };
 #define VM_FLUSH_ALL (~0ull)
@@ -49,7 +57,7 @@ enum vm_fault_cause {
 
 struct vm_event {
 	u8 type;  /* enum vm_event_type */
-	u8 cause; /* enum vm_fault_cause, FAULT and POPULATE only */
+	u8 cause; /* enum vm_fault_cause of FAULT and POPULATE; RECLAIM's own */
 	u8 order; /* log2 of 4K frames mapped by it: 0, 9 or 18 */
 	u8 flags; /* VM_EVF_* */
 	u32 mm;   /* mm_struct's id, 0 if none */

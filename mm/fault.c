@@ -2,24 +2,30 @@
  *
  * mm/fault.c - a page fault, from #PF to a mapping. Read this file first.
  *
- *   |   | condition                                          | action                                     | function
- *   |---|----------------------------------------------------|--------------------------------------------|---------
- *   | 0 | no area                                            | grow the stack, or SEGV_MAPERR             | find_area
- *   | 1 | the area forbids it                                | SEGV_ACCERR                                | area_allows
- *   | 2 | empty, anonymous                                   | read: the zero page; write: a zeroed frame;|
- * do_anonymous_page |   |                                                    | huge where policy allows | | 3 | empty,
- * file                                        | from the page cache, with fault-around     | do_file_fault | 4 | swap
- * entry                                         | (there is no swap yet: row 7)              | | 5 | write to a
- * read-only entry of a writable area      | sole owner: reuse; else copy               | do_wp_page | 6 | present and
- * sufficient                             | spurious (a stale entry): count, return    | sufficient | 7 | reserved bit,
- * or nothing explains it               | panic with a dump                          | unexplained
+ *   |   | condition                      | action                                         | function          |
+ *   |---|--------------------------------|------------------------------------------------|-------------------|
+ *   | 0 | no area                        | grow the stack, or SEGV_MAPERR                 | find_area         |
+ *   | 1 | the area forbids it            | SEGV_ACCERR                                    | area_allows       |
+ *   | 2 | empty, anonymous               | read: the zero page; write: a zeroed frame;    | do_anonymous_page |
+ *   |   |                                | huge where policy allows                       |                   |
+ *   | 3 | empty, file                    | from the page cache, with fault-around         | do_file_fault     |
+ *   | 4 | swap entry                     | swap in, with read-ahead                       | do_swap_page      |
+ *   | 5 | write to a read-only entry     | sole owner: reuse; else copy                   | do_wp_page        |
+ *   |   | of a writable area             |                                                |                   |
+ *   | 6 | present and sufficient         | spurious (a stale entry): count, return        | sufficient        |
+ *   | 7 | reserved bit, or nothing       | panic with a dump                              | unexplained       |
+ *   |   | explains it                    |                                                |                   |
  *
+ * A row that finds no frame lets go of what it holds; then reclaim makes room, and the fault begins again (vmscan.c).
  * The kernel sets A, and D for a write, in the entries that it makes: the access follows at once.
  *
  * Sources: Linux 6.12 arch/x86/mm/fault.c (access_error), mm/memory.c (handle_pte_fault, do_anonymous_page, do_wp_page,
  * wp_can_reuse_anon_folio).
  */
 #include "mm/fault.h"
+#include "mm/lru.h"
+#include "mm/swap.h"
+#include "mm/vmscan.h"
 
 /* ---- row 0 ---- */
 
@@ -56,6 +62,7 @@ void map_new_anon_page(struct fault *f, struct page *page, u64 bits)
 	if (page_add_rmap(f->mm, page, f->pos.va, f->order))
 		ASSERT(!"a new page's first mapping needs no memory");
 	pt_set(NULL, f->mm, &f->pos, entry_make(f->vma, page_to_pfn(f->mm->vm, page), f->pos.level, bits));
+	lru_add(f->mm->vm, page, LRU_NEW);
 }
 
 static unsigned do_anonymous_page(struct fault *f)
@@ -115,10 +122,13 @@ static unsigned wp_page_copy(struct fault *f)
 	return VM_FAULT_COW_COPY;
 }
 
-/* Linux's rule: an exclusive page, or a small one that nothing else refers to (the other owners are gone). */
+/* Linux's rule: an exclusive page, or a small one that nothing else refers to (the other owners are gone). A copy in
+ * swap that only this page uses is given up: the write makes it wrong. */
 static bool can_reuse(struct fault *f)
 {
 	struct page *page = pfn_to_page(f->mm->vm, entry_pfn(f->entry));
+
+	swap_cache_free(f->mm->vm, page_head(f->mm->vm, page));
 
 	if (page->flags & PG_anon_exclusive)
 		return true;
@@ -128,7 +138,7 @@ static bool can_reuse(struct fault *f)
 	return true;
 }
 
-static unsigned do_wp_page(struct fault *f)
+unsigned do_wp_page(struct fault *f)
 {
 	unsigned cause;
 
@@ -191,6 +201,8 @@ static unsigned handle_mm_fault(struct fault *f)
 		fault_walk(f);
 		unexplained(f); /* 7 */
 	}
+	if (f->mm->oom_victim)
+		return VM_FAULT_NOMEM;
 	if (!find_area(f)) /* 0 */
 		return VM_FAULT_MAPERR;
 	if (!area_allows(f)) /* 1 */
@@ -198,6 +210,8 @@ static unsigned handle_mm_fault(struct fault *f)
 	fault_walk(f);
 	if (!f->entry)
 		cause = f->vma->vm_file ? do_file_fault(f) : do_anonymous_page(f); /* 3, 2 */
+	else if (is_swap_entry(f->entry))
+		cause = do_swap_page(f); /* 4 */
 	else if (sufficient(f))
 		cause = VM_FAULT_SPURIOUS; /* 6 */
 	else if (entry_present(f->entry) && fault_write(f) && !(f->entry & X86_PTE_RW))
@@ -207,12 +221,18 @@ static unsigned handle_mm_fault(struct fault *f)
 	return f->grew && cause < VM_FAULT_MAPERR ? VM_FAULT_STACK : cause;
 }
 
-/* Handles the fault and tells of it. Returns 0 or the cause that ends the access. */
+/* Handles the fault, from the start as often as it lacks a frame that reclaim finds, and tells of it. Returns 0 or the
+ * cause that ends the access. */
 static int fault_and_tell(struct fault *f, enum vm_event_type type)
 {
-	unsigned cause = handle_mm_fault(f);
-	struct vm_event ev = {.type = (u8)type, .cause = (u8)cause, .order = f->order, .mm = f->mm->id, .va = f->va};
+	unsigned cause, tries = 0;
+	struct vm_event ev;
 
+	balance_if_low(f->mm->vm, f->cpu);
+	do {
+		cause = handle_mm_fault(f);
+	} while (cause == VM_FAULT_NOMEM && make_room(f->cpu, f->mm, f->va, &tries));
+	ev = (struct vm_event){.type = (u8)type, .cause = (u8)cause, .order = f->order, .mm = f->mm->id, .va = f->va};
 	if (cause >= VM_FAULT_MAPERR)
 		ev.order = 0;
 	ev.flags = (u8)((f->major ? VM_EVF_MAJOR : 0) | (f->code & X86_PF_USER ? 0 : VM_EVF_KERNEL) |

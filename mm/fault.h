@@ -51,6 +51,8 @@ unsigned do_huge_anonymous_page(struct fault *f); /* row 2, huge.c */
 unsigned do_huge_wp_page(struct fault *f);        /* row 5, huge.c */
 unsigned do_file_fault(struct fault *f);          /* row 3, filemap.c */
 
+/* Row 5, fault.c. f->pos, f->entry: a present entry that forbids the write. */
+unsigned do_wp_page(struct fault *f);
 /* A private anonymous page appears in f's empty entry: page has one reference, which becomes the entry's. */
 void map_new_anon_page(struct fault *f, struct page *page, u64 bits);
 /* The sole owner writes: the entry at f->pos becomes writable. */

@@ -8,7 +8,14 @@
  *
  * A file's cache is warm: a page that is not there yet counts as cached, and gets its frame at its first use. With
  * pagecache_cold the first touch of each page is a major fault that reads it. Pages of shmem begin as zeroes, at their
- * first touch.
+ * first touch. A page that was reclaimed is not there, whatever the cache was at first. What its place then holds:
+ *
+ *   63     62      31                0
+ *   +------+-----+--+----------------+
+ *   |  0   |  0  |      frame        |   cached
+ *   |  1   |  0  |      shadow       |   evicted then (lru.h)
+ *   |  1   |  1  |      slot         |   shmem: in swap; the file is one owner
+ *   +------+-----+--+----------------+
  *
  * Fault-around: a read fault maps the cached pages of an aligned window of 16 around it, as far as they lie in the
  * area, the file and the page table, where the entries are empty.
@@ -20,8 +27,24 @@
  * Source: Linux 6.12 mm/memory.c (do_read_fault, do_fault_around, do_cow_fault, do_shared_fault), mm/filemap.c.
  */
 #include "mm/fault.h"
+#include "mm/lru.h"
+#include "mm/swap.h"
 
 #define FAULT_AROUND_PAGES 16
+
+#define PLACE_GONE         (1ull << 63)
+#define PLACE_SWAP         (1ull << 62)
+
+bool filemap_place_has_frame(u64 value)
+{
+	return value && !(value & PLACE_GONE);
+}
+
+bool filemap_place_slot(u64 value, u32 *slot)
+{
+	*slot = (u32)value;
+	return value & PLACE_SWAP;
+}
 
 /* ---- files ---- */
 
@@ -73,6 +96,12 @@ static void drop_pages(struct address_space *file, u64 index)
 	while ((pfn = radix_next(&file->pages, &index))) {
 		struct page *page = pfn_to_page(file->vm, pfn);
 
+		if (!filemap_place_has_frame(pfn)) {
+			if (pfn & PLACE_SWAP)
+				swap_put(file->vm, (u32)pfn);
+			radix_set(file->vm, &file->pages, index, 0);
+			continue;
+		}
 		ASSERT(page->_mapcount == 0);
 		if (page->flags & PG_dirty && file->ops && file->ops->write_page &&
 		    file->ops->write_page(file->ctx, index, pfn))
@@ -156,49 +185,120 @@ void vm_file_resize(struct address_space *f, u64 size)
 
 /* ---- the cache ---- */
 
-/* A frame for a page that is not cached: zeroed, read, or without contents. */
-static int add_page(struct address_space *file, u64 index, struct page **out)
+/* Fills a frame for a page that is not cached: zeroes, from the backing, or without contents. was: what its place
+ * holds. Returns 0 or -EIO. */
+static int fill_page(struct address_space *file, u64 index, u64 was, struct page *page, bool *major)
 {
 	struct vm *vm = file->vm;
-	struct page *page = alloc_pages(vm, 0, PAGE_FILE);
-	int err = 0;
+	u64 pfn = page_to_pfn(vm, page);
 
-	if (!page)
+	if (file->shmem) {
+		hw_clear_frames(vm->hw, pfn, 0);
+		return 0;
+	}
+	if (was || vm->cfg.pagecache_cold) {
+		*major = true;
+		vm_emit(vm, &(struct vm_event){.type = VM_EV_FILE_READ, .n = 1});
+	}
+	return file->ops && file->ops->read_page ? file->ops->read_page(file->ctx, index, pfn) : 0;
+}
+
+/* A frame with the page's contents, not in the cache yet. Returns 0, -EIO or -ENOMEM. */
+static int make_page(struct address_space *file, u64 index, u64 was, struct page **page, bool *major)
+{
+	struct vm *vm = file->vm;
+	int err;
+
+	if (was & PLACE_SWAP) {
+		*major = true;
+		return swapin_shmem(vm, (u32)was, page);
+	}
+	*page = alloc_pages(vm, 0, PAGE_FILE);
+	if (!*page)
 		return -ENOMEM;
-	page->mapping = file->id;
-	page->index = (u32)index;
-	page->flags = file->shmem ? PG_shmem : 0;
-	if (file->shmem)
-		hw_clear_frames(vm->hw, page_to_pfn(vm, page), 0);
-	else if (file->ops && file->ops->read_page)
-		err = file->ops->read_page(file->ctx, index, page_to_pfn(vm, page));
-	if (!err)
-		err = radix_set(vm, &file->pages, index, page_to_pfn(vm, page));
+	err = fill_page(file, index, was, *page, major);
+	if (err)
+		put_page(vm, *page);
+	return err;
+}
+
+/* The page comes into the cache. */
+static int add_page(struct address_space *file, u64 index, u64 was, struct page **out, bool *major)
+{
+	struct vm *vm = file->vm;
+	bool workingset = false, refault;
+	int err = make_page(file, index, was, out, major);
+
+	if (err)
+		return err;
+	err = radix_set(vm, &file->pages, index, page_to_pfn(vm, *out));
 	if (err) {
-		put_page(vm, page);
+		put_page(vm, *out);
 		return err;
 	}
-	*out = page;
+	if (was & PLACE_SWAP)
+		swap_put(vm, (u32)was);
+	(*out)->mapping = file->id;
+	(*out)->index = (u32)index;
+	refault = shadow_refault(vm, was & PLACE_SWAP ? 0 : (u32)was, &workingset);
+	(*out)->flags =
+	    (file->shmem ? PG_shmem : 0) | (was & PLACE_SWAP ? PG_dirty : 0) | (workingset ? PG_workingset : 0);
+	lru_add(vm, *out, refault ? LRU_REFAULT : LRU_NEW);
 	return 0;
 }
 
 int filemap_get_page(struct address_space *file, u64 index, bool create, struct page **page, bool *major)
 {
-	u64 pfn = radix_get(&file->pages, index);
-	int err;
+	u64 was = radix_get(&file->pages, index);
 
-	if (pfn) {
-		*page = pfn_to_page(file->vm, pfn);
+	if (filemap_place_has_frame(was)) {
+		*page = pfn_to_page(file->vm, was);
 		return 0;
 	}
 	if (index >= file_pages(file))
 		return -EFAULT;
-	if (!create)
-		return -ENOENT;
-	err = add_page(file, index, page);
-	if (!err && !file->shmem && file->vm->cfg.pagecache_cold)
-		*major = true;
-	return err;
+	return create ? add_page(file, index, was, page, major) : -ENOENT;
+}
+
+/* What the place of an evicted page holds. Writing comes first: only then may the frame go. Returns 0, -EIO or -ENOSPC.
+ */
+static int save_page(struct vm *vm, struct address_space *file, struct page *page, u64 *place)
+{
+	u32 slot;
+
+	if (file->shmem) {
+		slot = swap_slot_take(vm);
+		if (slot == SWP_NONE)
+			return -ENOSPC;
+		if (swap_write(vm, slot, page)) {
+			swap_put(vm, slot);
+			return -EIO;
+		}
+		*place = PLACE_GONE | PLACE_SWAP | slot;
+		return 0;
+	}
+	if (page->flags & PG_dirty) {
+		if (file->ops && file->ops->write_page &&
+		    file->ops->write_page(file->ctx, page->index, page_to_pfn(vm, page)))
+			return -EIO;
+		vm_emit(vm, &(struct vm_event){.type = VM_EV_WRITEBACK, .n = 1});
+	}
+	*place = PLACE_GONE | shadow_make(vm, page);
+	return 0;
+}
+
+int filemap_evict(struct vm *vm, struct page *page)
+{
+	struct address_space *file = (struct address_space *)radix_get(&vm->files, page->mapping);
+	u64 place;
+	int err = save_page(vm, file, page, &place);
+
+	if (err)
+		return err;
+	if (radix_set(vm, &file->pages, page->index, place))
+		ASSERT(!"the place is there");
+	put_page(vm, page);
+	return 0;
 }
 
 /* ---- row 3: a fault on an empty entry of a file's area ---- */
@@ -244,11 +344,13 @@ static int fault_around(struct fault *f)
 		struct pt_pos pos = {
 		    .entry = f->pos.entry + i - at, .va = f->pos.va + ((i - at) << PAGE_SHIFT), .level = X86_PT};
 		struct page *page;
+		u64 index;
 		int err;
 
 		if (*pos.entry)
 			continue;
-		err = filemap_get_page(file, fault_index(f) + i - at, warm, &page, &f->major);
+		index = fault_index(f) + i - at;
+		err = filemap_get_page(file, index, warm && !radix_get(&file->pages, index), &page, &f->major);
 		if (err == -ENOMEM)
 			return err;
 		if (!err)

@@ -12,7 +12,8 @@
  *
  * Source: Linux 6.12 mm/memory.c (copy_page_range, copy_present_ptes), kernel/fork.c (dup_mmap).
  */
-#include "mm/pgtable.h"
+#include "mm/swap.h"
+#include "mm/vmscan.h"
 
 static bool vma_needs_copy(const struct vm_area_struct *child, const struct vm_area_struct *parent)
 {
@@ -30,6 +31,13 @@ static int copy_leaf(struct mmu_gather *tlb, struct mm_struct *child, struct mm_
 	pt_walk(child, from->va, from->level, &to);
 	if (pt_extend(child, from->va, from->level, &to))
 		return -ENOMEM;
+	if (is_swap_entry(old)) {
+		swap_dup(parent->vm, swp_slot(old));
+		child->rss[MM_SWAPENTS]++;
+		pt_set(NULL, parent, from, old & ~SWP_EXCLUSIVE);
+		pt_set(NULL, child, &to, old & ~SWP_EXCLUSIVE);
+		return 0;
+	}
 	if (!is_zero_pfn(parent->vm, pfn)) {
 		if (page_add_rmap(child, page, from->va, level_order(from->level)))
 			return -ENOMEM;
@@ -72,7 +80,7 @@ static int dup_pages(struct hw_cpu *cpu, struct mm_struct *child, struct mm_stru
 	return err;
 }
 
-int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **child)
+static int try_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **child)
 {
 	struct mm_struct *mm = mm_create(parent->vm);
 	int err;
@@ -92,6 +100,18 @@ int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **chi
 		return err;
 	}
 	*child = mm;
-	CHECK3(parent->vm->cfg.check, vm_check(parent->vm));
 	return 0;
+}
+
+int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **child)
+{
+	unsigned tries = 0;
+	int err;
+
+	balance_if_low(parent->vm, cpu);
+	do {
+		err = try_fork(cpu, parent, child);
+	} while (err && make_room(cpu, parent, 0, &tries));
+	CHECK3(parent->vm->cfg.check, vm_check(parent->vm));
+	return err;
 }

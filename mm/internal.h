@@ -60,11 +60,15 @@ u64 get_unmapped_area(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, s
 
 /* ---- page_alloc.c: the buddy allocator and struct page ---- */
 void page_alloc_init(struct vm *vm, u64 start_pfn, u64 end_pfn); /* gives [start, end) to the allocator */
-/* A block of 2^order frames (order 0..18), head's kind set, tails PAGE_TAIL, refcount 1; NULL when there is none. */
+/* A block of 2^order frames (order 0..18), head's kind set, tails PAGE_TAIL, refcount 1; NULL when there is none, or
+ * (not to reclaim itself) when too few are left. Never reclaims: see mm/vmscan.c. */
 struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind);
 void get_page(struct page *page);
 /* Drops a reference; the last one frees the block. */
 void put_page(struct vm *vm, struct page *page);
+/* A user's block in use is cut into blocks of `order`. Each has as references the mappings of its own frames; the first
+ * one more for each that the block had beside its mappings. */
+void split_page(struct page *page, unsigned order);
 /* Tests: the allocation after the next n ones fails, once. Slabs and tables ask here too. */
 void vm_fail_alloc_after(struct vm *vm, u64 n);
 
@@ -99,6 +103,8 @@ void page_remove_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned 
 int page_split_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned from_order, unsigned to_order);
 /* The mapping of an anonymous frame moved within its address space. */
 void page_move_rmap(struct mm_struct *mm, struct page *page, u64 old_va, u64 new_va);
+/* The first mapping of an anonymous frame, packed (mm/rmap.h); 0: nobody maps it. */
+u64 rmap_first(const struct page *page);
 /* Calls visit(ctx, mm, va) for each place that may map the frame (file pages: each area that covers it). */
 void rmap_walk(struct vm *vm, struct page *page, void (*visit)(void *ctx, struct mm_struct *mm, u64 va), void *ctx);
 
@@ -134,6 +140,12 @@ struct address_space *shmem_file_create(struct vm *vm, u64 bytes);
 /* The page of a file. *page: its cached frame, no reference taken. create: bring it in when it is not there.
  * *major: it had to be read. Returns 0, -ENOENT (not there), -EFAULT (past the end), -EIO or -ENOMEM. */
 int filemap_get_page(struct address_space *file, u64 index, bool create, struct page **page, bool *major);
+/* The page, unmapped, leaves the cache: written if it is dirty, shmem to swap. Its shadow stays, and the reference of
+ * the cache goes. Returns 0, or -EIO, -ENOSPC: it is still there. */
+int filemap_evict(struct vm *vm, struct page *page);
+/* What a page's place in the cache holds (address_space.pages): a frame? a swap slot? */
+bool filemap_place_has_frame(u64 value);
+bool filemap_place_slot(u64 value, u32 *slot);
 void filemap_link_vma(struct vm_area_struct *vma);   /* area of a file appears: takes a reference on the file */
 void filemap_unlink_vma(struct vm_area_struct *vma); /* and goes: drops it */
 

@@ -13,6 +13,7 @@
  */
 #include "mm/vma.h"
 #include "mm/tlb.h"
+#include "mm/vmscan.h"
 
 enum {
 	MADV_NORMAL = 0,
@@ -208,6 +209,7 @@ long vm_madvise(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, int
 	u64 aligned = ALIGN_UP(len, PAGE_SIZE), end = addr + aligned;
 	int err;
 
+	balance_if_low(mm->vm, cpu);
 	if (!is_known(advice) || !IS_ALIGNED(addr, PAGE_SIZE) || (len && !aligned) || end < addr)
 		return -EINVAL;
 	if (end == addr)

@@ -5,7 +5,9 @@
  * Every function works on the leaves of a range in one loop (struct pt_iter) and gathers what the TLBs must forget; the
  * caller flushes once, with tlb_finish_mmu().
  */
+#include "mm/lru.h"
 #include "mm/pgtable.h"
+#include "mm/swap.h"
 
 _Static_assert(offsetof(struct vm_area_struct, node) == 0, "no node is no area: container_of(NULL) is NULL");
 
@@ -14,6 +16,11 @@ static void zap_leaf(struct mmu_gather *tlb, struct mm_struct *mm, const struct 
 	u64 old = pt_set(tlb, mm, pos, 0), pfn = entry_pfn(old);
 	struct page *page = pfn_to_page(mm->vm, pfn);
 
+	if (is_swap_entry(old)) {
+		mm->rss[MM_SWAPENTS]--;
+		swap_put(mm->vm, swp_slot(old));
+		return;
+	}
 	if (is_zero_pfn(mm->vm, pfn))
 		return;
 	if (old & X86_PTE_D && page->kind == PAGE_FILE)
@@ -38,6 +45,17 @@ int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start
 	return err;
 }
 
+/* Reclaim may forget the page, as long as its entry stays clean. */
+static void mark_lazyfree(struct vm *vm, struct page *page)
+{
+	if (page->order || page->_mapcount != 1)
+		return;
+	lru_list_del(vm, page);
+	page->flags &= (u16) ~(PG_dirty | PG_active | PG_referenced);
+	page->flags |= PG_lazyfree;
+	lru_add(vm, page, LRU_NEW);
+}
+
 void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
 {
 	struct mm_struct *mm = vma->vm_mm;
@@ -45,15 +63,25 @@ void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 
 
 	while (pt_next(&it)) {
 		u64 old = *it.pos.entry;
+		struct page *page;
 
 		if (!pt_inside(&it.pos, start, end)) { /* advice: without RAM for a table the part stays as it is */
 			if (!split_huge_leaf(tlb, mm, &it.pos))
 				pt_again(&it, start);
 			continue;
 		}
-		if (entry_present(old) && page_head(mm->vm, pfn_to_page(mm->vm, entry_pfn(old)))->kind == PAGE_ANON) {
+		if (is_swap_entry(old)) {
+			zap_leaf(tlb, mm, &it.pos);
+			continue;
+		}
+		if (!entry_present(old))
+			continue;
+		page = pfn_to_page(mm->vm, entry_pfn(old));
+		swap_cache_free(mm->vm, page);
+		if (page_head(mm->vm, page)->kind == PAGE_ANON && !(page->flags & PG_swapcache)) {
 			while (!pt_store(tlb, mm, &it.pos, &old, old & ~(X86_PTE_A | X86_PTE_D)))
 				;
+			mark_lazyfree(mm->vm, page);
 		}
 	}
 }
@@ -90,6 +118,8 @@ int change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 st
 			pt_again(&it, start);
 			continue;
 		}
+		if (is_swap_entry(old))
+			continue; /* it has no rights */
 		while (!pt_store(tlb, mm, &it.pos, &old, changed_rights(vma, old)))
 			;
 	}
@@ -115,7 +145,7 @@ static void move_leaf(struct mmu_gather *tlb, struct mm_struct *mm, const struct
 	u64 entry = pt_set(tlb, mm, from, 0), pfn = entry_pfn(entry);
 	struct page *page = pfn_to_page(mm->vm, pfn);
 
-	if (!is_zero_pfn(mm->vm, pfn) && page_head(mm->vm, page)->kind == PAGE_ANON)
+	if (!is_swap_entry(entry) && !is_zero_pfn(mm->vm, pfn) && page_head(mm->vm, page)->kind == PAGE_ANON)
 		page_move_rmap(mm, page, from->va, to->va);
 	pt_set(NULL, mm, to, entry);
 }

@@ -3,12 +3,14 @@
  * mm/mm.c - a machine's memory, and address spaces from birth to death.
  *
  *   the first range of RAM that is large enough:
- *   | (frame 0) | struct vm | mem_map[max_pfn] ........ | free ...
- *                                                         all other ranges: free
+ *   | (frame 0) | struct vm | mem_map[max_pfn] ........ | swap map | free ...
+ *                                                                    all other ranges: free
  * Frame 0 is never given out: a pfn of 0 means "none".
  */
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
+#include "mm/swap.h"
+#include "mm/vmscan.h"
 
 #define MIN_RAM_BYTES        (4ull << 20)
 #define DEFAULT_MMAP_BASE    0x7ffff7fff000ull
@@ -21,10 +23,15 @@ static u64 vm_frames(void)
 	return ALIGN_UP(sizeof(struct vm), PAGE_SIZE) >> PAGE_SHIFT;
 }
 
-/* Frames that struct vm and mem_map take. */
-static u64 boot_frames(u64 max_pfn)
+static u64 mem_map_frames(u64 max_pfn)
 {
-	return vm_frames() + (ALIGN_UP(max_pfn * sizeof(struct page), PAGE_SIZE) >> PAGE_SHIFT);
+	return ALIGN_UP(max_pfn * sizeof(struct page), PAGE_SIZE) >> PAGE_SHIFT;
+}
+
+/* Frames that struct vm, mem_map and the swap map take. */
+static u64 boot_frames(u64 max_pfn, u64 swap_slots)
+{
+	return vm_frames() + mem_map_frames(max_pfn) + swap_map_frames(swap_slots);
 }
 
 /* The largest frame number + 1, and RAM's size. */
@@ -40,15 +47,15 @@ static u64 survey_ram(struct hw_machine *m, u64 *bytes)
 	return max_end >> PAGE_SHIFT;
 }
 
-/* The frame where struct vm goes: the start of the first range that holds it and mem_map; 0: none. */
-static u64 find_boot_place(struct hw_machine *m, u64 max_pfn)
+/* The frame where struct vm goes: the start of the first range that holds it and its arrays; 0: none. */
+static u64 find_boot_place(struct hw_machine *m, u64 max_pfn, u64 swap_slots)
 {
 	u64 start, end;
 
 	for (unsigned i = 0; hw_ram(m, i, &start, &end) == 0; i++) {
 		u64 first = max(start >> PAGE_SHIFT, 1ull);
 
-		if (first + boot_frames(max_pfn) < end >> PAGE_SHIFT)
+		if (first + boot_frames(max_pfn, swap_slots) < end >> PAGE_SHIFT)
 			return first;
 	}
 	return 0;
@@ -56,7 +63,7 @@ static u64 find_boot_place(struct hw_machine *m, u64 max_pfn)
 
 static void give_ram(struct vm *vm, u64 boot_pfn)
 {
-	u64 start, end, boot_end = boot_pfn + boot_frames(vm->max_pfn);
+	u64 start, end, boot_end = boot_pfn + boot_frames(vm->max_pfn, vm->cfg.swap_slots);
 
 	for (unsigned i = 0; hw_ram(vm->hw, i, &start, &end) == 0; i++) {
 		u64 first = max(start >> PAGE_SHIFT, 1ull);
@@ -82,7 +89,7 @@ static bool make_fixed_frames(struct vm *vm)
 struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 {
 	unsigned features = hw_features(hw_this_cpu(m));
-	u64 bytes, max_pfn = survey_ram(m, &bytes), boot_pfn = find_boot_place(m, max_pfn);
+	u64 bytes, max_pfn = survey_ram(m, &bytes), boot_pfn = find_boot_place(m, max_pfn, cfg->swap_slots);
 	struct vm *vm;
 
 	if (bytes < MIN_RAM_BYTES || !boot_pfn)
@@ -102,9 +109,11 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	vm->mem_map = (struct page *)((u8 *)vm + (vm_frames() << PAGE_SHIFT));
 	vm->fail_alloc_after = ~0ull;
 	if (cfg->ram_dirty)
-		memset(vm->mem_map, 0, max_pfn * sizeof(struct page));
+		memset(vm->mem_map, 0, (boot_frames(max_pfn, cfg->swap_slots) - vm_frames()) << PAGE_SHIFT);
+	swap_init(vm, (u8 *)vm->mem_map + (mem_map_frames(max_pfn) << PAGE_SHIFT));
 	slab_init(vm);
 	give_ram(vm, boot_pfn);
+	reclaim_init(vm);
 	return make_fixed_frames(vm) ? vm : NULL;
 }
 
@@ -115,7 +124,10 @@ void vm_meminfo(struct vm *vm, struct vm_meminfo *out)
 				   .table_frames = vm->kind_frames[PAGE_TABLE],
 				   .anon_frames = vm->kind_frames[PAGE_ANON],
 				   .file_frames = vm->kind_frames[PAGE_FILE],
-				   .kernel_frames = vm->kind_frames[PAGE_KERNEL]};
+				   .kernel_frames = vm->kind_frames[PAGE_KERNEL],
+				   .swap_slots = vm->swap.slots,
+				   .swap_used = vm->swap.used,
+				   .swap_peak = vm->swap.peak_used};
 	for (unsigned order = 0; order <= MAX_ORDER; order++)
 		out->free_blocks[order] = vm->free_area[order].nr_free;
 }
@@ -145,9 +157,11 @@ static int take_id(struct mm_struct *mm)
 
 struct mm_struct *mm_create(struct vm *vm)
 {
-	struct mm_struct *mm = slab_alloc(vm, SLAB_MM);
+	struct mm_struct *mm;
 	struct page *pgd;
 
+	balance_if_low(vm, hw_this_cpu(vm->hw));
+	mm = slab_alloc(vm, SLAB_MM);
 	if (!mm)
 		return NULL;
 	mm->vm = vm;
@@ -227,6 +241,7 @@ void mm_stat(const struct mm_struct *mm, struct vm_stat *out)
 				.table_bytes = mm->table_frames << PAGE_SHIFT,
 				.peak_rss_pages = mm->peak_rss,
 				.peak_table_bytes = mm->peak_table_frames << PAGE_SHIFT,
+				.swap_pages = mm->rss[MM_SWAPENTS],
 				.total_vm_pages = mm->total_vm,
 				.map_count = (u32)mm->areas.count};
 }

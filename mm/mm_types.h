@@ -77,7 +77,7 @@ struct vm_area_struct {
 	bool forked;  /* has pages of a parent: Linux's anon_vma chain is not singular, so it merges only with areas of
 			 the same anon_vma (rule in vma.c) */
 	u64 vm_pgoff; /* pages: offset in the file; anonymous: address >> 12 when mapped */
-	u64 swap_ra;     /* swap read-ahead: last address, window and hits, packed by mm/swapin.c */
+	u64 swap_ra;  /* swap read-ahead: last address, window and hits, packed by mm/swapin.c */
 	struct address_space *vm_file;                    /* NULL: anonymous */
 	struct vm_area_struct *i_mmap_next, *i_mmap_prev; /* the file's areas, for its rmap */
 };
@@ -219,8 +219,8 @@ struct vm_reclaim {
 	bool memalloc;       /* reclaim runs: it may use the frames below WMARK_MIN */
 	u8 failures;         /* background runs in a row that freed nothing */
 	struct lru_list list[NR_LRU_LISTS];
-	u64 nr[NR_LRU_TYPES]; /* frames on lists */
-	u32 evictions;        /* pages that went: the clock of shadows */
+	u64 nr[NR_LRU_TYPES];                        /* frames on lists */
+	u32 evictions;                               /* pages that went: the clock of shadows */
 	u64 cost[NR_LRU_TYPES], share[NR_LRU_TYPES]; /* lru2: which type pays */
 	u64 max_seq, min_seq[NR_LRU_TYPES];          /* mglru: generations */
 	u64 rng;                                     /* random */

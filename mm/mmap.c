@@ -12,6 +12,7 @@
 #include "mm/vma.h"
 #include "mm/pgtable.h"
 #include "mm/tlb.h"
+#include "mm/vmscan.h"
 
 #define MAP_TYPE           0x0f
 #define MAP_NONBLOCK       0x10000 /* with MAP_POPULATE: do not */
@@ -229,6 +230,7 @@ long vm_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsign
 {
 	long ret;
 
+	balance_if_low(mm->vm, cpu);
 	if (!len || check_hugetlb(flags, file, &len))
 		return -EINVAL;
 	len = ALIGN_UP(len, PAGE_SIZE);
@@ -282,6 +284,7 @@ long vm_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len)
 {
 	int err;
 
+	balance_if_low(mm->vm, cpu);
 	if (!IS_ALIGNED(addr, PAGE_SIZE) || addr > TASK_SIZE || len > TASK_SIZE - addr || !len)
 		return -EINVAL;
 	err = do_munmap(cpu, mm, addr, addr + ALIGN_UP(len, PAGE_SIZE));
@@ -332,6 +335,7 @@ long vm_brk(struct hw_cpu *cpu, struct mm_struct *mm, u64 brk)
 	u64 new_end = ALIGN_UP(brk, PAGE_SIZE), old_end = ALIGN_UP(mm->brk, PAGE_SIZE);
 	int err = 0;
 
+	balance_if_low(mm->vm, cpu);
 	if (brk < mm->start_brk || brk > TASK_SIZE)
 		return mm->brk;
 	if (new_end < old_end)

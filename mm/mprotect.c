@@ -10,6 +10,7 @@
  */
 #include "mm/vma.h"
 #include "mm/tlb.h"
+#include "mm/vmscan.h"
 
 #define VM_MAY_SHIFT 4 /* VM_MAYREAD = VM_READ << 4, and so on */
 
@@ -63,6 +64,7 @@ long vm_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, un
 	u64 end = addr + ALIGN_UP(len, PAGE_SIZE);
 	int err;
 
+	balance_if_low(mm->vm, cpu);
 	if (!IS_ALIGNED(addr, PAGE_SIZE))
 		return -EINVAL;
 	if (!len)

@@ -14,6 +14,7 @@
  */
 #include "mm/vma.h"
 #include "mm/tlb.h"
+#include "mm/vmscan.h"
 
 struct remap {
 	struct hw_cpu *cpu;
@@ -246,6 +247,7 @@ long vm_mremap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 old_len, 
 	struct vm_area_struct *vma;
 	long ret = check_arguments(&r);
 
+	balance_if_low(mm->vm, cpu);
 	if (!ret)
 		ret = do_mremap(&r);
 	if (!IS_ERR_VALUE(ret) && r.new_len > r.old_len) {

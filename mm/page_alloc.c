@@ -18,7 +18,8 @@
  *
  * Source: Knuth, TAOCP vol. 1, 2.5 "the buddy system".
  */
-#include "mm/internal.h"
+#include "mm/lru.h"
+#include "mm/swap.h"
 
 static void list_add(struct vm *vm, struct page *page, unsigned order)
 {
@@ -95,6 +96,12 @@ static bool injected_failure(struct vm *vm)
 	return vm->fail_alloc_after-- == 0;
 }
 
+/* The last frames are for reclaim, which needs some to free others. */
+static bool may_take(const struct vm *vm, unsigned order)
+{
+	return vm->reclaim.memalloc || vm->kind_frames[PAGE_FREE] >= vm->reclaim.wmark[WMARK_MIN] + (1ull << order);
+}
+
 struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind)
 {
 	unsigned have = order;
@@ -102,7 +109,7 @@ struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind)
 	u64 pfn;
 
 	ASSERT(order <= MAX_ORDER);
-	if (injected_failure(vm))
+	if (injected_failure(vm) || !may_take(vm, order))
 		return NULL;
 	while (have <= MAX_ORDER && !vm->free_area[have].head)
 		have++;
@@ -135,12 +142,38 @@ void put_page(struct vm *vm, struct page *page)
 	unsigned order = page->order;
 
 	ASSERT(page->_refcount > 0 && page->kind >= PAGE_KERNEL && page->kind < PAGE_TAIL);
-	if (--page->_refcount)
+	if (--page->_refcount) {
+		if (page->_refcount == 1 && page->flags & PG_swapcache && page->kind == PAGE_ANON)
+			swap_cache_free(vm, page); /* if nobody will come for it any more */
 		return;
+	}
 	ASSERT(page->_mapcount == 0);
+	if (page->flags & PG_lru && (page->kind == PAGE_ANON || page->kind == PAGE_FILE))
+		lru_list_del(vm, page);
 	vm->kind_frames[page->kind] -= 1ull << order;
 	vm->kind_frames[PAGE_FREE] += 1ull << order;
 	for (u64 i = 1; i < 1ull << order; i++)
 		page[i].kind = PAGE_FREE_TAIL;
 	free_block(vm, page_to_pfn(vm, page), order);
+}
+
+void split_page(struct page *page, unsigned order)
+{
+	u64 frames = 1ull << page->order, part = 1ull << order;
+	s32 others = page->_refcount;
+	u16 dirty = page->flags & PG_dirty;
+
+	for (u64 i = 0; i < frames; i++)
+		others -= page[i]._mapcount;
+	for (u64 at = 0; at < frames; at += part) {
+		struct page *head = page + at;
+
+		head->kind = page->kind;
+		head->flags |= dirty;
+		head->_refcount = at ? 0 : others;
+		for (u64 i = 0; i < part; i++) {
+			head[i].order = (u8)order;
+			head->_refcount += head[i]._mapcount;
+		}
+	}
 }

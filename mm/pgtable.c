@@ -17,6 +17,7 @@
  * Sources: Intel SDM vol. 3A 4.5 (4-level paging), 4.10.4 (which changes need an invalidation).
  */
 #include "mm/pgtable.h"
+#include "mm/swap.h"
 
 void pt_walk(const struct mm_struct *mm, u64 va, unsigned level, struct pt_pos *pos)
 {
@@ -107,7 +108,8 @@ bool pt_store(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos 
 			ASSERT(only_widens(*old, new));
 	}
 	CHECK2(mm->vm->cfg.check, table->_mapcount >= 0 && table->_mapcount <= PTRS_PER_TABLE);
-	CHECK2(mm->vm->cfg.check, !new || pfn_to_page(mm->vm, entry_pfn(new))->kind >= PAGE_KERNEL);
+	CHECK2(mm->vm->cfg.check,
+	       !new || is_swap_entry(new) || pfn_to_page(mm->vm, entry_pfn(new))->kind >= PAGE_KERNEL);
 	return true;
 }
 

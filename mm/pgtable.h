@@ -11,7 +11,7 @@
  *   P = 0, PROTNONE        a leaf of an area without any access (mprotect(PROT_NONE)): the frame is kept, the hardware
  *                          sees nothing. PROTNONE is bit 8 (G), which means nothing to it while P = 0; PS marks a
  *                          huge one
- *   P = 0, not PROTNONE    kept for swap entries
+ *   P = 0, not PROTNONE    a swap entry, level 1 only (mm/swap.h draws it)
  */
 #ifndef MM_PGTABLE_H
 #define MM_PGTABLE_H
@@ -106,6 +106,13 @@ int pt_extend(struct mm_struct *mm, u64 va, unsigned level, struct pt_pos *pos);
 bool pt_store(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 *old, u64 new);
 /* Stores new whatever the entry holds; returns what it held last. */
 u64 pt_set(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 new);
+
+/* The one change beside pt_store(): takes A from a leaf. Returns whether it was set. No flush: a TLB that goes on using
+ * its translation only makes the page look unused (Linux: ptep_test_and_clear_young). */
+static inline bool pt_clear_young(const struct pt_pos *pos)
+{
+	return *pos->entry & X86_PTE_A && __atomic_fetch_and(pos->entry, ~X86_PTE_A, __ATOMIC_RELAXED) & X86_PTE_A;
+}
 
 /* A frame for a table of `level`; NULL when RAM is full. */
 struct page *pt_alloc_table(struct mm_struct *mm, unsigned level);

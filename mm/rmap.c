@@ -88,6 +88,11 @@ static void rmap_del(struct vm *vm, struct page *page, u64 packed)
 	}
 }
 
+u64 rmap_first(const struct page *page)
+{
+	return page->rmap & 1 || !page->rmap ? page->rmap : ((const struct rmap_node *)page->rmap)->slot[0];
+}
+
 static enum mm_counter rss_of(const struct page *head)
 {
 	if (head->kind == PAGE_ANON)

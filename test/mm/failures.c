@@ -160,25 +160,33 @@ static void huge_pages(void **state)
 	each(program_huge, VM_THP_ALWAYS);
 }
 
-/* RAM is really full: the fault says so, and memory comes back when some is given up. */
+/* RAM is really full, and there is no swap: the fault says so, the process is the OOM killer's victim and has lost its
+ * memory, for good; others find room. */
 static void full(void **state)
 {
+	struct mm_struct *other;
 	u64 va = BASE;
 
 	m = flat_create(&(struct flat_config){.ram_bytes = 8 * MIB, .vm = {.check = 1}});
 	cpu = flat_cpu(m, 0);
 	mm = mm_create(flat_vm(m));
+	other = mm_create(flat_vm(m));
 	flat_run(cpu, mm);
 	map(BASE, 64 * MIB, MAP_PRIVATE | MAP_ANONYMOUS, NULL);
 	while (flat_touch(cpu, va, 1, 'w') == 0)
 		va += PAGE_SIZE;
 	assert_int_equal(flat_events(m)->last_fault.cause, VM_FAULT_NOMEM);
 	assert_int_equal(flat_events(m)->type[VM_EV_OOM], 1);
+	assert_int_equal(flat_events(m)->type[VM_EV_OOM_KILL], 1);
 	assert_true(va - BASE > 7 * MIB);
 	vm_check(flat_vm(m));
-	assert_int_equal(vm_madvise(cpu, mm, BASE, MIB, 4), 0);
-	assert_int_equal(flat_touch(cpu, va, 1, 'w'), 0);
+	assert_int_equal(flat_touch(cpu, BASE, 1, 'r'), VM_FAULT_NOMEM);
+	flat_run(cpu, other);
+	assert_int_equal(vm_mmap(cpu, other, BASE, 4 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0),
+			 BASE);
+	assert_int_equal(flat_touch(cpu, BASE, 4 * MIB, 'w'), 0);
 	mm_put(mm);
+	mm_put(other);
 	vm_check(flat_vm(m));
 	flat_destroy(m);
 }

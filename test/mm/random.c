@@ -2,7 +2,8 @@
  *
  * test/mm/random.c - random programs: several address spaces on several CPUs map, unmap, protect, move, fork, read,
  * write and exit, at check level 3. The oracle is a flat model: for each page of each address space its rights, and the
- * byte that it must hold. It knows nothing of frames, tables or sharing: fork copies the whole model.
+ * byte that it must hold. It knows nothing of frames, tables or sharing: fork copies the whole model. The same with
+ * less RAM than the programs use, under every replacement policy: the model does not know of swap either.
  *
  * A failure prints seed and step; `test-mm-random SEED` runs that seed alone.
  */
@@ -31,6 +32,7 @@ enum { ADV_DONTNEED = 4, ADV_FREE = 8, ADV_HUGEPAGE = 14, ADV_NOHUGEPAGE = 15 };
 
 /* What one page is to the program. */
 struct page_model {
+	bool freed;               /* by MADV_FREE: may read as zero from any moment on */
 	bool mapped, shared, own; /* own: a private page that was written to (or anonymous), value is its byte */
 	u8 prot;
 	u8 file; /* NOTHING: anonymous */
@@ -47,7 +49,9 @@ struct world {
 	struct page_model model[MMS][PAGES];
 	struct address_space *file[FILES];
 	u8 file_byte[FILES][PAGES];
-	u8 *object[OBJECTS]; /* [PAGES] bytes each */
+	u8 disk[FILES][PAGES]; /* what the files' device holds */
+	u8 (*swap)[PAGE_SIZE]; /* and the swap device */
+	u8 *object[OBJECTS];   /* [PAGES] bytes each */
 	int objects;
 };
 
@@ -66,7 +70,7 @@ static u8 file_start_byte(unsigned file, u64 index)
 }
 
 struct backing {
-	struct hw_machine **m;
+	struct world *w;
 	unsigned file;
 };
 
@@ -79,11 +83,37 @@ static int read_page(void *ctx, u64 index, u64 pfn)
 {
 	struct backing *b = ctx;
 
-	memset(ram_base_of(*b->m) + (pfn << PAGE_SHIFT), file_start_byte(b->file, index), PAGE_SIZE);
+	memset(ram_base_of(b->w->m) + (pfn << PAGE_SHIFT), b->w->disk[b->file][index], PAGE_SIZE);
 	return 0;
 }
 
-static const struct backing_ops ops = {.read_page = read_page};
+static int write_page(void *ctx, u64 index, u64 pfn)
+{
+	struct backing *b = ctx;
+
+	b->w->disk[b->file][index] = ram_base_of(b->w->m)[pfn << PAGE_SHIFT];
+	return 0;
+}
+
+static const struct backing_ops ops = {.read_page = read_page, .write_page = write_page};
+
+static int read_swap(void *ctx, u64 slot, u64 pfn)
+{
+	struct world *w = ctx;
+
+	memcpy(ram_base_of(w->m) + (pfn << PAGE_SHIFT), w->swap[slot], PAGE_SIZE);
+	return 0;
+}
+
+static int write_swap(void *ctx, u64 slot, u64 pfn)
+{
+	struct world *w = ctx;
+
+	memcpy(w->swap[slot], ram_base_of(w->m) + (pfn << PAGE_SHIFT), PAGE_SIZE);
+	return 0;
+}
+
+static const struct backing_ops swap_ops = {.read_page = read_swap, .write_page = write_swap};
 
 /* ---- the model ---- */
 
@@ -193,10 +223,11 @@ static void step_advise(struct world *w, struct hw_cpu *cpu, unsigned i, struct 
 	int advice = advices[next(w, ARRAY_SIZE(advices))];
 
 	vm_madvise(cpu, w->mm[i], addr(r.first), r.pages * PAGE_SIZE, advice);
-	for (unsigned k = 0; advice == ADV_DONTNEED && k < r.pages; k++) {
+	for (unsigned k = 0; k < r.pages; k++) {
 		struct page_model *p = &w->model[i][r.first + k];
 
-		if (p->mapped && !p->shared) {
+		p->freed |= advice == ADV_FREE && p->file == NOTHING && !p->shared;
+		if (advice == ADV_DONTNEED && p->mapped && !p->shared) {
 			p->own = false;
 			p->value = 0;
 		}
@@ -251,9 +282,12 @@ static void step_access(struct world *w, struct hw_cpu *cpu, unsigned i, unsigne
 	if (end)
 		return;
 	if (kind != 'w') {
+		if (p->freed && byte == 0)
+			p->value = 0;
 		assert_int_equal(byte, *byte_of(w, p));
 		return;
 	}
+	p->freed = false;
 	if (!p->shared)
 		p->own = true;
 	*byte_of(w, p) = value;
@@ -313,7 +347,8 @@ static void step(struct world *w)
 		flat_run(cpu, NULL); /* lazy */
 		break;
 	default:
-		for (unsigned k = 0, page = r.first, stride = 1 + (unsigned)next(w, 60); k < 10 && page < PAGES; k++) {
+		for (unsigned k = 0, page = r.first, stride = 1 + (unsigned)next(w, 60);
+		     k < (w->swap ? 30 : 10) && page < PAGES; k++) {
 			step_access(w, cpu, i, page);
 			page += stride;
 		}
@@ -339,20 +374,50 @@ static int tell(void **state)
 	return 0;
 }
 
+/* Every page is in its place, after all that happened. */
+static void read_all(struct world *w)
+{
+	struct hw_cpu *cpu = flat_cpu(w->m, 0);
+
+	for (unsigned i = 0; i < MMS; i++) {
+		if (!w->mm[i])
+			continue;
+		flat_run(cpu, w->mm[i]);
+		for (unsigned page = 0; page < PAGES; page++) {
+			struct page_model *p = &w->model[i][page];
+			u8 byte;
+
+			if (expected_end(p, 'r'))
+				continue;
+			assert_int_equal(flat_access(cpu, addr(page), 'r', &byte), 0);
+			assert_true(byte == *byte_of(w, p) || (p->freed && !byte));
+		}
+	}
+}
+
+static u64 ram_bytes = 96 * MIB;
+
 static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 {
 	static struct world w;
 	static struct backing backing[FILES];
+	struct vm_config vm = *cfg;
 
 	run_seed = seed;
 	running = true;
 	for (int k = 0; k < w.objects; k++)
 		free(w.object[k]);
+	free(w.swap);
 	memset(&w, 0, sizeof(w));
+	w.swap = vm.swap_slots ? calloc(vm.swap_slots, PAGE_SIZE) : NULL;
+	vm.swap_ops = &swap_ops;
+	vm.swap_ctx = &w;
 	w.rng = seed * 0x9e3779b97f4a7c15ull + 1;
-	w.m = flat_create(&(struct flat_config){.ram_bytes = 96 * MIB, .features = features, .vm = *cfg});
+	w.m = flat_create(&(struct flat_config){.ram_bytes = ram_bytes, .features = features, .vm = vm});
 	for (unsigned f = 0; f < FILES; f++) {
-		backing[f] = (struct backing){&w.m, f};
+		backing[f] = (struct backing){&w, f};
+		for (unsigned k = 0; k < PAGES; k++)
+			w.disk[f][k] = file_start_byte(f, k);
 		w.file[f] = vm_file_create(flat_vm(w.m), PAGES * PAGE_SIZE, &ops, &backing[f]);
 		for (unsigned k = 0; k < PAGES; k++)
 			w.file_byte[f][k] = file_start_byte(f, k);
@@ -363,6 +428,9 @@ static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 		fail_msg("%s", flat_panic_text);
 	for (run_step = 0; run_step < STEPS; run_step++)
 		step(&w);
+	read_all(&w);
+	if (vm.swap_slots)
+		assert_true(flat_events(w.m)->type[VM_EV_SWAP_IN] > 10);
 	for (unsigned i = 0; i < MMS; i++) {
 		if (w.mm[i])
 			mm_put(w.mm[i]);
@@ -373,7 +441,7 @@ static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 	struct vm_meminfo info;
 
 	vm_meminfo(flat_vm(w.m), &info);
-	assert_int_equal(info.anon_frames + info.file_frames + info.table_frames, 0);
+	assert_int_equal(info.anon_frames + info.file_frames + info.table_frames + info.swap_used, 0);
 	flat_destroy(w.m);
 	running = false;
 }
@@ -404,13 +472,33 @@ static void two_megabytes_cold(void **state)
 		  HW_NX | HW_PGE | HW_PCID);
 }
 
+/* RAM for a part of what the programs use, swap for all of it. */
+#define SWAPPING(test, ...)                                                                                            \
+	static void test(void **state)                                                                                 \
+	{                                                                                                              \
+		ram_bytes = 5 * MIB;                                                                                   \
+		each_seed(                                                                                             \
+		    &(struct vm_config){                                                                               \
+			.pcid = true, .check = 3, .swap_slots = 8192, .swap_checksum = true, __VA_ARGS__},             \
+		    0);                                                                                                \
+		ram_bytes = 96 * MIB;                                                                                  \
+	}
+
+SWAPPING(swap_lru2, .thp = VM_THP_NEVER)
+SWAPPING(swap_lru2_thp, .thp = VM_THP_ALWAYS, .swap_rotational = true)
+SWAPPING(swap_mglru, .reclaim = VM_RECLAIM_MGLRU, .thp = VM_THP_MADVISE)
+SWAPPING(swap_clock, .reclaim = VM_RECLAIM_CLOCK, .pagecache_cold = true)
+SWAPPING(swap_fifo, .reclaim = VM_RECLAIM_FIFO, .anon_order = 9)
+SWAPPING(swap_random, .reclaim = VM_RECLAIM_RANDOM)
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_teardown(small_pages, tell),
-	    cmocka_unit_test_teardown(no_pcid, tell),
-	    cmocka_unit_test_teardown(thp, tell),
-	    cmocka_unit_test_teardown(two_megabytes_cold, tell),
+	    cmocka_unit_test_teardown(small_pages, tell), cmocka_unit_test_teardown(no_pcid, tell),
+	    cmocka_unit_test_teardown(thp, tell),         cmocka_unit_test_teardown(two_megabytes_cold, tell),
+	    cmocka_unit_test_teardown(swap_lru2, tell),   cmocka_unit_test_teardown(swap_lru2_thp, tell),
+	    cmocka_unit_test_teardown(swap_mglru, tell),  cmocka_unit_test_teardown(swap_clock, tell),
+	    cmocka_unit_test_teardown(swap_fifo, tell),   cmocka_unit_test_teardown(swap_random, tell),
 	};
 
 	if (argc > 1)

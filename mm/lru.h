@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/lru.h - pages on lists, and was a page used? What replacement policies are built from; and shadows, the memory of
+ * pages that are gone.
+ */
+#ifndef MM_LRU_H
+#define MM_LRU_H
+
+#include "mm/internal.h"
+#include "mm/policy.h"
+
+/* Anonymous: it needs a swap slot to leave. Shared anonymous memory does, too; what MADV_FREE gave up does not. */
+static inline enum lru_type page_lru_type(const struct page *page)
+{
+	bool anon = page->kind == PAGE_ANON ? !(page->flags & PG_lazyfree) : page->flags & PG_shmem;
+
+	return anon ? LRU_ANON : LRU_FILE;
+}
+static inline unsigned page_list(const struct page *page)
+{
+	return page->flags >> PG_list_shift;
+}
+
+/* page: a block's head, on no list. tail: it is the next to leave; else the last. */
+void lru_list_add(struct vm *vm, struct page *page, unsigned list, bool tail);
+/* Off its list. */
+void lru_list_del(struct vm *vm, struct page *page);
+/* The page at the tail, or NULL. */
+struct page *lru_list_last(struct vm *vm, unsigned list);
+
+/* Hands a page to the policy. */
+void lru_add(struct vm *vm, struct page *page, enum lru_hint hint);
+
+/* Who used the block since this was last asked. Clears the accessed bits. */
+struct page_use {
+	unsigned referenced; /* entries whose accessed bit was set */
+	u32 vm_flags;        /* of all areas that map it, or-ed */
+};
+struct page_use page_referenced(struct vm *vm, struct page *page);
+/* The flags alone; accessed bits stay. */
+u32 page_vm_flags(struct vm *vm, struct page *page);
+
+/* ---- shadows: when a page was evicted; 31 bits, never 0 ---- */
+u32 shadow_make(struct vm *vm, const struct page *page);
+/* The page comes back: does it belong to the working set, so that it should not have gone? *workingset: it was active
+ * when it went. shadow 0: nothing is known, false. */
+bool shadow_refault(struct vm *vm, u32 shadow, bool *workingset);
+
+#endif

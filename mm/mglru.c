@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * mm/mglru.c - the replacement policy mglru: Linux's generations.
+ *
+ *   min_seq                                     max_seq
+ *   [ gen 5 ]      [ gen 6 ]      [ gen 7 ]     [ gen 8 ]      2 to 4 generations, each a list per type:
+ *      | the oldest leaves            ^             ^          list = (seq % 4) * 2 + type
+ *      v                              |             `-- faults, and what aging finds used
+ *     out, unless it was used --------|---------------->
+ *                                     `-- read ahead: one above the oldest
+ *
+ * Aging: when fewer than three generations are left, all page tables are walked, the pages whose accessed bits are set
+ * are brought to the youngest generation, and a new one begins. So accessed bits are read in the order of the tables,
+ * where neighbours are together, and rmap is asked for the few pages that are about to go only.
+ * Not modelled: tiers (they protect files read through file descriptors, which no page fault sees), the memory cgroups,
+ * and the Bloom filter that spares aging the tables without young entries.
+ *
+ * Sources: Linux Documentation/mm/multigen_lru.rst, mm/vmscan.c (inc_max_seq, walk_mm, sort_folio),
+ * include/linux/mmzone.h.
+ */
+#include "mm/lru.h"
+#include "mm/pgtable.h"
+
+#define MIN_NR_GENS 2
+#define MAX_NR_GENS 4
+
+static unsigned gen_list(u64 seq, enum lru_type type)
+{
+	return (unsigned)(seq % MAX_NR_GENS) * NR_LRU_TYPES + type;
+}
+
+static void mglru_init(struct vm *vm)
+{
+	vm->reclaim.max_seq = MIN_NR_GENS;
+	vm->reclaim.min_seq[LRU_ANON] = 1;
+	vm->reclaim.min_seq[LRU_FILE] = 1;
+}
+
+static void mglru_add(struct vm *vm, struct page *page, enum lru_hint hint)
+{
+	struct vm_reclaim *r = &vm->reclaim;
+	enum lru_type type = page_lru_type(page);
+	u64 seq = hint == LRU_PIECE || hint == LRU_READAHEAD ? r->min_seq[type] : r->max_seq;
+
+	lru_list_add(vm, page, gen_list(seq, type), hint == LRU_PIECE);
+}
+
+/* The frame was used: its block is as young as any. */
+static void promote(struct vm *vm, u64 pfn)
+{
+	struct page *head = page_head(vm, pfn_to_page(vm, pfn));
+	unsigned list = gen_list(vm->reclaim.max_seq, page_lru_type(head));
+
+	if (!(head->flags & PG_lru) || page_list(head) == list)
+		return;
+	lru_list_del(vm, head);
+	lru_list_add(vm, head, list, false);
+}
+
+static void walk_mm(struct mm_struct *mm)
+{
+	struct pt_iter it = pt_leaves(mm, 0, TASK_SIZE);
+
+	while (pt_next(&it)) {
+		if (entry_present(*it.pos.entry) && pt_clear_young(&it.pos) &&
+		    !is_zero_pfn(mm->vm, entry_pfn(*it.pos.entry)))
+			promote(mm->vm, entry_pfn(*it.pos.entry));
+	}
+}
+
+/* With four generations there is no list for a fifth: the oldest becomes part of the next. Its order is kept. */
+static void inc_min_seq(struct vm *vm, enum lru_type type)
+{
+	u64 seq = vm->reclaim.min_seq[type]++;
+	unsigned from = gen_list(seq, type), to = gen_list(seq + 1, type);
+
+	for (u32 pfn = vm->reclaim.list[from].head; pfn; pfn = vm->reclaim.list[from].head) {
+		lru_list_del(vm, pfn_to_page(vm, pfn));
+		lru_list_add(vm, pfn_to_page(vm, pfn), to, true);
+	}
+}
+
+/* Linux: try_to_inc_max_seq(). What aging finds goes into the generation that was the youngest; new pages into the new.
+ */
+static void age(struct vm *vm)
+{
+	for (unsigned type = 0; type < NR_LRU_TYPES; type++) {
+		if (vm->reclaim.max_seq - vm->reclaim.min_seq[type] + 1 == MAX_NR_GENS)
+			inc_min_seq(vm, type);
+	}
+	for (struct mm_struct *mm = vm->mm_list; mm; mm = mm->next)
+		walk_mm(mm);
+	vm->reclaim.max_seq++;
+}
+
+/* The oldest generation that has a page; the empty ones before it are over. Returns false when only the two youngest
+ * are left: they may not be evicted from before the next aging. */
+static bool oldest_gen(struct vm *vm, enum lru_type type)
+{
+	struct vm_reclaim *r = &vm->reclaim;
+
+	while (r->min_seq[type] + MIN_NR_GENS <= r->max_seq) {
+		if (r->list[gen_list(r->min_seq[type], type)].nr)
+			return true;
+		r->min_seq[type]++;
+	}
+	return false;
+}
+
+/* The type whose oldest generation is older; of equals the larger one's. Linux: get_type_to_scan(). */
+static enum lru_type choose_type(struct vm *vm, unsigned types)
+{
+	struct vm_reclaim *r = &vm->reclaim;
+
+	for (unsigned t = 0; t < NR_LRU_TYPES; t++) {
+		if (!(types & 1u << t) || !r->nr[t])
+			return !t;
+	}
+	if (r->min_seq[LRU_ANON] != r->min_seq[LRU_FILE])
+		return r->min_seq[LRU_ANON] < r->min_seq[LRU_FILE] ? LRU_ANON : LRU_FILE;
+	return r->nr[LRU_ANON] > r->nr[LRU_FILE] ? LRU_ANON : LRU_FILE;
+}
+
+static struct page *mglru_pick(struct vm *vm, unsigned types, u64 *budget)
+{
+	struct vm_reclaim *r = &vm->reclaim;
+
+	for (; *budget; --*budget) {
+		enum lru_type type = choose_type(vm, types);
+		struct page *page;
+
+		if (!(types & 1u << type) || !r->nr[type])
+			return NULL;
+		if (!oldest_gen(vm, type)) {
+			age(vm);
+			continue;
+		}
+		page = lru_list_last(vm, gen_list(r->min_seq[type], type));
+		lru_list_del(vm, page);
+		if (!page_referenced(vm, page).referenced)
+			return page;
+		lru_list_add(vm, page, gen_list(r->max_seq, type), false);
+	}
+	return NULL;
+}
+
+const struct reclaim_policy policy_mglru = {"mglru", mglru_init, mglru_add, mglru_pick};
