@@ -26,7 +26,7 @@ static void on_exit(struct thread *t)
 {
 	emit_exit(t, EVX_EXIT, t->call.arg[0]);
 	t->alive = false;
-	process.nr_threads--;
+	__atomic_fetch_sub(&process.nr_threads, 1, __ATOMIC_SEQ_CST);
 }
 
 static void on_exec(struct thread *t, const char *path)

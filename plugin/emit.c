@@ -42,7 +42,7 @@ void thread_init(unsigned index)
 	t->fetch_page = t->last_page = WINDOW_NONE;
 	t->call.nr = -1;
 	t->alive = true;
-	t->first = process.nr_threads++ == 0;
+	t->first = __atomic_fetch_add(&process.nr_threads, 1, __ATOMIC_SEQ_CST) == 0;
 	if (index >= process.max_thread)
 		process.max_thread = index + 1;
 }

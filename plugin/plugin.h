@@ -44,12 +44,12 @@ struct thread {
 
 struct process {
 	struct ring_hub *hub;
-	pid_t pid, parent; /* parent 0: the first process */
-	u64 instructions;  /* of the only thread there is, counted in generated code */
-	bool parallel;     /* code is translated for several threads: instructions are counted in callbacks */
-	bool announced;    /* image_announce() was done */
-	bool exiting;      /* a thread is in exit_group or exec: the others end with it */
-	unsigned nr_threads;
+	pid_t pid, parent;   /* parent 0: the first process */
+	u64 instructions;    /* of the only thread there is, counted in generated code */
+	bool parallel;       /* code is translated for several threads: instructions are counted in callbacks */
+	bool announced;      /* image_announce() was done */
+	bool exiting;        /* a thread is in exit_group or exec: the others end with it */
+	unsigned nr_threads; /* atomic: a new thread counts while it is made, an old one when it exits */
 	unsigned max_thread; /* highest index in use + 1 */
 	u64 brk_start, brk;
 };
