@@ -75,6 +75,18 @@ static void set_page_cache(struct options *o, const char *text, struct argp_stat
 	o->defaults.pagecache_cold = text[0] == 'c';
 }
 
+/* The same words and bounds as the machine key's. */
+static void set_ram(struct options *o, const char *text, struct argp_state *state)
+{
+	struct sim_machine_config c;
+	char machine[128], err[256];
+
+	snprintf(machine, sizeof(machine), "4k,ram=%s", text);
+	if (sim_machine_parse(machine, NULL, &c, err) != 0)
+		argp_error(state, "--%s", err);
+	o->defaults.ram_bytes = c.ram_bytes;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -89,8 +101,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		set_cpu(o, arg, state);
 		return 0;
 	case 'r':
-		if (sim_size_parse(arg, &o->defaults.ram_bytes) != 0)
-			argp_error(state, "--ram is a size like 512M or 4G, not %s", arg);
+		set_ram(o, arg, state);
 		return 0;
 	case 'n':
 		set_cpus(o, arg, state);
