@@ -19,8 +19,9 @@
  *     uses again before it leaves the window, an access too many for one that it does not: at most 32 a switch.
  *   - a CR3 load flushed the TLB inside a window (KPTI without PCIDs; a late flush of the user PCID): pages are gone
  *     whose next accesses nobody will send. Those enter again that are known to be in use: pages that stayed in the
- *     window while 16 others of their kind entered (so they were used since they entered), and the latest of each kind.
- *     A page used again that this does not know of costs one miss too few; one that is in use no longer one too many.
+ *     window while 16 others of their kind entered (so they were used since they entered), pages that entered before
+ *     (a system call had emptied the window), and the latest of each kind. A page used again that this does not know of
+ *     costs one miss too few; one that is in use no longer one too many. test/sim/kernel.c measures it.
  * A tick's or fault's own accesses find the window's pages held: they count as used after the kernel's, of which they
  * were at worst used before.
  *
@@ -63,12 +64,14 @@ void window_note(struct machine_thread *th, u64 word)
 {
 	unsigned slot = ev_enter_slot(word), kind = slot >= MMU_WINDOW_DATA;
 	struct window_slot *s = &th->slot[slot];
+	u64 *seen = &th->seen[(word >> PAGE_SHIFT ^ word >> (PAGE_SHIFT + 6)) % ARRAY_SIZE(th->seen)];
 
 	if (s->word && ev_enter_va(s->word) == ev_enter_va(word)) {
 		s->word |= word; /* the first write after reads */
 		return;
 	}
-	*s = (struct window_slot){word, ++th->entered[kind]};
+	*s = (struct window_slot){word, ++th->entered[kind], *seen == ev_enter_va(word)};
+	*seen = ev_enter_va(word);
 }
 
 static bool known_in_use(const struct machine_thread *th, unsigned slot)
@@ -76,7 +79,7 @@ static bool known_in_use(const struct machine_thread *th, unsigned slot)
 	unsigned kind = slot >= MMU_WINDOW_DATA;
 	u64 since = th->entered[kind] - th->slot[slot].at;
 
-	return since == 0 || since >= MMU_WINDOW_DATA;
+	return th->slot[slot].again || since == 0 || since >= MMU_WINDOW_DATA;
 }
 
 /* The oldest page of the window that entered after number `after`, of both kinds in turn; -1: none. */

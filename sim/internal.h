@@ -125,14 +125,17 @@ struct machine_cpu {
 	u64 walks[2], walk_cycles_min, walk_cycles_max; /* of counters, those already given to a region */
 };
 
-/* What the producer has in a slot. word: EV_ENTER, 0 = nothing. at: entries of its kind up to and with its own. */
+/* What the producer has in a slot. word: EV_ENTER, 0 = nothing. at: entries of its kind up to and with its own.
+ * again: the page was in the window not long before, too. */
 struct window_slot {
 	u64 word, at;
+	bool again;
 };
 struct machine_thread {
 	u64 serial; /* of the stream's thread that this is about */
 	struct window_slot slot[MMU_WINDOW_DATA + MMU_WINDOW_FETCH];
 	u64 entered[2]; /* data, fetch */
+	u64 seen[64];   /* pages that entered, the latest of those that share a place; 0: none */
 };
 
 struct machine_kernel {

@@ -83,6 +83,11 @@ static void keys(void **state)
 	assert_int_equal(c.check, 3);
 	assert_int_equal(c.oracle, 1);
 	assert_true(parsed("4k,pcid=on").pcid);
+	c = parsed("4k");
+	assert_true(!c.kpti && !c.kernel_off && c.cpus == 0);
+	c = parsed("4k,kpti=on,kernel=off,cpus=64,hz=1000");
+	assert_true(c.kpti && c.kernel_off && c.cpus == 64 && c.hz == 1000);
+	assert_false(parsed("4k,kpti=off,kernel=on").kernel_off);
 	assert_int_equal(parsed("4k,ram=1G,ram=2G").ram_bytes, 2ull << 30);
 }
 
@@ -116,7 +121,11 @@ static void mistakes(void **state)
 	    {"4k,page-cache=hot", "hot", "cold, warm"},
 	    {"4k,check=4", "4", "3"},
 	    {"4k,oracle=2", "2", "1"},
-	    {"4k,tlb=big", "tlb", "cpu"},
+	    {"4k,tlb=big", "tlb", "kpti"},
+	    {"4k,kpti=auto", "auto", "on, off"},
+	    {"4k,cpus=0", "0", "1 to 64"},
+	    {"4k,cpus=65", "65", "1 to 64"},
+	    {"4k,hz=0", "0", "1 to 10000"},
 	    {"4k,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G", "longer", "63"},
 	};
 
