@@ -56,14 +56,20 @@ static void derive_reserved(struct mmu_cpu *cpu)
 	}
 }
 
+/* What follows from CR3 alone: a kernel with page-table isolation loads it twice an entry. */
+static void derive_cr3(struct mmu_cpu *cpu)
+{
+	cpu->pcid = cpu->cr4 & X86_CR4_PCIDE ? cpu->cr3 & X86_CR3_PCID : 0;
+	cpu->root = cpu->cr3 & X86_PHYS_MASK;
+}
+
 static void cpu_derive(struct mmu_cpu *cpu)
 {
 	cpu->paging = cpu->cr0 & X86_CR0_PG;
 	cpu->pke = cpu->cr4 & X86_CR4_PKE;
 	cpu->levels = cpu->cr4 & X86_CR4_LA57 ? 5 : 4;
 	cpu->noncanonical_shift = cpu->cr4 & X86_CR4_LA57 ? 64 - 57 : 64 - 48;
-	cpu->pcid = cpu->cr4 & X86_CR4_PCIDE ? cpu->cr3 & X86_CR3_PCID : 0;
-	cpu->root = cpu->cr3 & X86_PHYS_MASK;
+	derive_cr3(cpu);
 	derive_reserved(cpu);
 	for (unsigned access = 0; access < ARRAY_SIZE(cpu->allow); access++) {
 		cpu->allow[access] = 0;
@@ -191,7 +197,7 @@ int mmu_write_cr3(struct mmu_cpu *cpu, u64 v)
 	if (v >> cpu->cfg.phys_bits)
 		return -1;
 	cpu->cr3 = v;
-	cpu_derive(cpu);
+	derive_cr3(cpu);
 	cpu->counters.cr3_loads++;
 	if (keep)
 		return 0;

@@ -247,7 +247,7 @@ static inline bool machine_access(struct machine *m, struct machine_cpu *c, u64 
 	return true;
 }
 
-void machine_enter_word(struct machine *m, struct machine_cpu *c, u64 w)
+static inline void enter_word(struct machine *m, struct machine_cpu *c, u64 w)
 {
 	static const u8 kind[8] = {[EVR_READ] = MMU_READ,
 				   [EVR_WRITE] = MMU_WRITE,
@@ -257,6 +257,11 @@ void machine_enter_word(struct machine *m, struct machine_cpu *c, u64 w)
 	machine_access(m, c, ev_enter_va(w), kind[ev_enter_rwx(w)] | MMU_USER, ev_enter_slot(w));
 }
 
+void machine_enter_word(struct machine *m, struct machine_cpu *c, u64 word)
+{
+	enter_word(m, c, word);
+}
+
 /* The same, on a machine whose CPUs lose windows (cpu.c). */
 static void run_with_window(struct machine *m, struct machine_cpu *c, struct machine_thread *th, const u64 *words,
 			    size_t n)
@@ -264,7 +269,7 @@ static void run_with_window(struct machine *m, struct machine_cpu *c, struct mac
 	for (size_t i = 0; i < n; i++) {
 		if (window_is_lost(c))
 			window_reenter(m, c, th);
-		machine_enter_word(m, c, words[i]);
+		enter_word(m, c, words[i]);
 		window_note(th, words[i]);
 	}
 }
@@ -278,7 +283,7 @@ void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n
 		run_with_window(m, c, th, words, n);
 	else
 		for (size_t i = 0; i < n; i++)
-			machine_enter_word(m, c, words[i]);
+			enter_word(m, c, words[i]);
 	if (m->faulted)
 		machine_sample(m, m->running);
 	machine_stop_if_full(m);
