@@ -214,7 +214,6 @@ static void extremes(void **state)
 	free(text);
 }
 
-/* On a terminal headings are bold and nothing else is; without the bold it is the same text. */
 /* All that is there: a terminal hands it over in pieces. */
 static size_t read_terminal(int fd, char *to, size_t room)
 {
@@ -231,6 +230,7 @@ static size_t read_terminal(int fd, char *to, size_t room)
 	return n;
 }
 
+/* On a terminal headings are bold and nothing else is; without the bold it is the same text. */
 static void bold_on_a_terminal(void **state)
 {
 	char got[16384], plain[16384], *to = plain, *text;
