@@ -293,6 +293,25 @@ static void without_invpcid_the_user_pcid_goes_on_the_way_out(void **state)
 	assert_false(out & X86_CR3_NOFLUSH);
 }
 
+/* Two empty tables go, from an address inside the first: a stride of 2M from there steps over the second. */
+static void freed_tables_leave_the_user_pcid(void **state)
+{
+	u64 a = 0x40000000 + PAGES(100), len = PAGES(512), out, in;
+
+	vm_mmap(cpu, mm, a, len, RW, ANON | MAP_FIXED, NULL, 0);
+	flat_touch(cpu, a, len, 'w');
+	vm_madvise(cpu, mm, a, len, 4);
+	exit_and_enter(&out, &in);
+	vm_exit_to_user(cpu);
+	flat_speculate(cpu, a);
+	flat_speculate(cpu, a + len - 1);
+	vm_enter_kernel(cpu);
+	vm_munmap(cpu, mm, a, len);
+	vm_exit_to_user(cpu);
+	assert_true(flat_caches_sound(m));
+	vm_enter_kernel(cpu);
+}
+
 /* The flush that is only marked is a real one: without it user code runs on what it must not use. */
 static void a_lost_late_flush_shows(void **state)
 {
@@ -440,6 +459,8 @@ int main(void)
 	    T(cr3_without_pcids, setup_no_pcid),
 	    T(a_page_leaves_both_pcids, setup),
 	    T(without_invpcid_the_user_pcid_goes_on_the_way_out, setup_no_invpcid),
+	    T(freed_tables_leave_the_user_pcid, setup),
+	    T(freed_tables_leave_the_user_pcid, setup_no_invpcid),
 	    T(a_lost_late_flush_shows, setup_no_invpcid),
 	    cmocka_unit_test(storms),
 	};
