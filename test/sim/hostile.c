@@ -23,7 +23,7 @@ static struct sim *sim;
 
 static void start(void)
 {
-	sim = tape_sim("4k;2m", ",ram=64M,check=1,oracle=1");
+	sim = tape_sim("4k;2m;4k,cpus=2,kpti=on;4k,cpus=1,kpti=on,pcid=off", ",ram=64M,check=1,oracle=1");
 }
 
 static struct sim_result finish(void)

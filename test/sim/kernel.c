@@ -318,6 +318,38 @@ static void threads(void **state)
 	crowd_free(&c);
 }
 
+/* What one thread did before another took the memory away is done before, though its slice is not whole. */
+static void mappings_wait_for_slices(void **state)
+{
+	struct sim *s = tape_sim("4k;4k,cpus=1;4k,cpus=2", CHECKED);
+	struct sim_result r;
+	struct tape t;
+
+	begin(&t, false);
+	assert_int_equal(sim_feed(s, 0, t.word, t.nr), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		tape_free(&t);
+		tape_init(&t, false);
+		tape_clock(&t, i); /* the other's change took the window away */
+		tape_sweep(&t, A + i * MIB, MIB, EVR_WRITE);
+		assert_int_equal(sim_feed(s, 0, t.word, t.nr), 0);
+		tape_free(&t);
+		tape_init(&t, false);
+		if (i == 0)
+			tape_thread(&t, 10, 11, 0);
+		tape_range(&t, EV_UNMAP, 0, A + i * MIB, MIB);
+		assert_int_equal(sim_feed(s, 1, t.word, t.nr), 0);
+	}
+	sim_finish(s, &r);
+	for (unsigned i = 0; i < r.nr_machines; i++) {
+		assert_int_equal(r.machine[i].faults[VM_FAULT_ZERO_WRITE], 20 * 256);
+		assert_int_equal(r.machine[i].faults[VM_FAULT_MAPERR], 0);
+		assert_int_equal(r.machine[i].mismatches, 0);
+	}
+	sim_destroy(s);
+	tape_free(&t);
+}
+
 static bool same(const struct sim_machine_result *a, const struct sim_machine_result *b)
 {
 	struct sim_machine_result x = *a, y = *b;
@@ -392,6 +424,7 @@ int main(void)
 	    cmocka_unit_test(flushed_windows),
 	    cmocka_unit_test(storm),
 	    cmocka_unit_test(threads),
+	    cmocka_unit_test(mappings_wait_for_slices),
 	    cmocka_unit_test(scheduler_is_deterministic),
 	    cmocka_unit_test(windows_over_switches),
 	};
