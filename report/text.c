@@ -384,6 +384,21 @@ static void put_machine_notes(const struct screen *s)
 	}
 }
 
+/* Meltdown does not reach AMD's CPUs, so Linux runs them without KPTI: then a column of it is a what-if. */
+static void put_kpti_note(const struct screen *s)
+{
+	for (unsigned i = 0; i < s->r->nr_machines; i++) {
+		const struct sim_machine_result *m = &s->r->machine[i];
+
+		if (!m->kpti || strncmp(m->cpu, "zen", 3) != 0)
+			continue;
+		put_note(s,
+			 "Note: Linux runs %s without KPTI, which it does not need; kpti=on shows what it would cost.",
+			 m->cpu);
+		return;
+	}
+}
+
 /* CPU and RAM on one line where all machines have the same; otherwise their names say what differs. */
 static void put_hardware(const struct screen *s)
 {
@@ -406,6 +421,7 @@ void report_text(FILE *out, const struct sim_result *r)
 	put_hardware(&s);
 	put_program_notes(&s);
 	put_machine_notes(&s);
+	put_kpti_note(&s);
 	for (unsigned t = 0; t < tables; t++) {
 		s.first = t * r->nr_machines / tables;
 		s.end = (t + 1) * r->nr_machines / tables;

@@ -185,6 +185,36 @@ static void notes(void **state)
 	assert_non_null(strstr(text, "2 streams of events broke off malformed"));
 	assert_non_null(strstr(text, "machine thp and this Linux disagreed 3 times"));
 	assert_non_null(strstr(text, "machine 2m stopped early"));
+	assert_null(strstr(text, "KPTI"));
+	free(text);
+}
+
+/* What kernel entries cost: ranges, and the word about CPUs that need no KPTI, once and only for them. */
+static void kernel_entries(void **state)
+{
+	char *text;
+
+	fill();
+	syn.result.nr_machines = 2;
+	for (unsigned i = 0; i < 2; i++) {
+		struct sim_machine_result *m = &syn.machine[i];
+
+		m->kpti = true;
+		m->kernel_entries[KERNEL_SYSCALL] = 700;
+		m->kernel_entries[KERNEL_FAULT] = 77;
+		m->cr3_cycles_min = 155400;
+		m->cr3_cycles_max = 310800;
+	}
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "Kernel entries                      777          777\n"));
+	assert_non_null(strstr(text, "155k..311k   155k..311k\n"));
+	assert_non_null(strstr(text, "zen3 without KPTI"));
+	assert_null(strstr(strstr(text, "without KPTI") + 1, "without KPTI"));
+	free(text);
+	strcpy(syn.machine[0].cpu, "skylake");
+	strcpy(syn.machine[1].cpu, "skylake");
+	text = synthetic_text(&syn, report_text);
+	assert_null(strstr(text, "without KPTI"));
 	free(text);
 }
 
@@ -285,6 +315,7 @@ int main(void)
 	    cmocka_unit_test(columns),
 	    cmocka_unit_test(zero_rows_are_left_out),
 	    cmocka_unit_test(notes),
+	    cmocka_unit_test(kernel_entries),
 	    cmocka_unit_test(extremes),
 	    cmocka_unit_test(bold_on_a_terminal),
 	    cmocka_unit_test(same_input_same_bytes),
