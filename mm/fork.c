@@ -92,6 +92,7 @@ static int try_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_stru
 	mm->brk = parent->brk;
 	mm->start_stack = parent->start_stack;
 	mm->stack_rlimit = parent->stack_rlimit;
+	mm->oom_score_adj = parent->oom_score_adj;
 	err = vma_dup_all(mm, parent);
 	if (!err)
 		err = dup_pages(cpu, mm, parent);
@@ -108,6 +109,8 @@ int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **chi
 	unsigned tries = 0;
 	int err;
 
+	if (parent->vm->cfg.overcommit == VM_OVERCOMMIT_NEVER && !vm_enough_memory(parent, vm_accounted(parent)))
+		return -ENOMEM;
 	balance_if_low(parent->vm, cpu);
 	do {
 		err = try_fork(cpu, parent, child);

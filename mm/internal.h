@@ -149,6 +149,12 @@ bool filemap_place_slot(u64 value, u32 *slot);
 void filemap_link_vma(struct vm_area_struct *vma);   /* area of a file appears: takes a reference on the file */
 void filemap_unlink_vma(struct vm_area_struct *vma); /* and goes: drops it */
 
+/* ---- util.c: over-commitment ---- */
+/* May this many pages more be promised to private writable memory? */
+bool vm_enough_memory(struct mm_struct *mm, u64 pages);
+/* Pages of mm that are promised. */
+u64 vm_accounted(struct mm_struct *mm);
+
 /* ---- the machine ---- */
 struct vm_config_view;
 u8 vm_check_level(const struct vm *vm);

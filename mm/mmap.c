@@ -7,7 +7,7 @@
  *                        start_brk  brk
  *
  * Source: Linux 6.12 mm/mmap.c (do_mmap, mmap_region, brk), mm/huge_memory.c (thp_get_unmapped_area),
- * arch/x86/kernel/sys_x86_64.c. Not modelled: resource limits other than the stack's, and overcommit.
+ * arch/x86/kernel/sys_x86_64.c. Not modelled: resource limits other than the stack's.
  */
 #include "mm/vma.h"
 #include "mm/pgtable.h"
@@ -170,6 +170,8 @@ static int mmap_region(struct hw_cpu *cpu, struct vma_merge_struct *vmg)
 
 	if (!may_expand_vm(mm, (vmg->end - vmg->start) >> PAGE_SHIFT))
 		return -ENOMEM;
+	if (vmg->flags & VM_ACCOUNT && !vm_enough_memory(mm, (vmg->end - vmg->start) >> PAGE_SHIFT))
+		return -ENOMEM;
 	spare = vma_alloc(mm);
 	if (!spare)
 		return -ENOMEM;
@@ -319,6 +321,8 @@ static int grow_brk(struct mm_struct *mm, u64 start, u64 end)
 	vmg.flags = VM_READ | VM_WRITE | FLAGS_MAYALL | VM_ACCOUNT;
 	vmg.apart = start == ALIGN_UP(mm->start_brk, PAGE_SIZE); /* what ends there is the program, not the heap */
 	if (end > TASK_SIZE || (next && end + PAGE_SIZE > vm_start_gap(next)))
+		return -ENOMEM;
+	if (!vm_enough_memory(mm, (end - start) >> PAGE_SHIFT))
 		return -ENOMEM;
 	if (!may_expand_vm(mm, (end - start) >> PAGE_SHIFT) || mm->areas.count > vm_max_map_count(mm->vm))
 		return -ENOMEM;

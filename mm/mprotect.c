@@ -35,7 +35,10 @@ static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u
 		return -EACCES;
 	if (flags == old)
 		return 0;
-	err = vma_modify_flags(tlb, vma, start, end, account_flags(*vma, flags));
+	flags = account_flags(*vma, flags);
+	if (flags & ~old & VM_ACCOUNT && !vm_enough_memory(tlb->mm, (end - start) >> PAGE_SHIFT))
+		return -ENOMEM;
+	err = vma_modify_flags(tlb, vma, start, end, flags);
 	return err ? err : change_protection(tlb, *vma, start, end);
 }
 

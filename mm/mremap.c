@@ -41,6 +41,8 @@ static int check_resize(const struct remap *r, const struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_DONTEXPAND)
 		return -EFAULT;
+	if (vma->vm_flags & VM_ACCOUNT && !vm_enough_memory(r->mm, (r->new_len - r->old_len) >> PAGE_SHIFT))
+		return -ENOMEM;
 	return may_expand_vm(r->mm, (r->new_len - r->old_len) >> PAGE_SHIFT) ? 0 : -ENOMEM;
 }
 

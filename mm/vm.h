@@ -35,7 +35,9 @@ enum vm_reclaim_policy {
 	VM_RECLAIM_RANDOM,
 	VM_RECLAIM_NR
 };
-enum vm_overcommit { VM_OVERCOMMIT_GUESS, VM_OVERCOMMIT_ALWAYS, VM_OVERCOMMIT_NEVER }; /* sysctl vm.overcommit_memory */
+/* sysctl vm.overcommit_memory 1, 0, 2 (mm/util.c). Whoever simulates what another kernel has granted already needs the
+ * first. */
+enum vm_overcommit { VM_OVERCOMMIT_ALWAYS, VM_OVERCOMMIT_GUESS, VM_OVERCOMMIT_NEVER };
 
 struct vm_config {
 	void *ram_base; /* host address of physical address 0: phys_to_virt(pa) = ram_base + pa */

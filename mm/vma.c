@@ -466,7 +466,7 @@ int expand_stack(struct vm_area_struct *vma, u64 va)
 	    (start < prev->vm_end || start - prev->vm_end < STACK_GUARD_GAP))
 		return -ENOMEM;
 	grow = (vma->vm_start - start) >> PAGE_SHIFT;
-	if (grow > vma->vm_pgoff)
+	if (grow > vma->vm_pgoff || !vm_enough_memory(mm, grow))
 		return -ENOMEM;
 	anon_vma_prepare(vma);
 	vma_set_range(vma, start, vma->vm_end);
