@@ -296,6 +296,7 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 		fprintf(stderr, "quire: cannot make the rings: %s\n", strerror(errno));
 		return EXIT_QUIRE;
 	}
+	ring_hub_set_window(hub, sim_window(s));
 	launch_signals();
 	pid = launch_start(l, p, hub_fd);
 	close(hub_fd);

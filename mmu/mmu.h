@@ -56,6 +56,8 @@ struct cpu_preset {
 /* zen3, zen2, zen4, skylake, icelake, goldencove; NULL-terminated by name == NULL. */
 extern const struct cpu_preset cpu_presets[];
 const struct cpu_preset *cpu_preset_find(const char *name);
+/* The window (below) for this CPU: MMU_WINDOW_DATA pages where that is exact, else MMU_WINDOW_SMALL. */
+unsigned cpu_preset_window(const struct cpu_preset *p);
 
 /* ---- a CPU ---- */
 
@@ -118,13 +120,13 @@ struct mmu_result {
  * sets A and D in RAM with compare-exchange, fills the TLBs, counts. A fault fills nothing and leaves A/D untouched.
  *
  * Recency window (trace/event.h): slot >= 0 says that this access enters slot `slot` of the producer's window of the K
- * pages used most recently (data: slots 0..15, fetches: 16..31). Whatever page was in the slot has left: its L1 entry
+ * pages used most recently (data: slots 0..31, fetches: 32..63). Whatever page was in the slot has left: its L1 entry
  * gets its place in the recency order now (it was used more recently than all that left before). While a page is in a
  * slot its L1 entry is held: it is never the victim as long as its set holds one that is not held. This makes a
  * filtered stream exact for LRU arrays whose sets hold at least K entries; in smaller sets, misses between pages of the
  * window that share a set stay unseen (test/mmu/window.c measures it). slot < 0: an ordinary access. A flush drops
  * held entries too; the slot is empty then and the next access of that page is an ordinary miss. */
-enum { MMU_WINDOW_DATA = 16, MMU_WINDOW_FETCH = 16 };
+enum { MMU_WINDOW_DATA = 32, MMU_WINDOW_FETCH = 32, MMU_WINDOW_SMALL = 16 };
 int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r);
 /* All slots are vacated, least recent first (a system call, a thread switch). */
 void mmu_window_flush(struct mmu_cpu *cpu);

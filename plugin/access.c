@@ -2,11 +2,16 @@
  *
  * plugin/access.c - what generated code calls: data accesses, instruction pages, instructions. The hot path.
  *
- * Each instruction's memory accesses call on_access() with the page that the instruction lies in.
- * So a part of a block (a run of instructions in one page) tells its page by its first memory access; only a part that
- * may run without one has a callback of its own. Instructions are counted by an addition in the generated code while
- * the process has one thread; when it gets a second one QEMU translates everything anew, and then a callback of every
- * part counts for its thread.
+ *   part (instructions of a block in one page):   insn   insn   load   insn   store   insn   load
+ *                                                                lead          follow         follow
+ *
+ * A part tells its page by its first memory access, the lead; only a part that may run without one has a callback of
+ * its own. What comes after needs no look at the page. Of most instructions it is known whether they load or store
+ * (insn.c), so a callback for each kind knows it, too.
+ *
+ * Alone, or in parallel. While the process has one thread that is first_thread, and instructions are counted by an
+ * addition in the generated code. When it gets a second one QEMU translates everything anew: then callbacks look for
+ * their thread, and the lead counts the instructions if it is sure to be called once; else a callback of the part does.
  *
  * udata of a part: the page's address | its number of instructions (a block has at most 512).
  */
@@ -41,7 +46,7 @@ static void enter(struct thread *t, struct window *w, u64 page, unsigned rwx)
 		return;
 	slot = window_enter(w, page, rwx == EVR_WRITE);
 	if (slot >= 0)
-		emit_enter(t, page, slot + (rwx == EVR_FETCH ? WINDOW_SLOTS : 0), rwx);
+		emit_enter(t, page, slot + (rwx == EVR_FETCH ? EV_WINDOW : 0), rwx);
 	recheck_clock(t);
 }
 
@@ -55,54 +60,85 @@ static __attribute__((noinline)) void fetch_change(struct thread *t, u64 page)
 		enter(t, &t->fetch, page, EVR_FETCH);
 }
 
-/* The instruction's page is new to the window, or the window cannot take the access in one step. */
+/* The page is new to its window, or the window cannot take the access in one step. */
 static __attribute__((noinline)) void access_slow(struct thread *t, qemu_plugin_meminfo_t info, u64 va, u64 part,
 						  unsigned write)
 {
 	u64 page = va & ~0xfffull, last = (va + (1ull << qemu_plugin_mem_size_shift(info)) - 1) & ~0xfffull;
 	unsigned rwx = write ? EVR_WRITE : EVR_READ;
 
-	if (t->fetch_page != part)
-		fetch_change(t, part);
+	if (t->fetch_page != (part & ~0xfffull))
+		fetch_change(t, part & ~0xfffull);
 	if (!window_hit(&t->data, page, write))
 		enter(t, &t->data, page, rwx);
 	if (last != page && !window_hit(&t->data, last, write))
 		enter(t, &t->data, last, rwx);
 }
 
-/* Most fetch changes go between a few pages that are all in the window (the inner test), and most accesses are hits. */
-static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, u64 va, void *udata)
+/* Instructions come from `page`: one step if the window has it, as for most changes: they go between a few pages. */
+static inline bool fetch_quick(struct thread *t, u64 page)
 {
-	struct thread *t = threads[vcpu];
-	unsigned write = (info & store_bits) != 0;
-	u64 part = (u64)udata;
+	if (likely(t->fetch_page == page))
+		return true;
+	if (unlikely(!window_hit(&t->fetch, page, 0)))
+		return false;
+	t->fetch_page = page;
+	return true;
+}
 
-	if (unlikely(t->fetch_page != part)) {
-		if (unlikely(!window_hit(&t->fetch, part, 0))) {
-			access_slow(t, info, va, part, write);
-			return;
-		}
-		t->fetch_page = part;
-	}
-	if (unlikely(!window_hit(&t->data, va, write)))
+enum role { FOLLOW, LEAD, LEAD_COUNTING, NR_ROLES };
+
+static inline __attribute__((always_inline)) void access(struct thread *t, qemu_plugin_meminfo_t info, u64 va, u64 part,
+							 unsigned write, enum role role)
+{
+	if (role == LEAD_COUNTING)
+		t->instructions += part & 0xfff;
+	if (role != FOLLOW && unlikely(!fetch_quick(t, part & ~0xfffull)))
+		access_slow(t, info, va, part, write);
+	else if (unlikely(!window_hit(&t->data, va, write)))
 		access_slow(t, info, va, part, write);
 }
+
+#define CALLBACK(name, thread, write, role)                                                                            \
+	static void name(unsigned vcpu, qemu_plugin_meminfo_t info, u64 va, void *part)                                \
+	{                                                                                                              \
+		access(thread, info, va, (u64)part, write, role);                                                      \
+	}
+#define CALLBACKS(name, thread, role)                                                                                  \
+	CALLBACK(name##_load, thread, 0, role)                                                                         \
+	CALLBACK(name##_store, thread, 1, role)                                                                        \
+	CALLBACK(name##_either, thread, (info & store_bits) != 0, role)
+
+CALLBACKS(alone_follow, &first_thread, FOLLOW)
+CALLBACKS(alone_lead, &first_thread, LEAD)
+CALLBACKS(parallel_follow, threads[vcpu], FOLLOW)
+CALLBACKS(parallel_lead, threads[vcpu], LEAD)
+CALLBACKS(parallel_counting, threads[vcpu], LEAD_COUNTING)
+
+#define BY_KIND(name)                                                                                                  \
+	{                                                                                                              \
+		name##_either, name##_load, name##_store, name##_either                                                \
+	}
+
+/* [in parallel][role][kind: INSN_LOADS, INSN_STORES, or else either] */
+static const qemu_plugin_vcpu_mem_cb_t callbacks[2][NR_ROLES][4] = {
+    {BY_KIND(alone_follow), BY_KIND(alone_lead)},
+    {BY_KIND(parallel_follow), BY_KIND(parallel_lead), BY_KIND(parallel_counting)},
+};
 
 static void part_runs(unsigned vcpu, void *part)
 {
 	struct thread *t = threads[vcpu];
+	u64 page = (u64)part & ~0xfffull;
 
-	if (t->fetch_page != (u64)part)
-		fetch_change(t, (u64)part);
+	if (unlikely(!fetch_quick(t, page)))
+		fetch_change(t, page);
 }
 
-static void part_runs_counted(unsigned vcpu, void *part)
+static void part_runs_counting(unsigned vcpu, void *part)
 {
-	struct thread *t = threads[vcpu];
-
-	t->instructions += (u64)part & 0xfff;
-	if (t->fetch_page != ((u64)part & ~0xfffull))
-		fetch_change(t, (u64)part & ~0xfffull);
+	threads[vcpu]->instructions += (u64)part & 0xfff;
+	part_runs(vcpu, part);
 }
 
 /* ---- while QEMU translates ---- */
@@ -112,25 +148,34 @@ static u64 insn_page(struct qemu_plugin_tb *tb, size_t i)
 	return qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, i)) & ~0xfffull;
 }
 
+/* The accesses that instruction i's callbacks may take for granted. QEMU 7.2 leaves those of a block's last instruction
+ * in place after it: accesses that it makes itself then (a signal's frame) call them, too. */
+static unsigned sure_accesses(struct qemu_plugin_tb *tb, size_t i, unsigned accesses)
+{
+	return i + 1 < qemu_plugin_tb_n_insns(tb) ? accesses : INSN_LOADS | INSN_STORES;
+}
+
 /* Instructions [first, end) of the block lie in one page (the last may reach into the next). */
 static void translate_part(struct qemu_plugin_tb *tb, size_t first, size_t end, bool count)
 {
-	u64 page = insn_page(tb, first);
-	bool certain = false;
+	void *part = (void *)(insn_page(tb, first) | (end - first));
+	bool certain = false, counted = !count;
 
 	for (size_t i = first; i < end; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+		unsigned accesses = insn_accesses(qemu_plugin_insn_haddr(insn), qemu_plugin_insn_size(insn));
+		unsigned sure = sure_accesses(tb, i, accesses), kind = sure & (INSN_LOADS | INSN_STORES);
+		enum role role = certain ? FOLLOW : !counted && sure & INSN_ONCE ? LEAD_COUNTING : LEAD;
 
-		certain |= insn_touches_memory(qemu_plugin_insn_haddr(insn), qemu_plugin_insn_size(insn));
-		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-						 (void *)page);
+		qemu_plugin_register_vcpu_mem_cb(insn, callbacks[count][role][kind], QEMU_PLUGIN_CB_NO_REGS,
+						 QEMU_PLUGIN_MEM_RW, part);
+		certain |= accesses != 0;
+		counted |= role == LEAD_COUNTING;
 	}
-	if (count)
-		qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, first), part_runs_counted,
-						       QEMU_PLUGIN_CB_NO_REGS, (void *)(page | (end - first)));
-	else if (!certain)
-		qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, first), part_runs,
-						       QEMU_PLUGIN_CB_NO_REGS, (void *)page);
+	if (!certain || !counted)
+		qemu_plugin_register_vcpu_insn_exec_cb(qemu_plugin_tb_get_insn(tb, first),
+						       counted ? part_runs : part_runs_counting, QEMU_PLUGIN_CB_NO_REGS,
+						       part);
 }
 
 /* The last instruction of a part reaches into the next page: that page is fetched, too. */

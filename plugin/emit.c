@@ -18,6 +18,7 @@
 #include "plugin/plugin.h"
 
 struct process process;
+struct thread first_thread;
 struct thread *threads[MAX_THREADS];
 __thread struct thread *self;
 
@@ -32,13 +33,15 @@ void thread_init(unsigned index)
 {
 	struct thread *t = threads[index];
 
+	if (index == 0)
+		t = threads[0] = &first_thread;
 	if (!t)
 		t = threads[index] = aligned_alloc(_Alignof(struct thread), sizeof(*t));
 	if (!t)
 		abort();
 	memset(t, 0, sizeof(*t));
-	window_init(&t->data);
-	window_init(&t->fetch);
+	window_init(&t->data, ring_hub_window(process.hub));
+	window_init(&t->fetch, ring_hub_window(process.hub));
 	t->fetch_page = t->last_page = WINDOW_NONE;
 	t->call.nr = -1;
 	t->alive = true;

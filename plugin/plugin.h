@@ -55,6 +55,7 @@ struct process {
 };
 
 extern struct process process;
+extern struct thread first_thread;          /* vCPU 0 */
 extern struct thread *threads[MAX_THREADS]; /* by vCPU index; NULL: never was one */
 extern __thread struct thread *self;        /* the thread that is in a system call here, NULL: none yet */
 

@@ -1,52 +1,59 @@
 /* SPDX-License-Identifier: MIT
  *
- * plugin/window.h - the recency window (trace/event.h): exactly the 16 pages that were used most recently.
+ * plugin/window.h - the recency window (trace/event.h): exactly the pages that were used most recently.
  *
- *   va --> tag[va's page % 256]          a hit: one load, one compare, one store
- *             | slot
- *             v
- *          used[slot] = ++now            16 slots; the least `used` leaves when another page enters
+ *   va --> tag[va's page % 1024]         a hit: one load, one compare, one store of `used` = ++now
+ *             ^     | slot
+ *        used |     v
+ *          slot[i]: page, written        16 or 32 slots; the least `used` leaves when another page enters
  *
  * The tags are a shortcut in front of the slots: a page may be in a slot and have lost its tag to another page of the
- * same residue; then the slow path finds it. Reads and writes have tags of their own, so that a first write is slow.
+ * same residue; then its last use is kept by the slot, and the slow path finds it. Reads and writes have pages of their
+ * own in the tag, so that a first write is slow.
  *
  * Invariants
  *   W1  a tag names the page that its slot holds; the write tag only when that page was written in the window.
- *   W2  used[] are distinct for slots that hold pages: their order is the order of last use.
+ *   W2  *used[] are distinct for slots that hold pages: their order is the order of last use.
  *   W3  now counts every access, hits included: it is the thread's number of accesses.
  */
 #ifndef PLUGIN_WINDOW_H
 #define PLUGIN_WINDOW_H
 
-#include "lib/types.h"
+#include "trace/event.h"
 
-#define WINDOW_SLOTS 16
-#define WINDOW_TAGS  256
+#define WINDOW_SLOTS EV_WINDOW /* at most */
+#define WINDOW_TAGS  1024
 /* An access this close to its page's end may be one over the boundary: the slow path looks. Bytes; QEMU's accesses are
  * at most 16. */
 #define WINDOW_EDGE 16
 #define WINDOW_NONE (~0ull) /* no page: no access is below it within a page */
 
 struct window {
-	u64 now;                  /* accesses so far */
-	u64 tag[2][WINDOW_TAGS];  /* [0]: the page that may be read without telling, [1]: written; WINDOW_NONE */
-	u8 tag_slot[WINDOW_TAGS]; /* its slot */
-	u64 page[WINDOW_SLOTS], used[WINDOW_SLOTS];
+	u64 now;        /* accesses so far */
+	unsigned slots; /* an even number, at most WINDOW_SLOTS */
+	struct window_tag {
+		u64 page[2]; /* [0]: the page that may be read without telling, [1]: written; WINDOW_NONE */
+		u64 used;    /* the access that used it last */
+		u64 slot;    /* that holds it */
+	} tag[WINDOW_TAGS];
+	u64 page[WINDOW_SLOTS];
+	u64 *used[WINDOW_SLOTS]; /* where the slot's last use is: in its tag, or else in lost[] */
+	u64 lost[WINDOW_SLOTS];
 	bool written[WINDOW_SLOTS];
 };
 
 /* Counts an access to a page that the window has and returns true; false: window_enter() is to count it. */
 static inline bool window_hit(struct window *w, u64 va, unsigned write)
 {
-	unsigned i = (va >> 12) % WINDOW_TAGS;
+	struct window_tag *tag = &w->tag[(va >> 12) % WINDOW_TAGS];
 
-	if (unlikely(va - w->tag[write][i] >= 4096 - WINDOW_EDGE))
+	if (unlikely(va - tag->page[write] >= 4096 - WINDOW_EDGE))
 		return false;
-	w->used[w->tag_slot[i]] = ++w->now;
+	tag->used = ++w->now;
 	return true;
 }
 
-void window_init(struct window *w); /* empty, nothing counted */
+void window_init(struct window *w, unsigned slots); /* empty, nothing counted */
 /* Counts an access to `page` (an address). Returns the slot that it enters, or that it writes for the first time: an
  * event is due; -1 when the window had it. */
 int window_enter(struct window *w, u64 page, unsigned write);

@@ -79,7 +79,7 @@ static bool known_in_use(const struct machine_thread *th, unsigned slot)
 	unsigned kind = slot >= MMU_WINDOW_DATA;
 	u64 since = th->entered[kind] - th->slot[slot].at;
 
-	return th->slot[slot].again || since == 0 || since >= MMU_WINDOW_DATA;
+	return th->slot[slot].again || since == 0 || since >= MMU_WINDOW_SMALL;
 }
 
 /* The oldest page of the window that entered after number `after`, of both kinds in turn; -1: none. */

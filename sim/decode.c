@@ -28,7 +28,7 @@ static bool enter_valid(u64 w)
 	unsigned rwx = ev_enter_rwx(w), slot = ev_enter_slot(w);
 	bool fetch = slot >= MMU_WINDOW_DATA;
 
-	return (w & 0xe00) == 0 && (fetch ? rwx == EVR_FETCH : rwx >= EVR_READ && rwx < EVR_FETCH);
+	return (w & 0xc00) == 0 && (fetch ? rwx == EVR_FETCH : rwx >= EVR_READ && rwx < EVR_FETCH);
 }
 
 void stream_run_slice(struct sim *s, struct stream *t)

@@ -38,6 +38,21 @@ int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n)
 	return t->state == STREAM_BAD ? -1 : 0;
 }
 
+/* Machines that make up for what they miss of a window (cpu.c) want a small one. */
+unsigned sim_window(const struct sim *s)
+{
+	unsigned window = EV_WINDOW;
+
+	for (unsigned i = 0; i < s->nr_machines; i++) {
+		const struct sim_machine_config *cfg = &s->machine[i].cfg;
+
+		window = min(window, cpu_preset_window(cfg->preset));
+		if (cfg->kpti || cfg->cpus != 0)
+			window = MMU_WINDOW_SMALL;
+	}
+	return window;
+}
+
 void sim_progress(const struct sim *s, u64 *instructions, u64 *accesses)
 {
 	*instructions = s->program.instructions;

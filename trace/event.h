@@ -3,19 +3,20 @@
  * trace/event.h - the one vocabulary of events: what a program does to its memory, whoever tells it (the QEMU plugin, a
  * recorded trace, an importer, a script). Producers write it; sim/ reads it. A stream is a sequence of 64-bit words.
  *
- * Short event, one word:       63                    12 11   9 8      4 3     1   0
+ * Short event, one word:       63                    12 11  10 9      4 3     1   0
  *   EV_ENTER                  |  virtual page number    |   0  |  slot  |  rwx  | 0 |
  * Long events, 1 + n words:     63       16 15       8 7                     1   0
  *   all others                |    arg    |  n words  |         type         | 1 |   then n words of payload (struct
  * ev_*)
  *
- * The recency window. The producer keeps, for each guest thread, the 16 data pages and apart from them the 16
- * instruction pages used most recently, exactly (LRU). An access to a page in its window sends nothing, but for the
- * first write after reads. An access to another page sends EV_ENTER: that page takes `slot`, whose page, the least
- * recent of the window, leaves. Pages therefore leave in the order of their last use, and below the window a consumer's
- * LRU order is right (mmu/mmu.h says what is exact). An access over a page boundary is two. At every event that can
- * change a translation the producer empties its window (the consumer's mmu_window_flush) and pages enter again when
- * they are used again: the consumer may take any long event but EV_COUNTS as "window empty".
+ * The recency window. The producer keeps, for each guest thread, the K data pages and apart from them the K
+ * instruction pages used most recently, exactly (LRU). K is the hub's (trace/ring.h), at most EV_WINDOW. An access to a
+ * page in its window sends nothing, but for the first write after reads. An access to another page sends EV_ENTER: that
+ * page takes `slot`, whose page, the least recent of the window, leaves. Pages therefore leave in the order of their
+ * last use, and below the window a consumer's LRU order is right (mmu/mmu.h says what is exact). An access over a page
+ * boundary is two. At every event that can change a translation the producer empties its window (the consumer's
+ * mmu_window_flush) and pages enter again when they are used again: the consumer may take any long event but EV_COUNTS
+ * as "window empty".
  *
  * Order between threads. Each thread has a ring. A process-wide clock ticks at every event that changes a mapping.
  * Events carry it through EV_CLOCK: all that follows in this ring happened at or after that tick. sim/ takes the events
@@ -26,11 +27,12 @@
 
 #include "lib/types.h"
 
-#define TRACE_VERSION 1
+#define TRACE_VERSION 2
+#define EV_WINDOW     32 /* slots of a window at most */
 
 enum ev_type {
 	EV_NONE = 0,
-	EV_ENTER,   /* one word; rwx: EVR_*; slot 0..15 data, 16..31 fetch */
+	EV_ENTER,   /* one word; rwx: EVR_*; slot 0..31 data, 32..63 fetch */
 	EV_COUNTS,  /* struct ev_counts: running totals of this thread */
 	EV_CLOCK,   /* struct ev_clock */
 	EV_TOUCH,   /* struct ev_touch: the kernel reads or writes user memory in a system call */
@@ -72,7 +74,7 @@ static inline unsigned ev_enter_rwx(u64 w)
 }
 static inline unsigned ev_enter_slot(u64 w)
 {
-	return (w >> 4) & 31;
+	return (w >> 4) & 63;
 }
 static inline u64 ev_enter_va(u64 w)
 {

@@ -64,6 +64,7 @@ struct shared_hub {
 	u32 nr, words;
 	s32 consumer; /* pid */
 	u32 abandoned;
+	u32 window; /* pages */
 	_Alignas(64) u64 clock;
 	_Alignas(64) u32 count; /* rings ever taken at once */
 	_Alignas(64) u32 sleeping, bell;
@@ -154,7 +155,8 @@ struct ring_hub *ring_hub_create(unsigned nr, unsigned words, int *fd)
 		close(*fd);
 		return NULL;
 	}
-	*hub->shared = (struct shared_hub){.magic = HUB_MAGIC, .nr = nr, .words = words, .consumer = getpid()};
+	*hub->shared = (struct shared_hub){
+	    .magic = HUB_MAGIC, .nr = nr, .words = words, .consumer = getpid(), .window = EV_WINDOW};
 	return hub;
 }
 
@@ -184,6 +186,16 @@ void ring_hub_destroy(struct ring_hub *hub)
 	munmap(hub->shared, hub->bytes);
 	free(hub->ring);
 	free(hub);
+}
+
+void ring_hub_set_window(struct ring_hub *hub, unsigned pages)
+{
+	hub->shared->window = pages;
+}
+
+unsigned ring_hub_window(const struct ring_hub *hub)
+{
+	return min(hub->shared->window, (u32)EV_WINDOW);
 }
 
 u64 ring_clock(const struct ring_hub *hub)

@@ -21,6 +21,10 @@ struct ring_hub *ring_hub_create(unsigned nr, unsigned words, int *fd);
 struct ring_hub *ring_hub_attach(int fd); /* the producer's side; NULL if fd is not a hub of this version */
 void ring_hub_destroy(struct ring_hub *hub);
 
+/* Pages of the recency window that producers keep (event.h), EV_WINDOW unless set: before the program starts. */
+void ring_hub_set_window(struct ring_hub *hub, unsigned pages);
+unsigned ring_hub_window(const struct ring_hub *hub);
+
 /* The clock of mapping changes (event.h). tick: advances it and returns the new value. */
 u64 ring_clock(const struct ring_hub *hub);
 u64 ring_clock_tick(struct ring_hub *hub);

@@ -2,21 +2,20 @@
  *
  * test/mmu/window.c - a stream filtered by the recency window against the same stream whole.
  *
- * The test has its own producer, written from trace/event.h's words: the 16 data pages and the 16 instruction pages
+ * The test has its own producer, written from trace/event.h's words: the K data pages and the K instruction pages
  * used most recently, exactly; an access to one of them sends nothing, but for the first write after reads. Both
  * streams go to a CPU of their own, with page tables of their own, and must then have counted the same misses, walks,
- * steps and rewalks where mmu.h claims exactness: LRU arrays whose sets hold at least 16 entries (L1; L2 sees L1's
+ * steps and rewalks where mmu.h claims exactness: LRU arrays whose sets hold at least K entries (L1; L2 sees L1's
  * misses, so any). Elsewhere (4-way sets, tree-PLRU) the difference is printed, and bounded.
  */
 #include "test/mmu/computer.h"
 
-#define K     16
 #define PAGES 4096 /* 4K pages from va 0; the last half may lie in 2M pages */
 
 struct window {
-	u64 vpn[K]; /* most recent first */
-	bool written[K];
-	unsigned slot[K], used, base;
+	u64 vpn[MMU_WINDOW_DATA]; /* most recent first */
+	bool written[MMU_WINDOW_DATA];
+	unsigned slot[MMU_WINDOW_DATA], used, base, pages;
 };
 
 struct pair {
@@ -42,10 +41,10 @@ static void produce(struct pair *p, u64 va, unsigned access)
 	while (at < w->used && w->vpn[at] != va >> 12)
 		at++;
 	hit = at < w->used;
-	if (!hit && w->used < K)
+	if (!hit && w->used < w->pages)
 		w->slot[w->used++] = w->base + at;
 	else if (!hit)
-		at = K - 1;
+		at = w->pages - 1;
 	slot = w->slot[at];
 	written = hit && w->written[at];
 	memmove(&w->vpn[1], &w->vpn[0], at * sizeof(w->vpn[0]));
@@ -103,12 +102,13 @@ static u64 next_va(u64 *seed, enum variant variant, unsigned phase, unsigned n)
 	return rnd(seed) % 16 ? n / 7 % 40 + few % 20 : min(a, b);
 }
 
-static void stream(struct pair *p, const struct cpu_preset *preset, enum variant variant)
+static void stream(struct pair *p, const struct cpu_preset *preset, enum variant variant, unsigned window)
 {
 	u64 seed = 5;
 
 	memset(p, 0, sizeof(*p));
 	p->window[1].base = MMU_WINDOW_DATA;
+	p->window[0].pages = p->window[1].pages = window;
 	machine(&p->whole, preset, variant == HUGE);
 	machine(&p->filtered, preset, variant == HUGE);
 	for (unsigned n = 0; n < 200000; n++) {
@@ -133,10 +133,10 @@ static void pair_free(struct pair *p)
 	computer_free(&p->filtered);
 }
 
-static bool level_exact(const struct tlb_level_config *l)
+static bool level_exact(const struct tlb_level_config *l, unsigned window)
 {
 	for (unsigned n = 0; n < MMU_MAX_ARRAYS && l->array[n].ways; n++)
-		if (l->array[n].replace != MMU_LRU || l->array[n].ways < K)
+		if (l->array[n].replace != MMU_LRU || l->array[n].ways < window)
 			return false;
 	return true;
 }
@@ -146,22 +146,22 @@ static double deviation(u64 whole, u64 filtered)
 	return whole ? ((double)filtered - whole) / whole : 0;
 }
 
-static void compare(const struct cpu_preset *preset, enum variant variant)
+static void compare(const struct cpu_preset *preset, enum variant variant, unsigned window)
 {
-	bool exact = level_exact(&preset->l1d) && level_exact(&preset->l1i) && variant != EMPTIED;
+	bool exact = level_exact(&preset->l1d, window) && level_exact(&preset->l1i, window) && variant != EMPTIED;
 	double above = exact ? 0 : 0.05, below = exact ? 0 : variant == CONFLICTS ? 0.5 : 0.05;
 	const struct mmu_counters *a, *b;
 	struct pair p;
 
-	stream(&p, preset, variant);
+	stream(&p, preset, variant, window);
 	a = mmu_counters(p.whole.cpu);
 	b = mmu_counters(p.filtered.cpu);
-	print_message(
-	    "%-11s %-9s sends %4.1f %%; data L1 misses %+.3f %% L2 %+.3f %%; code L1 %+.3f %% L2 %+.3f %%%s\n",
-	    preset->name, variant_names[variant], 100.0 * p.sent / p.accesses,
-	    100 * deviation(a->l1_miss[0], b->l1_miss[0]), 100 * deviation(a->l2_miss[0], b->l2_miss[0]),
-	    100 * deviation(a->l1_miss[1], b->l1_miss[1]), 100 * deviation(a->l2_miss[1], b->l2_miss[1]),
-	    exact ? ", exact" : "");
+	print_message("%-11s %-9s window %u sends %4.1f %%; data L1 misses %+.3f %% L2 %+.3f %%; code L1 %+.3f %% L2 "
+		      "%+.3f %%%s\n",
+		      preset->name, variant_names[variant], window, 100.0 * p.sent / p.accesses,
+		      100 * deviation(a->l1_miss[0], b->l1_miss[0]), 100 * deviation(a->l2_miss[0], b->l2_miss[0]),
+		      100 * deviation(a->l1_miss[1], b->l1_miss[1]), 100 * deviation(a->l2_miss[1], b->l2_miss[1]),
+		      exact ? ", exact" : "");
 	for (unsigned kind = 0; kind < 2; kind++) {
 		double l1 = deviation(a->l1_miss[kind], b->l1_miss[kind]);
 		double l2 = deviation(a->l2_miss[kind], b->l2_miss[kind]);
@@ -181,7 +181,8 @@ static void every_preset(void **state)
 {
 	for (const struct cpu_preset *preset = cpu_presets; preset->name; preset++)
 		for (unsigned variant = 0; variant < NR_VARIANTS; variant++)
-			compare(preset, variant);
+			for (unsigned window = MMU_WINDOW_SMALL; window <= cpu_preset_window(preset); window *= 2)
+				compare(preset, variant, window);
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test/sim/tape.c - tape.h, done. The window is kept as event.h says it: exactly the 16 pages used last.
+ * test/sim/tape.c - tape.h, done. The window is kept as event.h says it: exactly the 16 pages used last, which is all
+ * of a small window.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,7 +50,7 @@ void tape_access(struct tape *t, u64 va, unsigned rwx)
 
 	t->accesses++;
 	if (t->unfiltered) {
-		put_word(t, ev_enter_make(vpn, fetch ? 16 : 0, rwx));
+		put_word(t, ev_enter_make(vpn, fetch ? EV_WINDOW : 0, rwx));
 		return;
 	}
 	for (unsigned i = 0; i < 16; i++) {
@@ -61,7 +62,7 @@ void tape_access(struct tape *t, u64 va, unsigned rwx)
 			use = &slot[i];
 	}
 	if (use->stamp == 0 || use->vpn != vpn || (rwx & EVR_WRITE && !use->written)) {
-		put_word(t, ev_enter_make(vpn, (use - slot) + (fetch ? 16 : 0), rwx));
+		put_word(t, ev_enter_make(vpn, (use - slot) + (fetch ? EV_WINDOW : 0), rwx));
 		use->written = (use->stamp != 0 && use->vpn == vpn && use->written) || rwx & EVR_WRITE;
 		use->vpn = vpn;
 	}
