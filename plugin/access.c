@@ -9,9 +9,9 @@
  * its own. What comes after needs no look at the page. Of most instructions it is known whether they load or store
  * (insn.c), so a callback for each kind knows it, too.
  *
- * Alone, or in parallel. While the process has one thread that is first_thread, and instructions are counted by an
- * addition in the generated code. When it gets a second one QEMU translates everything anew: then callbacks look for
- * their thread, and the lead counts the instructions if it is sure to be called once; else a callback of the part does.
+ * Instructions are counted by an addition in the generated code as long as no other thread can run that code. Before it
+ * can QEMU translates everything anew (calls.c); then the lead counts the instructions of its part if it is sure to be
+ * called once; else a callback of the part does.
  *
  * udata of a part: the page's address | its number of instructions (a block has at most 512).
  */
@@ -99,32 +99,23 @@ static inline __attribute__((always_inline)) void access(struct thread *t, qemu_
 		access_slow(t, info, va, part, write);
 }
 
-#define CALLBACK(name, thread, write, role)                                                                            \
+#define CALLBACK(name, write, role)                                                                                    \
 	static void name(unsigned vcpu, qemu_plugin_meminfo_t info, u64 va, void *part)                                \
 	{                                                                                                              \
-		access(thread, info, va, (u64)part, write, role);                                                      \
+		access(threads[vcpu], info, va, (u64)part, write, role);                                               \
 	}
-#define CALLBACKS(name, thread, role)                                                                                  \
-	CALLBACK(name##_load, thread, 0, role)                                                                         \
-	CALLBACK(name##_store, thread, 1, role)                                                                        \
-	CALLBACK(name##_either, thread, (info & store_bits) != 0, role)
+#define CALLBACKS(name, role)                                                                                          \
+	CALLBACK(name##_load, 0, role)                                                                                 \
+	CALLBACK(name##_store, 1, role)                                                                                \
+	CALLBACK(name##_either, (info & store_bits) != 0, role)                                                        \
+	static const qemu_plugin_vcpu_mem_cb_t name[4] = {name##_either, name##_load, name##_store, name##_either};
 
-CALLBACKS(alone_follow, &first_thread, FOLLOW)
-CALLBACKS(alone_lead, &first_thread, LEAD)
-CALLBACKS(parallel_follow, threads[vcpu], FOLLOW)
-CALLBACKS(parallel_lead, threads[vcpu], LEAD)
-CALLBACKS(parallel_counting, threads[vcpu], LEAD_COUNTING)
+CALLBACKS(follow, FOLLOW)
+CALLBACKS(lead, LEAD)
+CALLBACKS(lead_counting, LEAD_COUNTING)
 
-#define BY_KIND(name)                                                                                                  \
-	{                                                                                                              \
-		name##_either, name##_load, name##_store, name##_either                                                \
-	}
-
-/* [in parallel][role][kind: INSN_LOADS, INSN_STORES, or else either] */
-static const qemu_plugin_vcpu_mem_cb_t callbacks[2][NR_ROLES][4] = {
-    {BY_KIND(alone_follow), BY_KIND(alone_lead)},
-    {BY_KIND(parallel_follow), BY_KIND(parallel_lead), BY_KIND(parallel_counting)},
-};
+/* [role][kind]: kind INSN_LOADS, INSN_STORES, or else either */
+static const qemu_plugin_vcpu_mem_cb_t *const callbacks[NR_ROLES] = {follow, lead, lead_counting};
 
 static void part_runs(unsigned vcpu, void *part)
 {
@@ -167,7 +158,7 @@ static void translate_part(struct qemu_plugin_tb *tb, size_t first, size_t end, 
 		unsigned sure = sure_accesses(tb, i, accesses), kind = sure & (INSN_LOADS | INSN_STORES);
 		enum role role = certain ? FOLLOW : !counted && sure & INSN_ONCE ? LEAD_COUNTING : LEAD;
 
-		qemu_plugin_register_vcpu_mem_cb(insn, callbacks[count][role][kind], QEMU_PLUGIN_CB_NO_REGS,
+		qemu_plugin_register_vcpu_mem_cb(insn, callbacks[role][kind], QEMU_PLUGIN_CB_NO_REGS,
 						 QEMU_PLUGIN_MEM_RW, part);
 		certain |= accesses != 0;
 		counted |= role == LEAD_COUNTING;

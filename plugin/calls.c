@@ -11,6 +11,7 @@
  * the call, and taken back if the call returns: it failed. exit and exit_group never return.
  */
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "plugin/plugin.h"
@@ -50,6 +51,12 @@ static bool makes_thread(const struct call *c)
 	return c->nr == SYS_clone && (c->arg[0] & CLONE_VM) && !(c->arg[0] & CLONE_VFORK);
 }
 
+/* QEMU translates everything anew, for parallel execution, before the first of these, and then no more. */
+static bool makes_parallel(const struct call *c)
+{
+	return makes_thread(c) || c->nr == SYS_shmat || (c->nr == SYS_mmap && (c->arg[3] & MAP_SHARED));
+}
+
 static bool makes_process(const struct call *c)
 {
 	return c->nr == SYS_fork || c->nr == SYS_vfork || (c->nr == SYS_clone && !makes_thread(c));
@@ -81,14 +88,14 @@ static void on_call(qemu_plugin_id_t id, unsigned vcpu, s64 nr, u64 a1, u64 a2, 
 	t->call = (struct call){nr, {a1, a2, a3, a4, a5, a6}};
 	if (emit_begin(t))
 		emit(t, EV_SYSCALL, nr, NULL, 0, NULL);
+	if (makes_parallel(&t->call))
+		process.parallel = true;
 	if (nr == SYS_exit && process.nr_threads > 1)
 		on_exit(t);
 	else if (nr == SYS_exit || nr == SYS_exit_group)
 		on_exit_group(t);
 	else if (nr == SYS_execve || nr == SYS_execveat)
 		on_exec(t, (const char *)(nr == SYS_execve ? a1 : a2));
-	else if (makes_thread(&t->call))
-		process.parallel = true;
 	else if (maps_is_call(nr))
 		maps_enter(t);
 }

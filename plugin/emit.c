@@ -18,7 +18,6 @@
 #include "plugin/plugin.h"
 
 struct process process;
-struct thread first_thread;
 struct thread *threads[MAX_THREADS];
 __thread struct thread *self;
 
@@ -33,8 +32,6 @@ void thread_init(unsigned index)
 {
 	struct thread *t = threads[index];
 
-	if (index == 0)
-		t = threads[0] = &first_thread;
 	if (!t)
 		t = threads[index] = aligned_alloc(_Alignof(struct thread), sizeof(*t));
 	if (!t)

@@ -46,7 +46,7 @@ struct process {
 	struct ring_hub *hub;
 	pid_t pid, parent;   /* parent 0: the first process */
 	u64 instructions;    /* of the only thread there is, counted in generated code */
-	bool parallel;       /* code is translated for several threads: instructions are counted in callbacks */
+	bool parallel;       /* code is translated for parallel execution: instructions are counted in callbacks */
 	bool announced;      /* image_announce() was done */
 	bool exiting;        /* a thread is in exit_group or exec: the others end with it */
 	unsigned nr_threads; /* atomic: a new thread counts while it is made, an old one when it exits */
@@ -55,7 +55,6 @@ struct process {
 };
 
 extern struct process process;
-extern struct thread first_thread;          /* vCPU 0 */
 extern struct thread *threads[MAX_THREADS]; /* by vCPU index; NULL: never was one */
 extern __thread struct thread *self;        /* the thread that is in a system call here, NULL: none yet */
 
