@@ -24,15 +24,10 @@ void window_revoke(struct window *w)
 	}
 }
 
-static struct window_tag *tag_of(struct window *w, u64 page)
-{
-	return &w->tag[(page >> 12) % WINDOW_TAGS];
-}
-
 /* Takes the tag away from the page in `slot`, if it has one. */
 static void window_untag(struct window *w, unsigned slot)
 {
-	struct window_tag *tag = tag_of(w, w->page[slot]);
+	struct window_tag *tag = window_tag(w, w->page[slot]);
 
 	if (w->used[slot] != &tag->used)
 		return;
@@ -56,7 +51,7 @@ void window_clear(struct window *w)
  * minima, as each is as slow as its comparisons. */
 static unsigned window_slot(struct window *w, u64 page)
 {
-	struct window_tag *tag = tag_of(w, page);
+	struct window_tag *tag = window_tag(w, page);
 	u64 even = ~0ull, odd = ~0ull;
 
 	if (tag->page[0] == page)
@@ -73,7 +68,7 @@ static unsigned window_slot(struct window *w, u64 page)
 
 int window_enter(struct window *w, u64 page, unsigned write)
 {
-	struct window_tag *tag = tag_of(w, page);
+	struct window_tag *tag = window_tag(w, page);
 	unsigned slot = window_slot(w, page);
 	bool had = w->page[slot] == page;
 	bool first_write = write && !(had && w->written[slot]);

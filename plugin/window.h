@@ -42,10 +42,18 @@ struct window {
 	bool written[WINDOW_SLOTS];
 };
 
+/* tag[va's page % WINDOW_TAGS], its offset by one shift and one mask. */
+static inline struct window_tag *window_tag(struct window *w, u64 va)
+{
+	u64 offset = va / (4096 / sizeof(struct window_tag)) % sizeof(w->tag) & -sizeof(struct window_tag);
+
+	return (struct window_tag *)((char *)w->tag + offset);
+}
+
 /* Counts an access to a page that the window has and returns true; false: window_enter() is to count it. */
 static inline bool window_hit(struct window *w, u64 va, unsigned write)
 {
-	struct window_tag *tag = &w->tag[(va >> 12) % WINDOW_TAGS];
+	struct window_tag *tag = window_tag(w, va);
 
 	if (unlikely(va - tag->page[write] >= 4096 - WINDOW_EDGE))
 		return false;
