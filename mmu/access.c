@@ -70,7 +70,8 @@ static u64 data_narrow(u64 data, u64 va, unsigned size, unsigned smaller)
 }
 
 /* data: of a page of size `size`. */
-static struct tlb_ref fill_l1(struct mmu_cpu *cpu, bool fetch, u64 va, unsigned size, bool global, u64 data)
+static inline __attribute__((always_inline)) struct tlb_ref fill_l1(struct mmu_cpu *cpu, bool fetch, u64 va,
+								    unsigned size, bool global, u64 data)
 {
 	unsigned held = cpu->l1[fetch]->place[size].size;
 
@@ -132,8 +133,10 @@ static int access_walk(struct mmu_cpu *cpu, u64 va, unsigned access, struct walk
 		walk_descend(cpu, w);
 		if (unlikely(cpu->oracle))
 			oracle_check_walk(cpu, w);
-		if (walk_judge(cpu, access, w, error_code) != MMU_OK)
+		if (unlikely(!walk_serves(cpu, access, w))) {
+			*error_code = walk_error(cpu, access, w);
 			return MMU_PF;
+		}
 	} while (!walk_set_ad(cpu, access, w));
 	for (unsigned level = w->top; level > w->stop; level--)
 		psc_put(&cpu->psc, va, level, cpu->pcid, w->data[level]);

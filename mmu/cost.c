@@ -24,13 +24,12 @@ void cost_init(struct mmu_cpu *cpu)
 
 void cost_walk(struct mmu_cpu *cpu, unsigned steps)
 {
-	u32 walkers = cpu->cfg.preset->cost.walkers;
+	u32 walkers = cpu->cfg.preset->cost.walkers, rest, carry;
 
 	cpu->counters.walk_cycles_max += cpu->cost[steps].max_cycles;
 	cpu->counters.walk_cycles_min += cpu->cost[steps].min_cycles;
-	cpu->min_rest += cpu->cost[steps].min_rest;
-	if (cpu->min_rest >= walkers) {
-		cpu->min_rest -= walkers;
-		cpu->counters.walk_cycles_min++;
-	}
+	rest = cpu->min_rest + cpu->cost[steps].min_rest;
+	carry = rest >= walkers; /* as likely as not: no branch */
+	cpu->min_rest = rest - (walkers & -carry);
+	cpu->counters.walk_cycles_min += carry;
 }

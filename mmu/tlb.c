@@ -200,7 +200,7 @@ static void census_change(struct tlb_census *c, unsigned kind, unsigned old)
 }
 
 /* Entry i loses its page: bucket and holds. Its tag and its place in the list are the caller's. */
-static void array_unlink(struct tlb_array *a, u32 i)
+static inline void array_unlink(struct tlb_array *a, u32 i)
 {
 	if (a->bucket)
 		chain_remove(a, i);

@@ -60,13 +60,6 @@ bool walk_pkey_denies(const struct mmu_cpu *cpu, unsigned access, u64 data)
 
 /* ---- the descent ---- */
 
-static u64 ram_read(const struct mmu_cpu *cpu, u64 pa)
-{
-	if (unlikely(pa + sizeof(u64) > cpu->cfg.ram_bytes))
-		return ~0ull;
-	return __atomic_load_n((const u64 *)(cpu->cfg.ram + pa), __ATOMIC_RELAXED);
-}
-
 void walk_begin(const struct mmu_cpu *cpu, u64 va, struct walk *w)
 {
 	w->va = va;
@@ -76,62 +69,18 @@ void walk_begin(const struct mmu_cpu *cpu, u64 va, struct walk *w)
 	w->steps = 0;
 }
 
-void walk_begin_at(u64 va, unsigned level, u64 data, struct walk *w)
-{
-	w->va = va;
-	w->table = data & TLB_FRAME;
-	w->top = w->stop = level - 1;
-	w->rights = data & TLB_RIGHTS;
-	w->steps = 0;
-}
-
-static unsigned entry_rights(u64 e)
-{
-	return ((e & X86_PTE_RW) ? TLB_W : 0) | ((e & X86_PTE_US) ? TLB_U : 0) | ((e & X86_PTE_NX) ? 0 : TLB_X);
-}
-
-void walk_descend(const struct mmu_cpu *cpu, struct walk *w)
-{
-	w->leaf = false;
-	for (unsigned level = w->top;; level--) {
-		u64 pa = w->table + 8 * x86_index(w->va, level), e = ram_read(cpu, pa);
-		bool ps = level > X86_PT && e & X86_PTE_PS;
-
-		w->entry[level] = e;
-		w->pa[level] = pa;
-		w->stop = level;
-		w->steps++;
-		w->refused = e & X86_PTE_P ? X86_PF_PROT | X86_PF_RSVD : 0;
-		if (!(e & X86_PTE_P) || unlikely(e & cpu->rsvd[level][ps]))
-			return;
-		w->rights &= entry_rights(e);
-		w->table = e & X86_PHYS_MASK;
-		w->data[level] = w->table | w->rights;
-		if (level == X86_PT || ps)
-			break;
-	}
-	w->size = w->stop - 1;
-	w->leaf = true;
-}
-
-int walk_judge(const struct mmu_cpu *cpu, unsigned access, const struct walk *w, u32 *error_code)
+u32 walk_error(const struct mmu_cpu *cpu, unsigned access, const struct walk *w)
 {
 	bool fetch = (access & MMU_KIND) == MMU_FETCH;
 	bool tells_fetch = cpu->efer & X86_EFER_NXE || cpu->cr4 & X86_CR4_SMEP;
 	u32 code = w->refused;
 
-	if (w->leaf) {
-		bool denied = cpu->pke && walk_pkey_denies(cpu, access, walk_data(w, w->size));
-
-		if (likely(!denied && cpu->allow[access & 15] >> (w->rights | TLB_D) & 1))
-			return MMU_OK;
-		code = X86_PF_PROT | (denied ? X86_PF_PK : 0);
-	}
+	if (w->leaf)
+		code = X86_PF_PROT | (walk_denied(cpu, access, w) ? X86_PF_PK : 0);
 	code |= (access & MMU_KIND) == MMU_WRITE ? X86_PF_WRITE : 0;
 	code |= access & MMU_USER ? X86_PF_USER : 0;
 	code |= fetch && tells_fetch ? X86_PF_INSTR : 0;
-	*error_code = code;
-	return MMU_PF;
+	return code;
 }
 
 bool walk_set_ad(const struct mmu_cpu *cpu, unsigned access, struct walk *w)
@@ -150,15 +99,6 @@ bool walk_set_ad(const struct mmu_cpu *cpu, unsigned access, struct walk *w)
 	return true;
 }
 
-u64 walk_data(const struct walk *w, unsigned size)
-{
-	u64 e = w->entry[w->stop], within = w->va & (tlb_size_bytes(w->size) - 1);
-	u64 frame = ((e & X86_PHYS_MASK & ~(tlb_size_bytes(w->size) - 1)) | within) & ~(tlb_size_bytes(size) - 1);
-	u64 key = (e & X86_PTE_PKEY) >> X86_PTE_PKEY_SHIFT << TLB_PKEY_SHIFT;
-
-	return frame | (u64)w->size << TLB_LEAF_SHIFT | key | w->rights | (e & X86_PTE_D ? TLB_D : 0);
-}
-
 /* ---- the pure walk ---- */
 
 int mmu_walk(const struct mmu_cpu *cpu, u64 va, unsigned access, struct mmu_result *r, u64 entries[6])
@@ -174,7 +114,10 @@ int mmu_walk(const struct mmu_cpu *cpu, u64 va, unsigned access, struct mmu_resu
 	walk_begin(cpu, va, &w);
 	walk_descend(cpu, &w);
 	memcpy(entries, w.entry, sizeof(w.entry));
-	r->outcome = walk_judge(cpu, access, &w, &r->error_code);
+	if (!walk_serves(cpu, access, &w)) {
+		r->outcome = MMU_PF;
+		r->error_code = walk_error(cpu, access, &w);
+	}
 	r->steps = w.steps;
 	r->stop_level = w.stop;
 	r->size = w.leaf ? w.size : 0;
