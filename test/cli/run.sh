@@ -101,6 +101,10 @@ is 'threads that map, unmap and fork' 0 9000
 sound 'threads'
 [ "$(number threads)" = 46 ] && [ "$(number processes)" = 6 ] && [ "$(number segv_maperr)" = 0 ]
 verdict $? '41 threads and 5 children, and every access found its area'
+run "$programs/shared"
+is 'two threads after shared memory' 0 ''
+[ "$(number instructions)" -ge 120000000 ] && [ "$(number instructions)" -lt 121000000 ]
+verdict $? 'every instruction is counted, once'
 run sh -c '(sleep 0.3; echo late) & echo main; exit 2'
 is 'a child that outlives the program is waited for' 2 'main
 late'
