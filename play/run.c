@@ -157,6 +157,17 @@ static bool verify(struct run *r)
 
 /* ---- steps ---- */
 
+static bool file_ready(struct run *r, const struct play_call *call)
+{
+	bool makes = call->op == PLAY_MEMFD || call->op == PLAY_FILE;
+
+	if ((makes || call->op == PLAY_RESIZE) && call->value[PLAY_LEN] > PLAY_FILE_BYTES)
+		return run_fail(r, "a file of more than 64M");
+	if (call->op == PLAY_RESIZE || (call->op == PLAY_MMAP && call->file >= 0))
+		return r->computer.file[call->file] || run_fail(r, "the file could not be made");
+	return true;
+}
+
 static bool process_ready(struct run *r, const struct play_call *call)
 {
 	if (call->op == PLAY_SPAWN || call->op == PLAY_SWITCH)
@@ -183,9 +194,7 @@ static void follow_processes(struct run *r)
 static bool run_call(struct run *r, const struct statement *st)
 {
 	resolve(r, st, &r->call);
-	if (st->call.op == PLAY_EXIT && r->current < 0)
-		return run_fail(r, "no process runs");
-	if (!process_ready(r, &r->call))
+	if (!process_ready(r, &r->call) || !file_ready(r, &r->call))
 		return false;
 	if (play_is_access(r->call.op) && r->call.value[PLAY_OVER] > PLAY_WINDOW)
 		return run_fail(r, "over: too long");
