@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test/fuzz/play.c - any bytes as a script: the parser accepts or refuses them, and what it accepts keeps the invariants
- * of play/script.h.
+ * test/fuzz/play.c - any bytes as a script: the parser accepts or refuses them, and what it accepts keeps the
+ * invariants of play/script.h.
  */
 #include <stdlib.h>
 #include <string.h>
