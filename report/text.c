@@ -44,68 +44,76 @@ enum cell {
 	CELL_CYCLES_KI /* the same per 1000 instructions */
 };
 
+/* When a row is shown. What entries into the kernel are made of is for those who compare KPTI or PCID: an ordinary
+ * report fits a screen without it, and the JSON has it all. */
+enum show {
+	NONZERO, /* in any machine */
+	ALWAYS,
+	ENTRY, /* nonzero, and a machine runs with KPTI or without PCID */
+};
+
 struct row {
 	const char *label; /* indented by two: part of the heading above */
 	enum cell cell;
 	size_t offset; /* in struct sim_machine_result */
-	bool always;   /* shown even when zero everywhere */
+	enum show show;
 };
 
 #define AT(field) offsetof(struct sim_machine_result, field)
 
 static const struct row rows[] = {
-    {"Page faults", CELL_FAULTS, 0, true},
-    {"  zero-filled, write", CELL_COUNT, AT(faults[VM_FAULT_ZERO_WRITE]), false},
-    {"  zero-filled, read", CELL_COUNT, AT(faults[VM_FAULT_ZERO_READ]), false},
-    {"  file page", CELL_COUNT, AT(faults[VM_FAULT_FILE]), false},
-    {"  copy-on-write, copied", CELL_COUNT, AT(faults[VM_FAULT_COW_COPY]), false},
-    {"  copy-on-write, reused", CELL_COUNT, AT(faults[VM_FAULT_COW_REUSE]), false},
-    {"  stack growth", CELL_COUNT, AT(faults[VM_FAULT_STACK]), false},
-    {"  swapped in", CELL_COUNT, AT(faults[VM_FAULT_SWAP]), false},
-    {"  spurious", CELL_COUNT, AT(faults[VM_FAULT_SPURIOUS]), false},
-    {"  SIGSEGV, no mapping", CELL_COUNT, AT(faults[VM_FAULT_MAPERR]), false},
-    {"  SIGSEGV, not allowed", CELL_COUNT, AT(faults[VM_FAULT_ACCERR]), false},
-    {"  SIGBUS", CELL_COUNT, AT(faults[VM_FAULT_BUS]), false},
-    {"  out of memory", CELL_COUNT, AT(faults[VM_FAULT_NOMEM]), false},
-    {"  of all: 2M pages", CELL_COUNT, AT(faults_by_order[1]), false},
-    {"  of all: 1G pages", CELL_COUNT, AT(faults_by_order[2]), false},
-    {"  of all: in system calls", CELL_COUNT, AT(kernel_faults), false},
-    {"  of all: major (I/O)", CELL_COUNT, AT(major_faults), false},
-    {"Populated before use", CELL_POPULATE, 0, false},
-    {"TLB misses (per 1000 instructions)", CELL_NONE, 0, true},
-    {"  L1 data", CELL_MISSES, AT(mmu.l1_miss[0]), true},
-    {"  L1 code", CELL_MISSES, AT(mmu.l1_miss[1]), false},
-    {"  L2 data", CELL_MISSES, AT(mmu.l2_miss[0]), true},
-    {"  L2 code", CELL_MISSES, AT(mmu.l2_miss[1]), false},
-    {"Page walks", CELL_WALKS, 0, true},
-    {"  steps: PML5", CELL_COUNT, AT(mmu.walk_steps[X86_PML5]), false},
-    {"  steps: PML4", CELL_COUNT, AT(mmu.walk_steps[X86_PML4]), false},
-    {"  steps: PDPT", CELL_COUNT, AT(mmu.walk_steps[X86_PDPT]), false},
-    {"  steps: PD", CELL_COUNT, AT(mmu.walk_steps[X86_PD]), false},
-    {"  steps: PT", CELL_COUNT, AT(mmu.walk_steps[X86_PT]), false},
-    {"  cycles, least..most", CELL_RANGE, AT(mmu.walk_cycles_min), false},
-    {"  per 1000 instructions", CELL_CYCLES_KI, 0, false},
-    {"  of all: kernel's, data", CELL_COUNT, AT(kernel_walks[0]), false},
-    {"  of all: kernel's, code", CELL_COUNT, AT(kernel_walks[1]), false},
-    {"Memory, peak", CELL_BYTES, AT(peak_rss_bytes), true},
-    {"  of it never touched", CELL_BYTES, AT(peak_untouched_bytes), false},
-    {"  page tables", CELL_BYTES, AT(peak_table_bytes), false},
-    {"TLB flushes", CELL_COUNT, AT(tlb_flushes), false},
-    {"  pages flushed singly", CELL_COUNT, AT(tlb_flush_pages), false},
-    {"  whole contexts", CELL_COUNT, AT(tlb_flush_all), false},
-    {"  interrupts to other CPUs", CELL_COUNT, AT(ipis), false},
-    {"    cycles, waiting", CELL_RANGE, AT(shootdown_cycles_min), false},
-    {"Kernel entries", CELL_ENTRIES, 0, false},
-    {"  system calls", CELL_COUNT, AT(kernel_entries[KERNEL_SYSCALL]), false},
-    {"  page faults", CELL_COUNT, AT(kernel_entries[KERNEL_FAULT]), false},
-    {"  timer ticks", CELL_COUNT, AT(kernel_entries[KERNEL_TICK]), false},
-    {"  from other CPUs", CELL_COUNT, AT(kernel_entries[KERNEL_IPI]), false},
-    {"  cycles, least..most", CELL_RANGE, AT(kernel_cycles_min), false},
-    {"CR3 loads", CELL_COUNT, AT(mmu.cr3_loads), false},
-    {"  of them flush the TLB", CELL_COUNT, AT(mmu.cr3_flushes), false},
-    {"  cycles, least..most", CELL_RANGE, AT(cr3_cycles_min), false},
-    {"Thread switches", CELL_COUNT, AT(thread_switches), false},
-    {"Address-space switches", CELL_COUNT, AT(context_switches), false},
+    {"Page faults", CELL_FAULTS, 0, ALWAYS},
+    {"  zero-filled, write", CELL_COUNT, AT(faults[VM_FAULT_ZERO_WRITE]), NONZERO},
+    {"  zero-filled, read", CELL_COUNT, AT(faults[VM_FAULT_ZERO_READ]), NONZERO},
+    {"  file page", CELL_COUNT, AT(faults[VM_FAULT_FILE]), NONZERO},
+    {"  copy-on-write, copied", CELL_COUNT, AT(faults[VM_FAULT_COW_COPY]), NONZERO},
+    {"  copy-on-write, reused", CELL_COUNT, AT(faults[VM_FAULT_COW_REUSE]), NONZERO},
+    {"  stack growth", CELL_COUNT, AT(faults[VM_FAULT_STACK]), NONZERO},
+    {"  swapped in", CELL_COUNT, AT(faults[VM_FAULT_SWAP]), NONZERO},
+    {"  spurious", CELL_COUNT, AT(faults[VM_FAULT_SPURIOUS]), NONZERO},
+    {"  SIGSEGV, no mapping", CELL_COUNT, AT(faults[VM_FAULT_MAPERR]), NONZERO},
+    {"  SIGSEGV, not allowed", CELL_COUNT, AT(faults[VM_FAULT_ACCERR]), NONZERO},
+    {"  SIGBUS", CELL_COUNT, AT(faults[VM_FAULT_BUS]), NONZERO},
+    {"  out of memory", CELL_COUNT, AT(faults[VM_FAULT_NOMEM]), NONZERO},
+    {"  of all: 2M pages", CELL_COUNT, AT(faults_by_order[1]), NONZERO},
+    {"  of all: 1G pages", CELL_COUNT, AT(faults_by_order[2]), NONZERO},
+    {"  of all: in system calls", CELL_COUNT, AT(kernel_faults), NONZERO},
+    {"  of all: major (I/O)", CELL_COUNT, AT(major_faults), NONZERO},
+    {"Populated before use", CELL_POPULATE, 0, NONZERO},
+    {"TLB misses (per 1000 instructions)", CELL_NONE, 0, ALWAYS},
+    {"  L1 data", CELL_MISSES, AT(mmu.l1_miss[0]), ALWAYS},
+    {"  L1 code", CELL_MISSES, AT(mmu.l1_miss[1]), NONZERO},
+    {"  L2 data", CELL_MISSES, AT(mmu.l2_miss[0]), ALWAYS},
+    {"  L2 code", CELL_MISSES, AT(mmu.l2_miss[1]), NONZERO},
+    {"Page walks", CELL_WALKS, 0, ALWAYS},
+    {"  steps: PML5", CELL_COUNT, AT(mmu.walk_steps[X86_PML5]), NONZERO},
+    {"  steps: PML4", CELL_COUNT, AT(mmu.walk_steps[X86_PML4]), NONZERO},
+    {"  steps: PDPT", CELL_COUNT, AT(mmu.walk_steps[X86_PDPT]), NONZERO},
+    {"  steps: PD", CELL_COUNT, AT(mmu.walk_steps[X86_PD]), NONZERO},
+    {"  steps: PT", CELL_COUNT, AT(mmu.walk_steps[X86_PT]), NONZERO},
+    {"  cycles, least..most", CELL_RANGE, AT(mmu.walk_cycles_min), NONZERO},
+    {"  per 1000 instructions", CELL_CYCLES_KI, 0, NONZERO},
+    {"  of all: kernel's, data", CELL_COUNT, AT(kernel_walks[0]), ENTRY},
+    {"  of all: kernel's, code", CELL_COUNT, AT(kernel_walks[1]), ENTRY},
+    {"Memory, peak", CELL_BYTES, AT(peak_rss_bytes), ALWAYS},
+    {"  of it never touched", CELL_BYTES, AT(peak_untouched_bytes), NONZERO},
+    {"  page tables", CELL_BYTES, AT(peak_table_bytes), NONZERO},
+    {"TLB flushes", CELL_COUNT, AT(tlb_flushes), NONZERO},
+    {"  pages flushed singly", CELL_COUNT, AT(tlb_flush_pages), NONZERO},
+    {"  whole contexts", CELL_COUNT, AT(tlb_flush_all), NONZERO},
+    {"  interrupts to other CPUs", CELL_COUNT, AT(ipis), NONZERO},
+    {"    cycles, waiting", CELL_RANGE, AT(shootdown_cycles_min), NONZERO},
+    {"Kernel entries", CELL_ENTRIES, 0, NONZERO},
+    {"  system calls", CELL_COUNT, AT(kernel_entries[KERNEL_SYSCALL]), ENTRY},
+    {"  page faults", CELL_COUNT, AT(kernel_entries[KERNEL_FAULT]), ENTRY},
+    {"  timer ticks", CELL_COUNT, AT(kernel_entries[KERNEL_TICK]), ENTRY},
+    {"  from other CPUs", CELL_COUNT, AT(kernel_entries[KERNEL_IPI]), ENTRY},
+    {"  cycles, least..most", CELL_RANGE, AT(kernel_cycles_min), NONZERO},
+    {"CR3 loads", CELL_COUNT, AT(mmu.cr3_loads), ENTRY},
+    {"  of them flush the TLB", CELL_COUNT, AT(mmu.cr3_flushes), ENTRY},
+    {"  cycles, least..most", CELL_RANGE, AT(cr3_cycles_min), ENTRY},
+    {"Thread switches", CELL_COUNT, AT(thread_switches), NONZERO},
+    {"Address-space switches", CELL_COUNT, AT(context_switches), NONZERO},
 };
 
 struct screen {
@@ -208,6 +216,15 @@ static void put_cell(const struct screen *s, const struct row *row, const struct
 	fprintf(s->out, "%*s", COLUMN_WIDTH, text);
 }
 
+/* Some machine differs in what an entry into the kernel does to its TLB. */
+static bool compares_entries(const struct sim_result *r)
+{
+	for (unsigned i = 0; i < r->nr_machines; i++)
+		if (r->machine[i].kpti || !r->machine[i].pcid)
+			return true;
+	return false;
+}
+
 static bool row_is_zero(const struct row *row, const struct sim_result *r)
 {
 	for (unsigned i = 0; i < r->nr_machines; i++)
@@ -219,7 +236,9 @@ static bool row_is_zero(const struct row *row, const struct sim_result *r)
 static void put_rows(const struct screen *s)
 {
 	for (const struct row *row = rows; row < rows + ARRAY_SIZE(rows); row++) {
-		if (!row->always && row_is_zero(row, s->r))
+		if (row->show != ALWAYS && row_is_zero(row, s->r))
+			continue;
+		if (row->show == ENTRY && !compares_entries(s->r))
 			continue;
 		put_label(s, row->label);
 		for (unsigned i = s->first; i < s->end; i++)
