@@ -51,12 +51,25 @@ struct sim_machine_result {
 	bool kpti, pcid; /* pcid: used, so the CPU has them */
 	u64 cpus;        /* 0: one a thread */
 	u64 ram_bytes;
+	u64 swap_bytes;
+	char swap_device[16];       /* "nvme", "sata", "hdd", "zram" */
+	char reclaim[16];           /* "lru2", "mglru", "clock", "fifo", "random" */
 	struct mmu_counters mmu;    /* summed over CPUs */
 	u64 faults[VM_FAULT_NR];    /* faults taken by cause */
 	u64 faults_by_order[3];     /* 4K, 2M, 1G */
 	u64 populated[VM_FAULT_NR]; /* VM_EV_POPULATE by cause: in ru_minflt, not in perf's page-faults */
 	u64 kernel_faults;          /* of the faults, those taken in kernel mode */
 	u64 major_faults;
+	u64 swap_requests, swap_ins; /* reads from swap; pages that they brought, read-ahead included */
+	u64 swap_outs;               /* pages written to swap */
+	u64 readahead_hits;          /* pages of swap_ins that came ahead and were used */
+	u64 file_reads, writebacks;  /* file pages read from disk, and written back */
+	u64 reclaimed[2];            /* frames freed in the background; by who needed one */
+	u64 peak_swap_bytes;
+	u64 io_wait_ns;  /* the program waited for reads, by the device's model */
+	u64 io_write_ns; /* the devices wrote meanwhile */
+	u64 oom_kills;
+	char oom_note[256];       /* "" or who was killed first, and why */
 	u64 minflt;               /* what getrusage would show: faults + populated - major */
 	u64 peak_rss_bytes;       /* over the machine, at once */
 	u64 peak_untouched_bytes; /* bloat: at the peak, memory that huge pages added and nobody touched */

@@ -37,7 +37,7 @@ void stream_run_slice(struct sim *s, struct stream *t)
 
 	t->nr_slice = 0;
 	if (n != 0)
-		for_each_machine(s, m) machine_run(m, t, t->slice, n);
+		for_each_machine_of(s, t->process->space, m) machine_run(m, t, t->slice, n);
 }
 
 /* batch[0..len) joins the slice, which is carried out each time that it is whole. */
@@ -84,7 +84,7 @@ static size_t take_enters(struct sim *s, struct stream *t, const u64 *words, siz
 	if (s->sliced)
 		put_by(s, t, len);
 	else
-		for_each_machine(s, m) machine_run(m, t, s->batch, len);
+		for_each_machine_of(s, t->process->space, m) machine_run(m, t, s->batch, len);
 	return len;
 }
 
@@ -207,7 +207,7 @@ static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, c
 	case EV_SYSCALL:
 		s->program.syscalls++;
 		if (t->process->space)
-			for_each_machine(s, m) machine_syscall(m, t);
+			for_each_machine_of(s, t->process->space, m) machine_syscall(m, t);
 		return 0;
 	case EV_EXEC:
 		return process_exec(s, t);

@@ -147,6 +147,7 @@ struct machine_kernel {
 struct machine_space {
 	struct mm_struct *mm;
 	u64 rss_pages, table_bytes; /* as last sampled */
+	bool killed;                /* chosen by the OOM killer, and not ended yet */
 };
 
 struct machine {
@@ -164,6 +165,11 @@ struct machine {
 	unsigned cap_files;
 	struct space *running; /* whose events mm/ is working on */
 	bool faulted;          /* since the last sample */
+	bool reclaimed;        /* since then pages of other spaces may have gone, too */
+	bool short_of_memory;  /* it has reclaimed once */
+	bool kills;            /* a space is killed; running_dies: the running one */
+	bool running_dies;
+	char oom_note[256]; /* of the first */
 	struct touch_table touch;
 	struct sim_region_result *region; /* by region index */
 	u64 *region_huge;                 /* huge bytes now */
@@ -174,6 +180,11 @@ struct machine {
 	char error[256]; /* not empty: this machine has stopped */
 };
 
+static inline bool machine_has(const struct machine *m, const struct space *sp)
+{
+	return sp->id < m->cap_spaces && m->space[sp->id].mm;
+}
+
 /* Returns 0, or -1 with errno. */
 int machine_init(struct machine *m, struct sim *s, const struct sim_machine_config *cfg);
 void machine_destroy(struct machine *m);
@@ -182,7 +193,10 @@ void machine_destroy(struct machine *m);
 	for (struct machine *m = (s)->machine; m < (s)->machine + (s)->nr_machines; m++)                               \
 		if (m->error[0] == 0)
 
-/* What the program did, one call a kind of event. t: the thread that did it. */
+/* Those of them on which sp lives: the OOM killer may have ended it on some. */
+#define for_each_machine_of(s, sp, m) for_each_machine(s, m) if (machine_has(m, sp))
+
+/* What the program did, one call a kind of event. t: the thread that did it; its space lives. */
 void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n); /* EV_ENTER words, valid */
 void machine_syscall(struct machine *m, struct stream *t);
 /* The producer has emptied the thread's window. */
@@ -212,7 +226,8 @@ void machine_fit_regions(struct machine *m);
 void machine_huge_gone(struct machine *m, u32 space, u64 va);
 void machine_huge_copied(struct machine *m, u32 from, u64 va, struct space *to, u64 new_va);
 void machine_out_of_memory(struct machine *m);
-void machine_stop_if_full(struct machine *m);
+/* The processes that the OOM killer chose end here. */
+void machine_end_killed(struct machine *m);
 /* Takes the sizes of sp into the totals and the peaks. */
 void machine_sample(struct machine *m, struct space *sp);
 

@@ -6,18 +6,20 @@
  *                   ^  \
  *                   |   #PF --> vm_fault --0--> retry
  *                   +-----------------'  \--SIGSEGV, SIGBUS--> the program had it too, or came late: next
- *                                         \--no memory--> this machine stops
+ *                                         \--no memory--> the process ends on this machine (machine_end_killed)
  *
  * Invariants
  *  1. mm/ is entered with hw_this_cpu() = the thread's CPU and `running` = its space (cpu.c), in kernel mode.
  *  2. A CPU holds an mm only while its space lives: machine_space_destroy switches it away first.
  *  3. rss_pages and table_bytes are sums over the spaces as last sampled. Memory grows in faults and shrinks in mapping
  *     events, each sampled before and after, so the peaks are exact and do not depend on how events come in batches.
+ *     A machine that has reclaimed once is sampled after every fault, since it shrinks in any.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/device.h"
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
@@ -78,6 +80,35 @@ static void fault_seen(struct machine *m, const struct vm_event *ev)
 		huge_appeared(m, ev->va, ev->order, region);
 }
 
+/* The id of the space that an mm is of. Reclaim works on any. */
+static u32 space_of(const struct machine *m, u32 mm)
+{
+	if (mm_id(m->space[m->running->id].mm) == mm)
+		return m->running->id;
+	for (u32 id = 0; id < m->cap_spaces; id++)
+		if (m->space[id].mm && mm_id(m->space[id].mm) == mm)
+			return id;
+	return m->running->id;
+}
+
+static void kill_seen(struct machine *m, const struct vm_event *ev)
+{
+	u32 victim = space_of(m, ev->mm);
+
+	m->space[victim].killed = true;
+	m->kills = true;
+	m->running_dies |= victim == m->running->id;
+	m->reclaimed = true;
+	if (m->oom_note[0])
+		return;
+	snprintf(
+	    m->oom_note, sizeof(m->oom_note),
+	    "process %u was killed for want of memory: it held %llu MiB (resident, swapped, page tables), the most of "
+	    "all; process %u needed a page",
+	    m->sim->space[victim]->map.pid_index + 1, (unsigned long long)(ev->n * PAGE_SIZE >> 20),
+	    m->running->map.pid_index + 1);
+}
+
 /* A 1G leaf that is split becomes 2M leaves: still huge. */
 static void observe(void *ctx, const struct vm_event *ev)
 {
@@ -86,7 +117,11 @@ static void observe(void *ctx, const struct vm_event *ev)
 	if (ev->type == VM_EV_FAULT || ev->type == VM_EV_POPULATE)
 		fault_seen(m, ev);
 	else if (ev->type == VM_EV_THP_SPLIT && ev->order == HPAGE_PMD_ORDER)
-		machine_huge_gone(m, m->running->id, ev->va);
+		machine_huge_gone(m, space_of(m, ev->mm), ev->va);
+	else if (ev->type == VM_EV_RECLAIM)
+		m->reclaimed = m->short_of_memory = true;
+	else if (ev->type == VM_EV_OOM_KILL)
+		kill_seen(m, ev);
 }
 
 /* Room for the figures of every region there is. */
@@ -124,6 +159,9 @@ int machine_init(struct machine *m, struct sim *s, const struct sim_machine_conf
 	    .pcid = cfg->pcid,
 	    .kpti = cfg->kpti,
 	    .check = cfg->check,
+	    .reclaim = cfg->reclaim,
+	    .swap_slots = cfg->swap_bytes >> PAGE_SHIFT,
+	    .swap_rotational = cfg->swap_device && cfg->swap_device->rotational,
 	};
 
 	m->sim = s;
@@ -161,18 +199,34 @@ void machine_destroy(struct machine *m)
 void machine_out_of_memory(struct machine *m)
 {
 	snprintf(m->error, sizeof(m->error),
-		 "out of memory: %llu MiB of RAM held %llu MiB of the program and no more; "
-		 "there is no reclaim yet, give it more with ram=SIZE",
+		 "out of memory: %llu MiB of RAM held %llu MiB of the program and no more, and nobody could be killed; "
+		 "give it more with ram=SIZE or swap=SIZE",
 		 (unsigned long long)(m->cfg.ram_bytes >> 20), (unsigned long long)(m->rss_pages * PAGE_SIZE >> 20));
 }
 
-void machine_stop_if_full(struct machine *m)
+/* On this machine the process ends; the program itself goes on, and the other machines follow it. */
+static void end_space(struct machine *m, struct space *sp)
 {
-	if (unlikely(hw_soft_counters(m->hw)->oom != 0))
-		machine_out_of_memory(m);
+	for (unsigned i = 0; i < HW_SOFT_CPUS; i++)
+		if (m->cpu[i].mm == m->space[sp->id].mm)
+			m->cpu[i].runs = false;
+	machine_space_destroy(m, sp);
 }
 
-void machine_sample(struct machine *m, struct space *sp)
+void machine_end_killed(struct machine *m)
+{
+	struct space *running = m->running;
+
+	if (likely(!m->kills))
+		return;
+	for (u32 id = 0; id < m->cap_spaces; id++)
+		if (m->space[id].killed)
+			end_space(m, m->sim->space[id]);
+	m->running = running;
+	m->kills = m->running_dies = false;
+}
+
+static void sample_space(struct machine *m, const struct space *sp)
 {
 	struct machine_space *in = &m->space[sp->id];
 	struct vm_stat st;
@@ -184,6 +238,15 @@ void machine_sample(struct machine *m, struct space *sp)
 	m->table_bytes += st.table_bytes - in->table_bytes;
 	in->rss_pages = rss;
 	in->table_bytes = st.table_bytes;
+}
+
+void machine_sample(struct machine *m, struct space *sp)
+{
+	sample_space(m, sp);
+	for (u32 id = 0; m->reclaimed && id < m->cap_spaces; id++)
+		if (m->space[id].mm)
+			sample_space(m, m->sim->space[id]);
+	m->reclaimed = false;
 	m->peak_table_bytes = max(m->peak_table_bytes, m->table_bytes);
 	if (m->rss_pages >= m->peak_rss_pages) {
 		m->peak_rss_pages = m->rss_pages;
@@ -225,6 +288,8 @@ static bool machine_fault(struct machine *m, struct machine_cpu *c, u64 va, unsi
 		cured = r->outcome != MMU_GP && vm_fault(c->hw, c->mm, va, r->error_code) == 0;
 		if (access & MMU_USER)
 			kernel_exit(m, c);
+		if (m->short_of_memory)
+			machine_sample(m, m->running);
 		if (!cured)
 			return false;
 		if (mmu_access(c->mmu, va, access, slot, r) == MMU_OK)
@@ -266,7 +331,7 @@ void machine_enter_word(struct machine *m, struct machine_cpu *c, u64 word)
 static void run_with_window(struct machine *m, struct machine_cpu *c, struct machine_thread *th, const u64 *words,
 			    size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !m->running_dies; i++) {
 		if (window_is_lost(c))
 			window_reenter(m, c, th);
 		enter_word(m, c, words[i]);
@@ -282,11 +347,11 @@ void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n
 	if (th)
 		run_with_window(m, c, th, words, n);
 	else
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n && !m->running_dies; i++)
 			enter_word(m, c, words[i]);
 	if (m->faulted)
 		machine_sample(m, m->running);
-	machine_stop_if_full(m);
+	machine_end_killed(m);
 }
 
 /* What copy_from_user and copy_to_user do: a page that cannot be had ends it (EFAULT). */
@@ -299,5 +364,5 @@ void machine_touch(struct machine *m, struct stream *t, u64 start, u64 len, bool
 			break;
 	if (m->faulted)
 		machine_sample(m, m->running);
-	machine_stop_if_full(m);
+	machine_end_killed(m);
 }

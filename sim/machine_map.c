@@ -26,8 +26,8 @@ static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
 static void change_end(struct machine *m, long result, long wanted)
 {
 	machine_sample(m, m->running);
-	machine_stop_if_full(m);
-	if (result != wanted && !m->error[0])
+	machine_end_killed(m);
+	if (result != wanted && machine_has(m, m->running))
 		m->mismatches++;
 }
 
@@ -72,7 +72,10 @@ void machine_space_fork(struct machine *m, struct stream *t, struct space *child
 	size_t n;
 
 	if (mm_fork(c->hw, c->mm, &in->mm) != 0) {
-		machine_out_of_memory(m);
+		in->mm = NULL;
+		machine_end_killed(m);
+		if (machine_has(m, m->running))
+			machine_out_of_memory(m);
 		return;
 	}
 	n = touch_list(&m->touch, m->running->id + 1, 0, SIM_TASK_SIZE, &va);

@@ -13,12 +13,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sim/device.h"
 #include "sim/sim.h"
 
 #define RAM_DEFAULT_MAX (16ull << 30)
 #define HZ_MAX          10000
 #define RAM_MIN         (4ull << 20) /* vm_init */
 #define RAM_MAX         (1ull << 44)
+#define SWAP_MAX        (1ull << 43) /* slots are numbered with 32 bits */
+#define SWAP_PER_RAM    128          /* the slots' table takes 16 bytes a page: at most half of RAM */
 
 static const struct {
 	const char *name;
@@ -121,6 +124,51 @@ static int set_ram(struct sim_machine_config *c, const char *value, char err[256
 	return -1;
 }
 
+static int set_swap(struct sim_machine_config *c, const char *value, char err[256])
+{
+	c->swap_given = true;
+	if (sim_size_parse(value, &c->swap_bytes) == 0 && c->swap_bytes <= SWAP_MAX)
+		return 0;
+	snprintf(err, 256, "swap: '%.60s' is not a size from 0 (none) to 8T", value);
+	return -1;
+}
+
+static int set_swap_device(struct sim_machine_config *c, const char *value, char err[256])
+{
+	c->swap_device = swap_device_find(value);
+	return c->swap_device ? 0 : fail(err, "swap-device", value, "nvme, sata, hdd, zram");
+}
+
+static int set_reclaim(struct sim_machine_config *c, const char *value, char err[256])
+{
+	static const char *const choice[] = {[VM_RECLAIM_LRU2] = "lru2",
+					     [VM_RECLAIM_MGLRU] = "mglru",
+					     [VM_RECLAIM_CLOCK] = "clock",
+					     [VM_RECLAIM_FIFO] = "fifo",
+					     [VM_RECLAIM_RANDOM] = "random"};
+	int i = choose(value, choice, ARRAY_SIZE(choice));
+
+	if (i < 0)
+		return fail(err, "reclaim", value, "lru2, mglru, clock, fifo, random");
+	c->reclaim = i;
+	return 0;
+}
+
+/* What was left open; and what fits together. */
+static int complete(struct sim_machine_config *c, char err[256])
+{
+	if (!c->preset)
+		c->preset = cpu_preset_find("zen3");
+	if (!c->swap_device)
+		c->swap_device = &swap_devices[0];
+	if (!c->swap_given)
+		c->swap_bytes = min(2 * c->ram_bytes, SWAP_MAX);
+	if (c->swap_bytes / SWAP_PER_RAM <= c->ram_bytes)
+		return 0;
+	snprintf(err, 256, "swap: at most %u times the RAM: its table must fit", SWAP_PER_RAM);
+	return -1;
+}
+
 static int set_switch(bool *to, const char *key, const char *value, const char *on, const char *off, char err[256])
 {
 	char right[64];
@@ -179,6 +227,12 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_thp(c, value, err);
 	if (strcmp(key, "ram") == 0)
 		return set_ram(c, value, err);
+	if (strcmp(key, "swap") == 0)
+		return set_swap(c, value, err);
+	if (strcmp(key, "swap-device") == 0)
+		return set_swap_device(c, value, err);
+	if (strcmp(key, "reclaim") == 0)
+		return set_reclaim(c, value, err);
 	if (strcmp(key, "pcid") == 0)
 		return set_switch(&c->pcid, key, value, "on", "off", err);
 	if (strcmp(key, "kpti") == 0)
@@ -195,7 +249,9 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_level(&c->check, key, value, 3, err);
 	if (strcmp(key, "oracle") == 0)
 		return set_level(&c->oracle, key, value, 1, err);
-	return fail(err, "machine", key, "cpu, thp, ram, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle");
+	return fail(
+	    err, "machine", key,
+	    "cpu, thp, ram, swap, swap-device, reclaim, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle");
 }
 
 static int set_name(struct sim_machine_config *c, const char *name, char err[256])
@@ -222,8 +278,6 @@ int sim_machine_parse(const char *text, const struct sim_machine_config *default
 	strcpy(copy, text);
 	*out = defaults ? *defaults : (struct sim_machine_config){.pcid = true};
 	strcpy(out->name, text);
-	if (!out->preset)
-		out->preset = cpu_preset_find("zen3");
 	if (out->ram_bytes == 0)
 		out->ram_bytes = ram_default();
 	if (set_name(out, strsep(&rest, ","), err) != 0)
@@ -239,5 +293,5 @@ int sim_machine_parse(const char *text, const struct sim_machine_config *default
 		if (set_key(out, word, value, err) != 0)
 			return -1;
 	}
-	return 0;
+	return complete(out, err);
 }

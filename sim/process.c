@@ -50,7 +50,7 @@ static void space_put(struct sim *s, struct space *sp)
 {
 	if (!sp || --sp->users > 0)
 		return;
-	for_each_machine(s, m) machine_space_destroy(m, sp);
+	for_each_machine_of(s, sp, m) machine_space_destroy(m, sp);
 	region_map_free(&s->regions, &sp->map);
 	s->space[sp->id] = NULL;
 	free(sp);
@@ -154,7 +154,7 @@ int process_fork(struct sim *s, struct stream *t, const struct ev_fork *e)
 	child->space->brk_start = parent->space->brk_start;
 	child->space->brk = parent->space->brk;
 	region_map_fork(&s->regions, &child->space->map, &parent->space->map, child->birth);
-	for_each_machine(s, m) machine_space_fork(m, t, child->space);
+	for_each_machine_of(s, parent->space, m) machine_space_fork(m, t, child->space);
 	return 0;
 }
 
@@ -176,7 +176,7 @@ int process_exit(struct sim *s, struct stream *t, unsigned how, const char *name
 	else if (how == EVX_LOST)
 		s->program.lost++;
 	if (p->space)
-		for_each_machine(s, m) machine_thread_exit(m, t);
+		for_each_machine_of(s, p->space, m) machine_thread_exit(m, t);
 	t->state = STREAM_FRESH;
 	t->process = NULL;
 	cpu_give(s, t->cpu);
@@ -191,7 +191,7 @@ int process_exec(struct sim *s, struct stream *t)
 {
 	struct space *old = t->process->space, *sp = space_new(s, t->process->birth);
 
-	for_each_machine(s, m) machine_space_create(m, sp);
+	for_each_machine(s, m) if (!old || machine_has(m, old)) machine_space_create(m, sp);
 	t->process->space = sp;
 	space_put(s, old);
 	return 0;
@@ -202,14 +202,14 @@ int process_exec_done(struct sim *s, struct stream *t, const struct ev_exec_done
 	struct space *sp = t->process->space;
 
 	sp->brk_start = sp->brk = e->brk_start;
-	for_each_machine(s, m)
+	for_each_machine_of(s, sp, m)
 	{
 		if (e->brk_start)
 			machine_set_brk(m, sp, e->brk_start);
 		if (e->strings_len)
 			machine_populate(m, t, e->strings_start, e->strings_len);
 	}
-	for_each_machine(s, m)
+	for_each_machine_of(s, sp, m)
 	{
 		machine_touch(m, t, e->bss_clear_start, e->bss_clear_len, true);
 		machine_touch(m, t, e->interp_clear_start, e->interp_clear_len, true);
@@ -281,20 +281,20 @@ int process_map(struct sim *s, struct stream *t, const struct ev_map *e, const c
 	fixed.flags = (e->flags | MAP_FIXED) & ~(u64)MAP_FIXED_NOREPLACE;
 	fixed.flags = is_file ? fixed.flags & ~(u64)MAP_ANONYMOUS : fixed.flags | MAP_ANONYMOUS;
 	region_map_add(&s->regions, &t->process->space->map, &area);
-	for_each_machine(s, m) machine_map(m, t, &fixed, file, evm & EVM_STACK);
+	for_each_machine_of(s, t->process->space, m) machine_map(m, t, &fixed, file, evm & EVM_STACK);
 	return 0;
 }
 
 int process_unmap(struct sim *s, struct stream *t, const struct ev_range *e)
 {
-	for_each_machine(s, m) machine_unmap(m, t, e->start, e->len);
+	for_each_machine_of(s, t->process->space, m) machine_unmap(m, t, e->start, e->len);
 	region_map_cut(&s->regions, &t->process->space->map, e->start, e->start + ALIGN_UP(e->len, PAGE_SIZE));
 	return 0;
 }
 
 int process_protect(struct sim *s, struct stream *t, const struct ev_range *e, unsigned prot)
 {
-	for_each_machine(s, m) machine_protect(m, t, e->start, e->len, prot);
+	for_each_machine_of(s, t->process->space, m) machine_protect(m, t, e->start, e->len, prot);
 	return 0;
 }
 
@@ -306,7 +306,7 @@ int process_remap(struct sim *s, struct stream *t, const struct ev_remap *e)
 	if (e->flags & MREMAP_DONTUNMAP)
 		old_end = e->old_start;
 	region_map_move(&s->regions, &t->process->space->map, e->old_start, old_end, e->new_start, new_end);
-	for_each_machine(s, m) machine_remap(m, t, e);
+	for_each_machine_of(s, t->process->space, m) machine_remap(m, t, e);
 	return 0;
 }
 
@@ -317,7 +317,7 @@ int process_brk(struct sim *s, struct stream *t, const struct ev_range *e)
 
 	if (sp->brk_start == 0) {
 		sp->brk_start = sp->brk = e->start;
-		for_each_machine(s, m) machine_set_brk(m, sp, e->start);
+		for_each_machine_of(s, sp, m) machine_set_brk(m, sp, e->start);
 	}
 	if (brk < sp->brk_start)
 		return -1;
@@ -327,7 +327,7 @@ int process_brk(struct sim *s, struct stream *t, const struct ev_range *e)
 
 		region_map_add(&s->regions, &sp->map, &area);
 	}
-	for_each_machine(s, m) machine_brk(m, t, sp->brk, brk);
+	for_each_machine_of(s, sp, m) machine_brk(m, t, sp->brk, brk);
 	region_map_cut(&s->regions, &sp->map, new_end, old_end);
 	sp->brk = brk;
 	return 0;
@@ -358,12 +358,12 @@ int process_advise(struct sim *s, struct stream *t, const struct ev_range *e, in
 		region_map_madvise(&s->regions, &t->process->space->map, e->start, e->start + e->len);
 	if (!advice_matters(advice))
 		return 0;
-	for_each_machine(s, m) machine_advise(m, t, e->start, e->len, advice);
+	for_each_machine_of(s, t->process->space, m) machine_advise(m, t, e->start, e->len, advice);
 	return 0;
 }
 
 int process_touch(struct sim *s, struct stream *t, const struct ev_touch *e, unsigned rwx)
 {
-	for_each_machine(s, m) machine_touch(m, t, e->start, e->len, rwx & EVR_WRITE);
+	for_each_machine_of(s, t->process->space, m) machine_touch(m, t, e->start, e->len, rwx & EVR_WRITE);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sim/device.h"
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
@@ -16,6 +17,11 @@ static const char *const thp_names[] = {
     [VM_THP_NEVER] = "never",
     [VM_THP_MADVISE] = "madvise",
     [VM_THP_ALWAYS] = "always",
+};
+
+static const char *const reclaim_names[] = {
+    [VM_RECLAIM_LRU2] = "lru2", [VM_RECLAIM_MGLRU] = "mglru",   [VM_RECLAIM_CLOCK] = "clock",
+    [VM_RECLAIM_FIFO] = "fifo", [VM_RECLAIM_RANDOM] = "random",
 };
 
 static void copy_counters(struct sim_machine_result *r, const struct hw_soft_counters *c)
@@ -36,6 +42,33 @@ static void copy_counters(struct sim_machine_result *r, const struct hw_soft_cou
 	r->thp_split = c->thp_split;
 	r->frames_cleared = c->frames_cleared;
 	r->frames_copied = c->frames_copied;
+	r->swap_requests = c->swap_requests;
+	r->swap_ins = c->swap_ins;
+	r->swap_outs = c->swap_outs;
+	r->readahead_hits = c->swap_ra_hits;
+	r->file_reads = c->file_reads;
+	r->writebacks = c->file_writes;
+	memcpy(r->reclaimed, c->reclaimed, sizeof(r->reclaimed));
+	r->oom_kills = c->oom_kills;
+}
+
+/* The device's model over the counts: each swap-in is one request, each file page is one, as is each page written. */
+static void fill_memory(struct machine *m, struct sim_machine_result *r)
+{
+	const struct swap_device *swap = m->cfg.swap_device ? m->cfg.swap_device : &swap_devices[0];
+	const struct swap_device *disk = swap_device_files(swap);
+	struct vm_meminfo info;
+
+	vm_meminfo(m->vm, &info);
+	r->swap_bytes = m->cfg.swap_bytes;
+	r->peak_swap_bytes = info.swap_peak * PAGE_SIZE;
+	snprintf(r->swap_device, sizeof(r->swap_device), "%s", swap->name);
+	snprintf(r->reclaim, sizeof(r->reclaim), "%s", reclaim_names[m->cfg.reclaim]);
+	r->io_wait_ns = swap_device_read_ns(swap, r->swap_requests, r->swap_ins) +
+			swap_device_read_ns(disk, r->file_reads, r->file_reads);
+	r->io_write_ns = swap_device_write_ns(swap, r->swap_outs, r->swap_outs) +
+			 swap_device_write_ns(disk, r->writebacks, r->writebacks);
+	memcpy(r->oom_note, m->oom_note, sizeof(r->oom_note));
 }
 
 /* getrusage counts what ended well (Linux: mm_account_fault), exec's and populate's own faults too. */
@@ -84,6 +117,7 @@ static void fill_machine(struct machine *m, struct sim_machine_result *r)
 	hw_soft_sum_mmu(m->hw, &r->mmu);
 	copy_counters(r, hw_soft_counters(m->hw));
 	kernel_result(m, r);
+	fill_memory(m, r);
 	r->minflt = minor_faults(r);
 	r->peak_rss_bytes = m->peak_rss_pages * PAGE_SIZE;
 	r->peak_untouched_bytes = m->peak_untouched_bytes;
@@ -111,8 +145,8 @@ void sim_finish(struct sim *s, struct sim_result *out)
 	for (unsigned i = 0; i < s->nr_streams; i++)
 		if (s->stream[i])
 			stream_run_slice(s, s->stream[i]);
-	for_each_machine(s, m) for (unsigned i = 0; i < s->nr_spaces; i++) if (s->space[i])
-	    machine_sample(m, s->space[i]);
+	for_each_machine(s, m) for (unsigned i = 0; i < s->nr_spaces;
+				    i++) if (s->space[i] && machine_has(m, s->space[i])) machine_sample(m, s->space[i]);
 	for (unsigned i = 0; i < s->regions.nr; i++)
 		if (region_costs(s, i))
 			kept[r->nr_regions++] = i;

@@ -13,6 +13,7 @@
 
 struct sim;
 struct ring_hub;
+struct swap_device; /* sim/device.h */
 
 #define SIM_MAX_CPUS 64
 
@@ -22,6 +23,10 @@ struct sim_machine_config {
 	enum vm_thp thp;
 	u8 anon_order; /* 0, 9, 18 */
 	u64 ram_bytes;
+	u64 swap_bytes;  /* 0: none */
+	bool swap_given; /* else the parser makes it twice the RAM */
+	const struct swap_device *swap_device;
+	enum vm_reclaim_policy reclaim;
 	bool pcid, pagecache_cold;
 	bool kpti;
 	bool kernel_off; /* entries touch none of the kernel's pages */
@@ -30,8 +35,9 @@ struct sim_machine_config {
 	u8 check;        /* 0..3 */
 	u8 oracle;       /* 0, 1 */
 };
-/* Parses "NAME[,key=value...]": names 4k, thp, thp-madvise, 2m, 1g; keys cpu, thp, ram, pcid, kpti, cpus, hz, kernel,
- * check. Returns 0, or -1 with a line in err that says what is wrong and what would be right. defaults: from --cpu,
+/* Parses "NAME[,key=value...]": names 4k, thp, thp-madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim,
+ * pcid, kpti, cpus, hz, kernel, page-cache, check, oracle. Returns 0, or -1 with a line in err that says what is wrong
+ * and what would be right. defaults: from --cpu,
  * --ram...
  */
 int sim_machine_parse(const char *text, const struct sim_machine_config *defaults, struct sim_machine_config *out,

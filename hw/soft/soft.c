@@ -290,6 +290,34 @@ static void count_flush(struct hw_soft_counters *c, u64 pages)
 		c->tlb_flush_pages += pages;
 }
 
+static void count_reclaim(struct hw_soft_counters *c, const struct vm_event *ev)
+{
+	switch (ev->type) {
+	case VM_EV_SWAP_IN:
+		c->swap_requests++;
+		c->swap_ins += ev->n;
+		break;
+	case VM_EV_SWAP_OUT:
+		c->swap_outs += ev->n;
+		break;
+	case VM_EV_SWAP_RA_HIT:
+		c->swap_ra_hits++;
+		break;
+	case VM_EV_FILE_READ:
+		c->file_reads += ev->n;
+		break;
+	case VM_EV_WRITEBACK:
+		c->file_writes += ev->n;
+		break;
+	case VM_EV_RECLAIM:
+		c->reclaimed[ev->cause] += ev->n;
+		break;
+	case VM_EV_OOM_KILL:
+		c->oom_kills++;
+		break;
+	}
+}
+
 void hw_event(struct hw_machine *m, const struct vm_event *ev)
 {
 	struct hw_soft_counters *c = &m->counters;
@@ -321,6 +349,8 @@ void hw_event(struct hw_machine *m, const struct vm_event *ev)
 	case VM_EV_OOM:
 		c->oom++;
 		break;
+	default:
+		count_reclaim(c, ev);
 	}
 	if (m->cfg.observe)
 		m->cfg.observe(m->cfg.ctx, ev);

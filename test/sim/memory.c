@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/sim/memory.c - simulated machines with less RAM than the program uses: what a device's model adds up to,
+ * policies beside each other, huge pages that are split to be swapped, and processes that the OOM killer ends.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <cmocka.h>
+
+#include "sim/device.h"
+#include "test/sim/tape.h"
+
+#define RW  (PROT_READ | PROT_WRITE)
+#define A   0x7f0000000000ull
+#define PID 100
+
+static struct tape tape;
+static struct sim *sim;
+static struct sim_result all;
+
+static void begin(void)
+{
+	tape_init(&tape, false);
+	tape_thread(&tape, PID, PID, 0);
+	tape_exec(&tape, 0x600000);
+}
+
+static void play(const char *machines)
+{
+	tape_exit(&tape, EVX_EXIT);
+	sim = tape_sim(machines, ",check=1");
+	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
+	sim_finish(sim, &all);
+	for (unsigned i = 0; i < all.nr_machines; i++) {
+		assert_string_equal(all.machine[i].error, "");
+		assert_int_equal(all.machine[i].mismatches, 0);
+	}
+}
+
+static void end(void)
+{
+	sim_destroy(sim);
+	tape_free(&tape);
+}
+
+/* Figures of the data sheets, by hand: 85 us + 4096 B / 3.2 GB/s = 1280 ns, and so on. */
+static void devices(void **state)
+{
+	assert_int_equal(swap_device_read_ns(swap_device_find("nvme"), 1, 1), 85000 + 1280);
+	assert_int_equal(swap_device_read_ns(swap_device_find("sata"), 2, 8), 220000 + 65536);
+	assert_int_equal(swap_device_read_ns(swap_device_find("hdd"), 1, 1), 11560000 + 16449);
+	assert_int_equal(swap_device_write_ns(swap_device_find("zram"), 1, 1), 5251);
+	assert_string_equal(swap_device_files(swap_device_find("zram"))->name, "nvme");
+	assert_null(swap_device_find("tape"));
+}
+
+/* The same random reads under every policy and on two devices: all get through, the waiting is the counts times the
+ * model, and nothing is lost: what is in memory and in swap at the end is at least the program. */
+static void random_reads(void **state)
+{
+	u64 rng = 1;
+
+	begin();
+	tape_map(&tape, A, 64 * MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, 64 * MIB, EVR_WRITE);
+	for (unsigned i = 0; i < 60000; i++)
+		tape_access(&tape, A + tape_random(&rng) % (64 * MIB), EVR_READ);
+	play("4k,ram=32M;4k,ram=32M,reclaim=mglru;4k,ram=32M,reclaim=clock;4k,ram=32M,reclaim=fifo;"
+	     "4k,ram=32M,reclaim=random;4k,ram=32M,swap-device=hdd;4k,ram=32M,swap-device=zram;4k,ram=1G");
+	for (unsigned i = 0; i < 7; i++) {
+		const struct sim_machine_result *m = &all.machine[i];
+		const struct swap_device *dev = swap_device_find(m->swap_device);
+
+		assert_int_equal(m->faults[VM_FAULT_ZERO_WRITE], 64 * MIB / PAGE_SIZE);
+		assert_true(m->major_faults > 20000 && m->major_faults < 60000);
+		assert_int_equal(m->major_faults, m->swap_requests);
+		assert_true(m->swap_ins >= m->swap_requests);
+		assert_true(m->readahead_hits <= m->swap_ins - m->swap_requests);
+		assert_int_equal(m->io_wait_ns, swap_device_read_ns(dev, m->swap_requests, m->swap_ins));
+		assert_int_equal(m->io_write_ns, swap_device_write_ns(dev, m->swap_outs, m->swap_outs));
+		assert_true(m->peak_rss_bytes < 32 * MIB && m->peak_rss_bytes > 28 * MIB);
+		assert_true(m->peak_rss_bytes + m->peak_swap_bytes >= 64 * MIB);
+		assert_int_equal(m->oom_kills, 0);
+	}
+	assert_true(all.machine[5].io_wait_ns > 50 * all.machine[0].io_wait_ns);
+	assert_int_equal(all.machine[7].major_faults, 0);
+	assert_int_equal(all.machine[7].swap_outs, 0);
+	end();
+}
+
+/* One sweep after the other, upwards: read-ahead brings what comes next. */
+static void sequential_reads(void **state)
+{
+	begin();
+	tape_map(&tape, A, 64 * MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, 64 * MIB, EVR_WRITE);
+	tape_sweep(&tape, A, 64 * MIB, EVR_READ);
+	play("4k,ram=32M");
+	assert_true(all.machine[0].readahead_hits > 10000);
+	assert_true(all.machine[0].major_faults < 3000);
+	assert_int_equal(all.machine[0].faults[VM_FAULT_SWAP], 64 * MIB / PAGE_SIZE);
+	end();
+}
+
+/* Pages that were read back and not written need no second write. */
+static void clean_pages_are_dropped(void **state)
+{
+	begin();
+	tape_map(&tape, A, 48 * MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, 48 * MIB, EVR_WRITE);
+	for (unsigned i = 0; i < 3; i++)
+		tape_sweep(&tape, A, 48 * MIB, EVR_READ);
+	play("4k,ram=32M,swap=256M");
+	assert_true(all.machine[0].swap_ins > 3 * 48 * MIB / PAGE_SIZE / 2);
+	assert_in_range(all.machine[0].swap_outs, 48 * MIB / PAGE_SIZE / 2, 48 * MIB / PAGE_SIZE);
+	end();
+}
+
+/* Huge pages are split before they go; the regions' figures follow. */
+static void huge_pages_split(void **state)
+{
+	begin();
+	tape_map(&tape, A, 64 * MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, 64 * MIB, EVR_WRITE);
+	tape_sweep(&tape, A, 64 * MIB, EVR_READ);
+	play("thp,ram=32M;2m,ram=32M");
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(all.machine[i].thp_split >= 8);
+		assert_true(all.machine[i].swap_ins > 0);
+		assert_true(all.machine[i].peak_rss_bytes < 32 * MIB);
+	}
+	end();
+}
+
+/* File pages go without swap: clean ones are dropped and read again, written ones are written back. */
+static void files(void **state)
+{
+	begin();
+	tape_map_file(&tape, A, 64 * MIB, RW, MAP_SHARED, 7, 64 * MIB, "/data");
+	tape_sweep(&tape, A, 32 * MIB, EVR_WRITE);
+	tape_sweep(&tape, A, 64 * MIB, EVR_READ);
+	tape_sweep(&tape, A, 64 * MIB, EVR_READ);
+	play("4k,ram=16M,swap=0");
+	assert_int_equal(all.machine[0].writebacks, 32 * MIB / PAGE_SIZE);
+	assert_true(all.machine[0].file_reads > 64 * MIB / PAGE_SIZE);
+	assert_int_equal(all.machine[0].major_faults, all.machine[0].file_reads);
+	assert_int_equal(all.machine[0].oom_kills, 0);
+	end();
+}
+
+/* The child takes all memory and is killed; the parent, on the same machine, goes on; so does the child elsewhere. */
+static void victim_ends_alone(void **state)
+{
+	struct tape child;
+
+	begin();
+	tape_map(&tape, A, 4 * MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, 4 * MIB, EVR_WRITE);
+	tape_fork(&tape, PID + 1, 0);
+	tape_init(&child, false);
+	tape_thread(&child, PID + 1, PID + 1, PID);
+	tape_map(&child, A + 64 * MIB, 64 * MIB, RW, MAP_PRIVATE);
+	tape_sweep(&child, A + 64 * MIB, 64 * MIB, EVR_WRITE);
+	tape_fork(&child, PID + 2, 0);
+	tape_range(&child, EV_UNMAP, 0, A + 64 * MIB, 64 * MIB);
+	tape_exec(&child, 0x600000);
+	tape_exit(&child, EVX_EXIT);
+	sim = tape_sim("4k,ram=16M,swap=16M;4k,ram=256M", ",check=1");
+	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
+	assert_int_equal(sim_feed(sim, 1, child.word, child.nr), 0);
+	tape.nr = 0;
+	tape_sweep(&tape, A, 4 * MIB, EVR_WRITE);
+	tape_exit(&tape, EVX_EXIT);
+	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
+	sim_finish(sim, &all);
+	assert_int_equal(all.machine[0].oom_kills, 1);
+	assert_non_null(strstr(all.machine[0].oom_note, "process 2 was killed"));
+	assert_int_equal(all.machine[1].oom_kills, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_string_equal(all.machine[i].error, "");
+		assert_int_equal(all.machine[i].mismatches, 0);
+	}
+	assert_true(all.machine[0].faults[VM_FAULT_ZERO_WRITE] < (4 + 32) * MIB / PAGE_SIZE);
+	assert_true(all.machine[1].faults[VM_FAULT_ZERO_WRITE] >= (4 + 64) * MIB / PAGE_SIZE);
+	tape_free(&child);
+	end();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(devices),           cmocka_unit_test(random_reads),
+	    cmocka_unit_test(sequential_reads),  cmocka_unit_test(clean_pages_are_dropped),
+	    cmocka_unit_test(huge_pages_split),  cmocka_unit_test(files),
+	    cmocka_unit_test(victim_ends_alone),
+	};
+
+	return cmocka_run_group_tests_name("less RAM than the program uses", tests, NULL, NULL);
+}
