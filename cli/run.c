@@ -39,11 +39,14 @@ struct options {
 
 static const struct argp_option option_table[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
-     "A machine to simulate: 4k, thp, madvise, 2m, 1g; keys cpu, thp, ram, pcid, kpti, cpus, hz, "
+     "A machine to simulate: 4k, thp, madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim, pcid, kpti, "
+     "cpus, hz, "
      "kernel, page-cache, check. Repeatable; without it: 4k, thp, 2m and 1g",
      0},
     {"cpu", 'c', "NAME", 0, "TLB geometry of all machines (see quire cpus); zen3", 0},
     {"ram", 'r', "SIZE", 0, "physical memory of each machine, like 4G", 0},
+    {"swap", 's', "SIZE", 0, "swap device of each machine, 0: none; twice the RAM", 0},
+    {"swap-device", 'd', "NAME", 0, "how long swap takes: nvme, sata, hdd or zram; nvme", 0},
     {"cpus", 'n', "N", 0, "CPUs that the threads share on each machine; without it each thread has its own", 0},
     {"page-cache", 'p', "cold|warm", 0, "cold: files are read at the first touch, a major fault; warm", 0},
     {"check", 'k', "LEVEL", 0, "how much the simulator checks itself, 0 to 3; 0", 0},
@@ -75,16 +78,23 @@ static void set_page_cache(struct options *o, const char *text, struct argp_stat
 	o->defaults.pagecache_cold = text[0] == 'c';
 }
 
-/* The same words and bounds as the machine key's. */
-static void set_ram(struct options *o, const char *text, struct argp_state *state)
+/* The same words and bounds as the machine key's: parsed as one, on a machine of the largest RAM where it sets no RAM.
+ */
+static struct sim_machine_config parse_key(const char *key, const char *text, struct argp_state *state)
 {
 	struct sim_machine_config c;
 	char machine[128], err[256];
 
-	snprintf(machine, sizeof(machine), "4k,ram=%s", text);
+	snprintf(machine, sizeof(machine), "4k,ram=16T,%s=%s", key, text);
 	if (sim_machine_parse(machine, NULL, &c, err) != 0)
 		argp_error(state, "--%s", err);
-	o->defaults.ram_bytes = c.ram_bytes;
+	return c;
+}
+
+static void set_swap(struct options *o, const char *text, struct argp_state *state)
+{
+	o->defaults.swap_bytes = parse_key("swap", text, state).swap_bytes;
+	o->defaults.swap_given = true;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -101,7 +111,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		set_cpu(o, arg, state);
 		return 0;
 	case 'r':
-		set_ram(o, arg, state);
+		o->defaults.ram_bytes = parse_key("ram", arg, state).ram_bytes;
+		return 0;
+	case 's':
+		set_swap(o, arg, state);
+		return 0;
+	case 'd':
+		o->defaults.swap_device = parse_key("swap-device", arg, state).swap_device;
 		return 0;
 	case 'n':
 		set_cpus(o, arg, state);

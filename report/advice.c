@@ -2,6 +2,7 @@
  *
  * report/advice.c - from a run's counters to the one change that helps most, or the figure that shows that none does.
  *
+ *   waiting for reads ----+                         +-- waiting: how much memory is missing
  *   walk cycles (most) ---+                         +-- walks: whose memory?  --> a call or setting by kind of region
  *                         +-- worth a change? which +
  *   fault cycles (least) -+        |                +-- faults: why so many?  --> huge pages, populate, keep, no fork
@@ -21,6 +22,8 @@
 
 /* A cost below 5 cycles per 1000 instructions is at most 1 % of the time of a program that retires two a cycle. */
 #define WORTH_CYCLES_PER_KI 5
+/* Waiting is compared with work as the cycles of a CPU of 3 GHz. */
+#define CYCLES_PER_NS 3
 /* Under a million cycles (a third of a millisecond) nobody notices; starting a program costs as much. */
 #define WORTH_CYCLES 1000000
 /* The least that an anonymous fault costs: exception and return about 1,050 cycles (Haswell; the same on Zen 3),
@@ -232,9 +235,39 @@ static void advise_faults(struct view *v)
 	}
 }
 
+/* The machine that waits least, if that is worth a word; NULL else. */
+static const struct sim_machine_result *waits_less(const struct view *v)
+{
+	const struct sim_machine_result *best = v->base;
+
+	for (unsigned i = 0; i < v->r->nr_machines; i++) {
+		const struct sim_machine_result *m = &v->r->machine[i];
+
+		if (m->error[0] == '\0' && m->oom_kills == 0 && m->io_wait_ns < best->io_wait_ns)
+			best = m;
+	}
+	return leaves_little(best->io_wait_ns, v->base->io_wait_ns) ? best : NULL;
+}
+
+static void advise_memory(struct view *v)
+{
+	const struct sim_machine_result *m = v->base, *better = waits_less(v);
+
+	fprintf(v->out,
+		"Memory is short, and that is the cost: on machine %s the program waits %s for %s major faults. It "
+		"uses up to "
+		"%s at once, and RAM is %s.",
+		m->name, fmt_time(m->io_wait_ns).s, fmt_count(m->major_faults).s,
+		fmt_bytes(m->peak_rss_bytes + m->peak_swap_bytes).s, fmt_bytes(m->ram_bytes).s);
+	if (better != NULL)
+		fprintf(v->out, " Of the machines compared, %s waits least: %s.", better->name,
+			fmt_time(better->io_wait_ns).s);
+}
+
 static void advise(struct view *v)
 {
 	const struct sim_machine_result *m = v->base;
+	u64 wait_cycles;
 
 	if (m == NULL || v->r->program.instructions == 0) {
 		fprintf(v->out, "Nothing ran in the simulation, so there is nothing to say.");
@@ -248,7 +281,10 @@ static void advise(struct view *v)
 	pick_machines(v);
 	v->walk_cycles = m->mmu.walk_cycles_max;
 	v->fault_cycles = (zero_faults(m) + m->faults[VM_FAULT_COW_COPY]) * FAULT_CYCLES_LEAST;
-	if (worth(v, v->walk_cycles) && v->walk_cycles >= v->fault_cycles)
+	wait_cycles = m->io_wait_ns * CYCLES_PER_NS;
+	if (worth(v, wait_cycles) && wait_cycles >= max(v->walk_cycles, v->fault_cycles))
+		advise_memory(v);
+	else if (worth(v, v->walk_cycles) && v->walk_cycles >= v->fault_cycles)
 		advise_walks(v);
 	else if (worth(v, v->fault_cycles))
 		advise_faults(v);

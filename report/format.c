@@ -66,6 +66,19 @@ struct fmt fmt_bytes(u64 bytes)
 	return f;
 }
 
+struct fmt fmt_time(u64 ns)
+{
+	static const char unit[][3] = {"ns", "us", "ms", "s"};
+	struct fmt f;
+	unsigned k = 0;
+	double x = (double)ns;
+
+	for (; k + 1 < sizeof(unit) / sizeof(unit[0]) && x >= 999.5; k++)
+		x /= 1000;
+	snprintf(f.s, sizeof(f.s), "%.*f %s", k == 0 || x >= 99.95 ? 0 : x < 9.995 ? 2 : 1, x, unit[k]);
+	return f;
+}
+
 struct fmt fmt_ratio(double x)
 {
 	struct fmt f;

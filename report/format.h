@@ -19,6 +19,7 @@ struct fmt fmt_short(u64 n);              /* at most 5 characters: "999", "1.23k
 struct fmt fmt_bytes(u64 bytes);          /* "0 B", "4.00 KiB", "12.3 MiB" */
 struct fmt fmt_ratio(double x);           /* at most 5 characters, three digits: "0.012", "1.23", "12.3", "<.001" */
 struct fmt fmt_percent(u64 part, u64 of); /* "0 %", "<0.1 %", "4.2 %", "93 %"; "-" when of is 0 */
+struct fmt fmt_time(u64 ns);              /* "0 ns", "85.0 us", "1.23 s" */
 
 /* Words of text on lines of at most `width` columns, every line indented by `indent` spaces. A word is never cut. */
 void fmt_wrap(FILE *out, unsigned indent, unsigned width, const char *text);

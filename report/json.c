@@ -152,6 +152,24 @@ static json_t *mmu_value(const struct mmu_counters *c)
 	return v;
 }
 
+static void set_swap(json_t *v, const struct sim_machine_result *m)
+{
+	static const char *const who_key[2] = {"background", "direct"};
+
+	set_u64(v, "peak_swap_bytes", m->peak_swap_bytes);
+	set_u64(v, "swap_requests", m->swap_requests);
+	set_u64(v, "swap_ins", m->swap_ins);
+	set_u64(v, "readahead_hits", m->readahead_hits);
+	set_u64(v, "swap_outs", m->swap_outs);
+	set_u64(v, "file_reads", m->file_reads);
+	set_u64(v, "writebacks", m->writebacks);
+	set_u64(v, "io_wait_ns", m->io_wait_ns);
+	set_u64(v, "io_write_ns", m->io_write_ns);
+	set_table(v, "reclaimed", who_key, m->reclaimed, 2);
+	set_u64(v, "oom_kills", m->oom_kills);
+	set_text(v, "oom_note", m->oom_note);
+}
+
 static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_regions)
 {
 	json_t *v = json_object(), *regions = json_array();
@@ -163,6 +181,9 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	json_object_set_new(v, "pcid", json_boolean(m->pcid));
 	set_u64(v, "cpus", m->cpus);
 	set_u64(v, "ram_bytes", m->ram_bytes);
+	set_u64(v, "swap_bytes", m->swap_bytes);
+	set_text(v, "swap_device", m->swap_device);
+	set_text(v, "reclaim", m->reclaim);
 	set_text(v, "error", m->error);
 	set_table(v, "faults", cause_key, m->faults, VM_FAULT_NR);
 	set_table(v, "faults_by_size", size_key, m->faults_by_order, 3);
@@ -170,6 +191,7 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	set_u64(v, "kernel_faults", m->kernel_faults);
 	set_u64(v, "major_faults", m->major_faults);
 	set_u64(v, "minflt", m->minflt);
+	set_swap(v, m);
 	set_u64(v, "peak_rss_bytes", m->peak_rss_bytes);
 	set_u64(v, "peak_untouched_bytes", m->peak_untouched_bytes);
 	set_u64(v, "peak_table_bytes", m->peak_table_bytes);

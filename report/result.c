@@ -28,7 +28,7 @@ const struct sim_machine_result *result_baseline(const struct sim_result *r)
 	for (unsigned i = 0; i < r->nr_machines; i++) {
 		const struct sim_machine_result *m = &r->machine[i];
 
-		if (m->error[0] != '\0')
+		if (m->error[0] != '\0' || m->oom_kills > 0)
 			continue;
 		if (result_kind(m) == MACHINE_4K)
 			return m;

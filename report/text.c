@@ -35,6 +35,7 @@ enum cell {
 	CELL_NONE,     /* a heading without figures */
 	CELL_COUNT,    /* u64 at offset */
 	CELL_BYTES,    /* u64 at offset */
+	CELL_TIME,     /* u64 at offset, ns */
 	CELL_MISSES,   /* u64 at offset, and per 1000 instructions */
 	CELL_FAULTS,   /* sum of faults[] */
 	CELL_POPULATE, /* sum of populated[] */
@@ -98,6 +99,18 @@ static const struct row rows[] = {
     {"Memory, peak", CELL_BYTES, AT(peak_rss_bytes), ALWAYS},
     {"  of it never touched", CELL_BYTES, AT(peak_untouched_bytes), NONZERO},
     {"  page tables", CELL_BYTES, AT(peak_table_bytes), NONZERO},
+    {"  in swap", CELL_BYTES, AT(peak_swap_bytes), NONZERO},
+    {"Waiting for reads", CELL_TIME, AT(io_wait_ns), NONZERO},
+    {"  requests to swap", CELL_COUNT, AT(swap_requests), NONZERO},
+    {"  pages swapped in", CELL_COUNT, AT(swap_ins), NONZERO},
+    {"  of them ahead, and used", CELL_COUNT, AT(readahead_hits), NONZERO},
+    {"  file pages", CELL_COUNT, AT(file_reads), NONZERO},
+    {"Writing meanwhile", CELL_TIME, AT(io_write_ns), NONZERO},
+    {"  pages swapped out", CELL_COUNT, AT(swap_outs), NONZERO},
+    {"  file pages written back", CELL_COUNT, AT(writebacks), NONZERO},
+    {"Frames reclaimed", CELL_COUNT, AT(reclaimed[0]), NONZERO},
+    {"  by who needed one", CELL_COUNT, AT(reclaimed[1]), NONZERO},
+    {"Processes killed (memory)", CELL_COUNT, AT(oom_kills), NONZERO},
     {"TLB flushes", CELL_COUNT, AT(tlb_flushes), NONZERO},
     {"  pages flushed singly", CELL_COUNT, AT(tlb_flush_pages), NONZERO},
     {"  whole contexts", CELL_COUNT, AT(tlb_flush_all), NONZERO},
@@ -196,6 +209,9 @@ static void put_cell(const struct screen *s, const struct row *row, const struct
 		return;
 	case CELL_BYTES:
 		snprintf(text, sizeof(text), "%s", fmt_bytes(value).s);
+		break;
+	case CELL_TIME:
+		snprintf(text, sizeof(text), "%s", fmt_time(value).s);
 		break;
 	case CELL_MISSES:
 		per_ki(value, s->r, &high);
@@ -397,6 +413,9 @@ static void put_machine_notes(const struct screen *s)
 
 		if (m->error[0] != '\0')
 			put_note(s, "Note: machine %s stopped early, its figures end there: %s", m->name, m->error);
+		if (m->oom_note[0] != '\0')
+			put_note(s, "Note: on machine %s %s. Its figures end there%s.", m->name, m->oom_note,
+				 m->oom_kills > 1 ? "; others were killed later" : "");
 		if (m->mismatches > 0)
 			put_note(s, "Note: machine %s and this Linux disagreed %s times: a defect of Quire.", m->name,
 				 fmt_count(m->mismatches).s);
@@ -430,6 +449,24 @@ static void put_hardware(const struct screen *s)
 		fprintf(s->out, "Simulated CPU: %s, RAM: %s\n", m->cpu, fmt_bytes(m->ram_bytes).s);
 }
 
+/* Each machine's swap, as soon as one of them has used it. */
+static void put_swap(const struct screen *s)
+{
+	char line[1024] = "Swap:";
+	bool used = false;
+
+	for (unsigned i = 0; i < s->r->nr_machines; i++) {
+		const struct sim_machine_result *m = &s->r->machine[i];
+		size_t len = strlen(line);
+
+		used |= m->peak_swap_bytes > 0;
+		snprintf(line + len, sizeof(line) - len, "%s %s %s on %s, %s", i ? ";" : "", m->name,
+			 fmt_bytes(m->swap_bytes).s, m->swap_device, m->reclaim);
+	}
+	if (used)
+		fmt_wrap(s->out, 0, LINE_WIDTH, line);
+}
+
 void report_text(FILE *out, const struct sim_result *r)
 {
 	struct screen s = {.out = out, .r = r, .base = result_baseline(r), .bold = isatty(fileno(out)) == 1};
@@ -438,6 +475,7 @@ void report_text(FILE *out, const struct sim_result *r)
 
 	put_program(&s);
 	put_hardware(&s);
+	put_swap(&s);
 	put_program_notes(&s);
 	put_machine_notes(&s);
 	put_kpti_note(&s);

@@ -69,7 +69,6 @@ struct sim_machine_result {
 	u64 io_wait_ns;  /* the program waited for reads, by the device's model */
 	u64 io_write_ns; /* the devices wrote meanwhile */
 	u64 oom_kills;
-	char oom_note[256];       /* "" or who was killed first, and why */
 	u64 minflt;               /* what getrusage would show: faults + populated - major */
 	u64 peak_rss_bytes;       /* over the machine, at once */
 	u64 peak_untouched_bytes; /* bloat: at the peak, memory that huge pages added and nobody touched */
@@ -88,6 +87,7 @@ struct sim_machine_result {
 	u64 frames_cleared, frames_copied; /* 4K frames */
 	u64 mismatches;                    /* the program's kernel and ours disagreed on a call: should be 0 */
 	struct sim_region_result *region;  /* [sim_result.nr_regions] */
+	char oom_note[256];                /* "" or whom the OOM killer chose first, and why */
 	char error[256];                   /* "" or why this machine stopped early (out of memory) */
 };
 
