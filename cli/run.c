@@ -45,7 +45,7 @@ static const struct argp_option option_table[] = {
      0},
     {"cpu", 'c', "NAME", 0, "TLB geometry of all machines (see quire cpus); zen3", 0},
     {"ram", 'r', "SIZE", 0, "physical memory of each machine, like 4G", 0},
-    {"swap", 's', "SIZE", 0, "swap device of each machine, 0: none; twice the RAM", 0},
+    {"swap", 's', "SIZE", 0, "swap device of each machine, 0: none; twice the RAM, at least 1G", 0},
     {"swap-device", 'd', "NAME", 0, "how long swap takes: nvme, sata, hdd or zram; nvme", 0},
     {"cpus", 'n', "N", 0, "CPUs that the threads share on each machine; without it each thread has its own", 0},
     {"page-cache", 'p', "cold|warm", 0, "cold: files are read at the first touch, a major fault; warm", 0},

@@ -278,6 +278,11 @@ static void advise(struct view *v)
 			fmt_bytes(m->ram_bytes).s, m->error);
 		return;
 	}
+	if (m->oom_kills > 0) {
+		fprintf(v->out, "On no machine did the program get through: %s of RAM and %s of swap are not enough.",
+			fmt_bytes(m->ram_bytes).s, fmt_bytes(m->swap_bytes).s);
+		return;
+	}
 	pick_machines(v);
 	v->walk_cycles = m->mmu.walk_cycles_max;
 	v->fault_cycles = (zero_faults(m) + m->faults[VM_FAULT_COW_COPY]) * FAULT_CYCLES_LEAST;

@@ -21,6 +21,7 @@
 #define RAM_MIN         (4ull << 20) /* vm_init */
 #define RAM_MAX         (1ull << 44)
 #define SWAP_MAX        (1ull << 43) /* slots are numbered with 32 bits */
+#define SWAP_LEAST      (1ull << 30) /* of the default, unless that is over 8 times the RAM */
 #define SWAP_PER_RAM    128          /* the slots' table takes 16 bytes a page: at most half of RAM */
 
 static const struct {
@@ -154,6 +155,12 @@ static int set_reclaim(struct sim_machine_config *c, const char *value, char err
 	return 0;
 }
 
+/* Twice the RAM, as installers give it, but so much that a program of 1 GiB gets through in little RAM. */
+static u64 swap_default(u64 ram_bytes)
+{
+	return min(max(2 * ram_bytes, min(8 * ram_bytes, SWAP_LEAST)), SWAP_MAX);
+}
+
 /* What was left open; and what fits together. */
 static int complete(struct sim_machine_config *c, char err[256])
 {
@@ -162,7 +169,7 @@ static int complete(struct sim_machine_config *c, char err[256])
 	if (!c->swap_device)
 		c->swap_device = &swap_devices[0];
 	if (!c->swap_given)
-		c->swap_bytes = min(2 * c->ram_bytes, SWAP_MAX);
+		c->swap_bytes = swap_default(c->ram_bytes);
 	if (c->swap_bytes / SWAP_PER_RAM <= c->ram_bytes)
 		return 0;
 	snprintf(err, 256, "swap: at most %u times the RAM: its table must fit", SWAP_PER_RAM);

@@ -24,7 +24,7 @@ struct sim_machine_config {
 	u8 anon_order; /* 0, 9, 18 */
 	u64 ram_bytes;
 	u64 swap_bytes;  /* 0: none */
-	bool swap_given; /* else the parser makes it twice the RAM */
+	bool swap_given; /* else the parser chooses: twice the RAM, at least 1 GiB */
 	const struct swap_device *swap_device;
 	enum vm_reclaim_policy reclaim;
 	bool pcid, pagecache_cold;
