@@ -12,7 +12,10 @@
 #include <cmocka.h>
 
 #include "mm/pgtable.h"
+#include "mm/lru.h"
 #include "mm/rmap.h"
+#include "mm/swap.h"
+#include "mm/vmscan.h"
 #include "test/mm/flat_hw.h"
 
 #define MIB (1ull << 20)
@@ -29,8 +32,8 @@ static int setup(void **state)
 {
 	struct mm_struct *child;
 
-	m = flat_create(
-	    &(struct flat_config){.ram_bytes = 64 * MIB, .vm = {.thp = VM_THP_MADVISE, .pcid = true, .check = 1}});
+	m = flat_create(&(struct flat_config){
+	    .ram_bytes = 64 * MIB, .vm = {.thp = VM_THP_MADVISE, .pcid = true, .check = 1, .swap_slots = 4096}});
 	vm = flat_vm(m);
 	cpu = flat_cpu(m, 0);
 	mm = mm_create(vm);
@@ -224,6 +227,113 @@ static void kind_count(void **state)
 	vm->kind_frames[PAGE_ANON]++;
 	assert_caught(82);
 }
+/* ---- swap and lists: some of anon is in swap, some in the swap cache ---- */
+
+static struct pt_pos swapped(void);
+static int setup_swap(void **state)
+{
+	setup(state);
+	assert_true(reclaim_pages(vm, cpu, 300, true) >= 300);
+	for (unsigned i = 0; i < 5; i++)
+		flat_touch(cpu, swapped().va, 1, 'r');
+	flat_touch(cpu, shared, 8 * PAGE_SIZE, 'r');
+	assert_true(vm_check(vm));
+	return 0;
+}
+static struct pt_pos swapped(void)
+{
+	u64 va = anon;
+
+	while (va < anon + MIB && !is_swap_entry(*at(va).entry))
+		va += PAGE_SIZE;
+	assert_true(va < anon + MIB);
+	return at(va);
+}
+static void slot_owners(void **state)
+{
+	swap_slot_at(vm, swp_slot(*swapped().entry))->count++;
+	assert_caught(100);
+}
+static void slot_stolen(void **state)
+{
+	struct pt_pos pos = swapped();
+
+	*pos.entry = swp_make(swp_slot(*pos.entry) + 1, false);
+	assert_caught(100);
+}
+static void swapents(void **state)
+{
+	mm->rss[MM_SWAPENTS]--;
+	assert_caught(50);
+}
+static u32 cached_slot(void)
+{
+	u32 slot = 0;
+
+	while (slot < vm->swap.slots && !swap_cache_find(vm, slot))
+		slot++;
+	assert_true(slot < vm->swap.slots);
+	return slot;
+}
+static void cache_page(void **state)
+{
+	swap_cache_find(vm, cached_slot())->private ++;
+	assert_caught(101);
+}
+static void cache_flag(void **state)
+{
+	u64 va = anon;
+
+	while (is_swap_entry(*at(va).entry) || page_of(va)->flags & PG_swapcache)
+		va += PAGE_SIZE;
+	page_of(va)->flags |= PG_swapcache;
+	assert_caught(101);
+}
+static void slot_counts(void **state)
+{
+	vm->swap.used++;
+	assert_caught(102);
+}
+static void cluster_counts(void **state)
+{
+	vm->swap.cluster_taken[0]--;
+	assert_caught(102);
+}
+/* A page of the file that is in memory. */
+static struct page *filed(void)
+{
+	u64 index = 0, pfn;
+
+	while ((pfn = radix_next(&file->pages, &index)) && !filemap_place_has_frame(pfn))
+		index++;
+	assert_int_not_equal(pfn, 0);
+	return pfn_to_page(vm, pfn);
+}
+static void swap_entry_of_shared(void **state)
+{
+	u64 va = shared;
+
+	while (!*at(va).entry)
+		va += PAGE_SIZE;
+	*at(va).entry = swp_make(0, false);
+	assert_caught(103);
+}
+static void list_member(void **state)
+{
+	lru_list_del(vm, filed());
+	assert_caught(110);
+}
+static void list_links(void **state)
+{
+	filed()->lru_prev ^= 1;
+	assert_caught(110);
+}
+static void list_count(void **state)
+{
+	vm->reclaim.nr[LRU_FILE]--;
+	assert_caught(111);
+}
+
 static void cpumask(void **state)
 {
 	mm->cpumask |= 4;
@@ -238,6 +348,7 @@ static void generation(void **state)
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define S(test) cmocka_unit_test_setup_teardown(test, setup_swap, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(total_vm),
 	    T(file_list),
@@ -263,6 +374,17 @@ int main(void)
 	    T(free_list),
 	    T(free_count),
 	    T(kind_count),
+	    S(slot_owners),
+	    S(slot_stolen),
+	    S(swapents),
+	    S(cache_page),
+	    S(cache_flag),
+	    S(slot_counts),
+	    S(cluster_counts),
+	    S(swap_entry_of_shared),
+	    S(list_member),
+	    S(list_links),
+	    S(list_count),
 	    T(cpumask),
 	    T(generation),
 	};
