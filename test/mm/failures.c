@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mm/internal.h"
+#include "mm/vmscan.h"
 #include "test/mm/flat_hw.h"
 
 #define MIB  (1ull << 20)
@@ -121,13 +122,62 @@ static void program_huge(void)
 	mm_put(child);
 }
 
+/* All goes to swap, huge pages and shared memory too, and comes back in parent and child. */
+static void program_swap(void)
+{
+	struct mm_struct *child;
+
+	map(BASE, 2 * PMD_SIZE, MAP_PRIVATE | MAP_ANONYMOUS, NULL);
+	map(BASE + 8 * MIB, 20 * PAGE_SIZE, MAP_SHARED | MAP_ANONYMOUS, NULL);
+	for (u64 i = 0; i < 20; i++) {
+		write_to(BASE + i * 37 * PAGE_SIZE, (u8)(i + 1));
+		write_to(BASE + 8 * MIB + i * PAGE_SIZE, (u8)(i + 2));
+	}
+	RETRY(mm_fork(cpu, mm, &child), -ENOMEM);
+	while (reclaim_pages(flat_vm(m), cpu, 32, true))
+		vm_check(flat_vm(m));
+	for (u64 i = 0; i < 20; i += 2)
+		write_to(BASE + i * 37 * PAGE_SIZE, 99);
+	flat_run(cpu, child);
+	for (u64 i = 0; i < 20; i++) {
+		expect(BASE + i * 37 * PAGE_SIZE, (u8)(i + 1));
+		expect(BASE + 8 * MIB + i * PAGE_SIZE, (u8)(i + 2));
+	}
+	flat_run(cpu, mm);
+	for (u64 i = 0; i < 20; i++)
+		expect(BASE + i * 37 * PAGE_SIZE, i % 2 ? (u8)(i + 1) : 99);
+	mm_put(child);
+}
+
+/* A swap device with contents, of as many pages as RAM has. */
+#define SLOTS (64 * MIB / PAGE_SIZE)
+static u8 disk[SLOTS][PAGE_SIZE];
+
+static int disk_read(void *ctx, u64 slot, u64 pfn)
+{
+	memcpy(flat_vm(m)->ram + (pfn << PAGE_SHIFT), disk[slot], PAGE_SIZE);
+	return 0;
+}
+static int disk_write(void *ctx, u64 slot, u64 pfn)
+{
+	memcpy(disk[slot], flat_vm(m)->ram + (pfn << PAGE_SHIFT), PAGE_SIZE);
+	return 0;
+}
+static const struct backing_ops disk_ops = {.read_page = disk_read, .write_page = disk_write};
+
 /* Returns true when the Nth allocation was reached. */
 static bool run(void (*program)(void), enum vm_thp thp, u64 n)
 {
 	struct vm_meminfo after;
 	bool reached;
 
-	m = flat_create(&(struct flat_config){.ram_bytes = 64 * MIB, .vm = {.thp = thp, .pcid = true, .check = 3}});
+	m = flat_create(&(struct flat_config){.ram_bytes = 64 * MIB,
+					      .vm = {.thp = thp,
+						     .pcid = true,
+						     .check = 3,
+						     .swap_slots = program == program_swap ? SLOTS : 0,
+						     .swap_ops = &disk_ops,
+						     .swap_checksum = true}});
 	cpu = flat_cpu(m, 0);
 	mm = mm_create(flat_vm(m));
 	flat_run(cpu, mm);
@@ -158,6 +208,12 @@ static void small_pages(void **state)
 static void huge_pages(void **state)
 {
 	each(program_huge, VM_THP_ALWAYS);
+}
+
+static void swapping(void **state)
+{
+	each(program_swap, VM_THP_NEVER);
+	each(program_swap, VM_THP_ALWAYS);
 }
 
 /* RAM is really full, and there is no swap: the fault says so, the process is the OOM killer's victim and has lost its
@@ -196,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(small_pages),
 	    cmocka_unit_test(huge_pages),
+	    cmocka_unit_test(swapping),
 	    cmocka_unit_test(full),
 	};
 
