@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench/mm.c - what the OS half costs its host: ns of CPU time per fault, copy, fork, mmap + munmap, mprotect. The
- * machine below does nothing: no contents, no TLB. Checks are off.
+ * bench/mm.c - what the OS half costs its host: ns of CPU time per fault, copy, fork, mmap + munmap, mprotect. On a
+ * machine that does nothing: no contents, no TLB. Checks are off.
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <time.h>
 
-#include "hw/hw.h"
-#include "lib/errno.h"
-#include "mm/vm.h"
+#include "bench/null_hw.h"
 
 #define MIB       (1ull << 20)
 #define GIB       (1ull << 30)
@@ -18,84 +14,10 @@
 #define RW        (PROT_READ | PROT_WRITE)
 #define ANON      (MAP_PRIVATE | MAP_ANONYMOUS)
 
-/* ---- a machine that does nothing ---- */
-
-struct hw_cpu {
-	u64 cr3;
-	void *percpu;
-};
-struct hw_machine {
-	u8 *ram;
-	struct hw_cpu cpu;
-	u64 events;
-};
-
-int hw_ram(struct hw_machine *m, unsigned index, u64 *start, u64 *end)
-{
-	*start = 0;
-	*end = RAM_BYTES;
-	return index ? -ENOENT : 0;
-}
-struct hw_cpu *hw_this_cpu(struct hw_machine *m)
-{
-	return &m->cpu;
-}
-unsigned hw_cpu_id(struct hw_cpu *cpu)
-{
-	return 0;
-}
-unsigned hw_features(struct hw_cpu *cpu)
-{
-	return HW_NX | HW_PGE | HW_PCID | HW_INVPCID | HW_GBPAGES;
-}
-void **hw_percpu(struct hw_cpu *cpu)
-{
-	return &cpu->percpu;
-}
-u64 hw_read_cr3(struct hw_cpu *cpu)
-{
-	return cpu->cr3;
-}
-void hw_write_cr3(struct hw_cpu *cpu, u64 v)
-{
-	cpu->cr3 = v & ~X86_CR3_NOFLUSH;
-}
-void hw_invlpg(struct hw_cpu *cpu, u64 va) {}
-void hw_invpcid(struct hw_cpu *cpu, unsigned type, unsigned pcid, u64 va) {}
-void hw_shootdown(struct hw_machine *m, u64 mask, const struct tlb_flush *req) {}
-u64 hw_irq_save(struct hw_machine *m)
-{
-	return 0;
-}
-void hw_irq_restore(struct hw_machine *m, u64 flags) {}
-void hw_clear_frames(struct hw_machine *m, u64 pfn, unsigned order) {}
-void hw_copy_frames(struct hw_machine *m, u64 dst_pfn, u64 src_pfn, unsigned order) {}
-void hw_event(struct hw_machine *m, const struct vm_event *ev)
-{
-	m->events++;
-}
-void hw_log(struct hw_machine *m, const char *line)
-{
-	fprintf(stderr, "%s\n", line);
-}
-_Noreturn void hw_panic(const char *line)
-{
-	fprintf(stderr, "panic: %s\n", line);
-	abort();
-}
-
 /* ---- measuring ---- */
 
 static struct hw_machine m;
 static struct mm_struct *mm;
-
-static double cpu_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return t.tv_sec * 1e9 + t.tv_nsec;
-}
 
 static void report(const char *what, double since_ns, double ops)
 {
@@ -195,13 +117,7 @@ static void bench_calls(void)
 
 int main(void)
 {
-	struct vm_config cfg = {.pcid = true};
-
-	m.ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (m.ram == MAP_FAILED)
-		return 1;
-	cfg.ram_base = m.ram;
-	mm = mm_create(vm_init(&m, &cfg));
+	mm = mm_create(null_hw_create(&m, RAM_BYTES, (struct vm_config){.pcid = true}));
 	vm_switch(&m.cpu, mm);
 	bench_fault();
 	bench_fork(64 * MIB, "fork of 64 MiB, a page", "copy after it", "exit of the child, a page");
