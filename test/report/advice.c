@@ -231,6 +231,35 @@ static void stopped_machines(void **state)
 	expect("16.0 GiB of RAM: out of memory");
 }
 
+/* Waiting is worth more than walks: the machine that waits least is named, unless it is about as bad or was killed. */
+static void waiting_for_swap(void **state)
+{
+	walks_in(REGION_HEAP, 40000, 40000);
+	for (unsigned i = 0; i < 4; i++)
+		syn.machine[i].io_wait_ns = 2000000000;
+	syn.machine[SYN_4K].major_faults = 20000;
+	syn.machine[SYN_4K].peak_swap_bytes = 512ull << 20;
+	expect(
+	    "machine 4k the program waits 2.00 s for 20,000 major faults. It uses up to 1.00 GiB at once, and RAM is");
+	expect_not("waits least");
+	syn.machine[SYN_2M].io_wait_ns = 1000000000;
+	expect("2m waits least: 1.00 s.");
+	syn.machine[SYN_2M].oom_kills = 1;
+	expect_not("waits least");
+	syn.machine[SYN_4K].io_wait_ns = 1000;
+	expect("Page walks cost");
+}
+
+static void nobody_gets_through(void **state)
+{
+	walks_in(REGION_HEAP, 40000, 40000);
+	syn.machine[SYN_4K].oom_kills = 1;
+	expect_not("On no machine");
+	for (unsigned i = 0; i < 4; i++)
+		syn.machine[i].oom_kills = 1;
+	expect("On no machine did the program get through: 16.0 GiB of RAM and 0 B of swap are not enough.");
+}
+
 static void walks_without_region(void **state)
 {
 	synthetic_init(&syn);
@@ -252,6 +281,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_to_gain),
+	    cmocka_unit_test(waiting_for_swap),
+	    cmocka_unit_test(nobody_gets_through),
 	    cmocka_unit_test(small_program_is_left_alone),
 	    cmocka_unit_test(nothing_ran),
 	    cmocka_unit_test(heap),

@@ -70,6 +70,12 @@ static void edges(void **state)
 	assert_string_equal(fmt_bytes(0).s, "0 B");
 	assert_string_equal(fmt_bytes(4096).s, "4.00 KiB");
 	assert_string_equal(fmt_bytes(1023ull << 20).s, "1.00 GiB");
+	assert_string_equal(fmt_time(0).s, "0 ns");
+	assert_string_equal(fmt_time(850).s, "850 ns");
+	assert_string_equal(fmt_time(85000).s, "85.0 us");
+	assert_string_equal(fmt_time(999600).s, "1.00 ms");
+	assert_string_equal(fmt_time(196700000000ull).s, "197 s");
+	assert_string_equal(fmt_time(12345000000000ull).s, "12345 s");
 	assert_string_equal(fmt_ratio(0).s, "0");
 	assert_string_equal(fmt_ratio(0.0009).s, "<.001");
 	assert_string_equal(fmt_ratio(0.0123).s, ".012");
@@ -186,6 +192,34 @@ static void notes(void **state)
 	assert_non_null(strstr(text, "machine thp and this Linux disagreed 3 times"));
 	assert_non_null(strstr(text, "machine 2m stopped early"));
 	assert_null(strstr(text, "KPTI"));
+	free(text);
+}
+
+/* Short of memory: what waiting and swap come to, which devices and policies, and who was killed. */
+static void short_of_memory(void **state)
+{
+	char *text;
+
+	fill();
+	text = synthetic_text(&syn, report_text);
+	assert_null(strstr(text, "Swap:"));
+	assert_null(strstr(text, "Waiting for reads"));
+	free(text);
+	for (unsigned i = 0; i < 4; i++) {
+		syn.machine[i].swap_bytes = 1ull << 30;
+		strcpy(syn.machine[i].swap_device, i == SYN_2M ? "hdd" : "nvme");
+		strcpy(syn.machine[i].reclaim, i == SYN_2M ? "clock" : "lru2");
+	}
+	syn.machine[SYN_4K].peak_swap_bytes = 779ull << 20;
+	syn.machine[SYN_4K].io_wait_ns = 196700000000ull;
+	syn.machine[SYN_THP].oom_kills = 2;
+	strcpy(syn.machine[SYN_THP].oom_note, "process 1 was killed");
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "Swap: 4k 1.00 GiB on nvme, lru2;"));
+	assert_non_null(strstr(text, "hdd,"));
+	assert_non_null(strstr(text, "  in swap                       779 MiB"));
+	assert_non_null(strstr(text, "Waiting for reads                 197 s"));
+	assert_non_null(strstr(text, "on machine thp process 1 was killed. Its figures end there; others were killed"));
 	free(text);
 }
 
@@ -315,6 +349,7 @@ int main(void)
 	    cmocka_unit_test(columns),
 	    cmocka_unit_test(zero_rows_are_left_out),
 	    cmocka_unit_test(notes),
+	    cmocka_unit_test(short_of_memory),
 	    cmocka_unit_test(kernel_entries),
 	    cmocka_unit_test(extremes),
 	    cmocka_unit_test(bold_on_a_terminal),

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "sim/device.h"
 #include "sim/sim.h"
 
 static void sizes(void **state)
@@ -89,6 +90,17 @@ static void keys(void **state)
 	assert_true(c.kpti && c.kernel_off && c.cpus == 64 && c.hz == 1000);
 	assert_false(parsed("4k,kpti=off,kernel=on").kernel_off);
 	assert_int_equal(parsed("4k,ram=1G,ram=2G").ram_bytes, 2ull << 30);
+	c = parsed("4k,ram=64M,swap=96M,swap-device=hdd,reclaim=clock");
+	assert_int_equal(c.swap_bytes, 96 << 20);
+	assert_string_equal(c.swap_device->name, "hdd");
+	assert_int_equal(c.reclaim, VM_RECLAIM_CLOCK);
+	c = parsed("4k,ram=4G");
+	assert_int_equal(c.swap_bytes, 8ull << 30);
+	assert_string_equal(c.swap_device->name, "nvme");
+	assert_int_equal(c.reclaim, VM_RECLAIM_LRU2);
+	assert_int_equal(parsed("4k,ram=256M").swap_bytes, 1ull << 30);
+	assert_int_equal(parsed("4k,ram=16M").swap_bytes, 128 << 20);
+	assert_int_equal(parsed("4k,swap=0").swap_bytes, 0);
 }
 
 static void defaults(void **state)
@@ -126,6 +138,11 @@ static void mistakes(void **state)
 	    {"4k,cpus=0", "0", "1 to 64"},
 	    {"4k,cpus=65", "65", "1 to 64"},
 	    {"4k,hz=0", "0", "1 to 10000"},
+	    {"4k,swap=big", "big", "8T"},
+	    {"4k,swap=9T", "9T", "8T"},
+	    {"4k,ram=64M,swap=1T", "swap", "128 times"},
+	    {"4k,swap-device=tape", "tape", "nvme, sata, hdd, zram"},
+	    {"4k,reclaim=lru", "lru", "lru2, mglru, clock, fifo, random"},
 	    {"4k,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G,ram=1G", "longer", "63"},
 	};
 
