@@ -219,7 +219,7 @@ static void short_of_memory(void **state)
 	assert_non_null(strstr(text, "hdd,"));
 	assert_non_null(strstr(text, "  in swap                       779 MiB"));
 	assert_non_null(strstr(text, "Waiting for reads                 197 s"));
-	assert_non_null(strstr(text, "on machine thp process 1 was killed. Its figures end there; others were killed"));
+	assert_non_null(strstr(text, "on machine thp process 1 was killed. Its figures"));
 	free(text);
 }
 
