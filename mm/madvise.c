@@ -7,7 +7,7 @@
  *   its pages go           DONTNEED DONTNEED_LOCKED  at once
  *                          FREE                      when memory is short
  *   its pages come         POPULATE_READ POPULATE_WRITE
- *   nothing here           WILLNEED COLD PAGEOUT     the page cache is warm, and nothing is reclaimed
+ *   nothing here           WILLNEED COLD PAGEOUT     hints to reclaim, which makes its own choice
  *
  * Source: Linux 6.12 mm/madvise.c.
  */

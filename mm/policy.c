@@ -55,17 +55,6 @@ static void lru2_add(struct vm *vm, struct page *page, enum lru_hint hint)
 	lru_list_add(vm, page, LIST(type, active), hint == LRU_PIECE);
 }
 
-static u64 int_sqrt(u64 x)
-{
-	u64 root = 0;
-
-	for (u64 bit = 1ull << 31; bit; bit >>= 1) {
-		if ((root | bit) * (root | bit) <= x)
-			root |= bit;
-	}
-	return root;
-}
-
 /* inactive * ratio < active, the ratio growing with memory: 1 below 1 GiB, 3 at 1 GiB, 10 at 10 GiB. */
 static bool inactive_is_low(struct vm *vm, enum lru_type type)
 {

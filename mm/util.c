@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * mm/util.c - over-commitment: may so much memory be promised?
+ * mm/util.c - over-commitment: may so much memory be promised? And a square root.
  *
  *   always (sysctl 1)   yes
  *   guess  (sysctl 0)   unless this one request is more than all RAM and swap
@@ -13,7 +13,7 @@
  */
 #include "mm/vma.h"
 
-#define OVERCOMMIT_RATIO   50                             /* percent of RAM */
+#define OVERCOMMIT_RATIO   50                            /* percent of RAM */
 #define USER_RESERVE_PAGES (128ull << (20 - PAGE_SHIFT)) /* kept for others to log in and kill what runs wild */
 
 u64 vm_accounted(struct mm_struct *mm)
@@ -38,4 +38,17 @@ bool vm_enough_memory(struct mm_struct *mm, u64 pages)
 	for (struct mm_struct *other = vm->mm_list; other; other = other->next)
 		promised += vm_accounted(other);
 	return promised < limit;
+}
+
+/* ---- what the C library would have ---- */
+
+u64 int_sqrt(u64 x)
+{
+	u64 root = 0;
+
+	for (u64 bit = 1ull << 31; bit; bit >>= 1) {
+		if ((root | bit) * (root | bit) <= x)
+			root |= bit;
+	}
+	return root;
 }

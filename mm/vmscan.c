@@ -47,17 +47,6 @@ struct scan_control {
 
 /* ---- watermarks ---- */
 
-static u64 int_sqrt(u64 x)
-{
-	u64 root = 0;
-
-	for (u64 bit = 1ull << 31; bit; bit >>= 1) {
-		if ((root | bit) * (root | bit) <= x)
-			root |= bit;
-	}
-	return root;
-}
-
 void reclaim_init(struct vm *vm)
 {
 	u64 kib = vm->total_frames << (PAGE_SHIFT - 10), min_kib = int_sqrt(16 * kib), gap;
