@@ -73,7 +73,7 @@ void hw_irq_restore(struct hw_machine *m, u64 flags);
 void hw_clear_frames(struct hw_machine *m, u64 pfn, unsigned order);
 void hw_copy_frames(struct hw_machine *m, u64 dst_pfn, u64 src_pfn, unsigned order);
 
-/* One typed record of something that mm/ did; every report is built from these. Must not call mm/. */
+/* One typed record of something that mm/ did; every report is built from these. Must not call mm/, but vm_lookup(). */
 void hw_event(struct hw_machine *m, const struct vm_event *ev);
 
 /* A line for the log; and the end, with a line why (does not return). */

@@ -20,6 +20,7 @@ enum vm_event_type {
 	VM_EV_THP_FAULT_ALLOC,    /* a huge page was given at fault time: order */
 	VM_EV_THP_FAULT_FALLBACK, /* eligible, but no free block of that order */
 	VM_EV_THP_SPLIT,          /* a huge mapping became a table of small ones */
+	VM_EV_THP_COLLAPSE,       /* small pages become a huge one (khugepaged, MADV_COLLAPSE): told before they go */
 	VM_EV_OOM,                /* an allocation failed for good: va */
 	VM_EV_SWAP_IN,            /* pages were read from swap in one request: n, read-ahead included; va */
 	VM_EV_SWAP_OUT,           /* pages were written to swap: n */

@@ -54,11 +54,11 @@ int split_huge_leaf(struct mmu_gather *tlb, struct mm_struct *mm, struct pt_pos 
 
 /* ---- row 2: an empty entry ---- */
 
-static bool thp_wanted(const struct fault *f)
+bool thp_vma_wanted(const struct vm_area_struct *vma)
 {
-	u32 flags = f->vma->vm_flags;
+	u32 flags = vma->vm_flags;
 
-	switch (f->mm->vm->cfg.thp) {
+	switch (vma->vm_mm->vm->cfg.thp) {
 	case VM_THP_ALWAYS:
 		return !(flags & VM_NOHUGEPAGE);
 	case VM_THP_MADVISE:
@@ -133,7 +133,7 @@ unsigned do_huge_anonymous_page(struct fault *f)
 		if (cause != VM_FAULT_NR)
 			return cause;
 	}
-	if (!thp_wanted(f) || !place_fits(f, HPAGE_PMD_ORDER))
+	if (!thp_vma_wanted(f->vma) || !place_fits(f, HPAGE_PMD_ORDER))
 		return VM_FAULT_NR;
 	if (fault_write(f))
 		return map_huge(f, HPAGE_PMD_ORDER, fault_bits(f));

@@ -134,6 +134,16 @@ struct pt_pos;
 /* Replaces the leaf at pos (level 2 or 3) by a table of 512 leaves one level lower. Returns 0 or -ENOMEM. */
 int split_huge_leaf(struct mmu_gather *tlb, struct mm_struct *mm, struct pt_pos *pos);
 
+/* May this area have huge pages, by policy and advice? */
+bool thp_vma_wanted(const struct vm_area_struct *vma);
+
+/* ---- khugepaged.c ---- */
+/* MADV_COLLAPSE for the part [start, end) of an area. Returns 0, -EINVAL (an area of another kind, nothing mapped, a
+ * swapped page that does not come back) or -ENOMEM (no free block of 2M). */
+int madvise_collapse(struct hw_cpu *cpu, struct vm_area_struct *vma, u64 start, u64 end);
+/* Time passed: khugepaged works when it has slept enough. Nothing may be held. */
+void khugepaged_run(struct vm *vm, struct hw_cpu *cpu, u64 us);
+
 /* ---- filemap.c: the page cache ---- */
 /* A file for MAP_SHARED | MAP_ANONYMOUS. bytes: its size. Reference count 1; NULL when RAM is full. */
 struct address_space *shmem_file_create(struct vm *vm, u64 bytes);

@@ -7,6 +7,7 @@
  *   its pages go           DONTNEED DONTNEED_LOCKED  at once
  *                          FREE                      when memory is short
  *   its pages come         POPULATE_READ POPULATE_WRITE
+ *   its pages become huge  COLLAPSE                  khugepaged.c
  *   nothing here           WILLNEED COLD PAGEOUT     hints to reclaim, which makes its own choice
  *
  * Source: Linux 6.12 mm/madvise.c.
@@ -35,6 +36,7 @@ enum {
 	MADV_POPULATE_READ = 22,
 	MADV_POPULATE_WRITE = 23,
 	MADV_DONTNEED_LOCKED = 24,
+	MADV_COLLAPSE = 25,
 };
 
 /* Advice that is a flag of the area: those to clear, then those to set. Both 0: other advice. */
@@ -93,6 +95,7 @@ static bool is_known(int advice)
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE:
+	case MADV_COLLAPSE:
 		return true;
 	default:
 		return is_flag_advice(advice) || is_populate(advice);
@@ -157,6 +160,8 @@ static int advise_area(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 
 	case MADV_COLD:
 	case MADV_PAGEOUT:
 		return advise_nothing(*vma, advice);
+	case MADV_COLLAPSE:
+		return madvise_collapse(tlb->cpu, *vma, start, end);
 	default:
 		return advise_flags(tlb, vma, start, end, advice);
 	}

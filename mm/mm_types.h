@@ -226,6 +226,13 @@ struct vm_reclaim {
 	u64 rng;                                     /* random */
 };
 
+/* Where khugepaged is: mm/khugepaged.c. */
+struct vm_khugepaged_scan {
+	u64 address; /* in the address space mm_id: what it looks at next */
+	u64 slept_us;
+	u32 mm_id, sleep_ms;
+};
+
 /* The swap device: mm/swap.h. */
 struct vm_swap {
 	struct swap_slot *map; /* [slots] */
@@ -257,6 +264,7 @@ struct vm {
 	u64 fail_alloc_after; /* tests: this many allocations succeed, the next one fails once; ~0 = never */
 	struct vm_reclaim reclaim;
 	struct vm_swap swap;
+	struct vm_khugepaged_scan khugepaged;
 	struct vm_cpu cpu[NR_CPUS];
 };
 

@@ -39,16 +39,25 @@ enum vm_reclaim_policy {
  * first. */
 enum vm_overcommit { VM_OVERCOMMIT_ALWAYS, VM_OVERCOMMIT_GUESS, VM_OVERCOMMIT_NEVER };
 
+/* sysfs transparent_hugepage/khugepaged. Entries are those of one 2M: of 512. */
+struct vm_khugepaged {
+	u32 pages_to_scan; /* a turn; 512 for each 2M */
+	u32 scan_sleep_ms, alloc_sleep_ms;
+	u32 max_ptes_none, max_ptes_swap, max_ptes_shared;
+};
+extern const struct vm_khugepaged vm_khugepaged_defaults; /* Linux's */
+
 struct vm_config {
 	void *ram_base; /* host address of physical address 0: phys_to_virt(pa) = ram_base + pa */
 	enum vm_thp thp;
-	u8 anon_order;       /* 0; or 9 / 18: anonymous memory comes from huge pages of that size wherever an area holds
-				an aligned one (machines `2m` and `1g`); independent of thp */
-	bool pagecache_cold; /* the first touch of a file page counts as major and reads it */
-	bool pcid;           /* use PCIDs where the CPU has them */
-	bool kpti;           /* page-table isolation: user code runs on a root without the kernel (mm/pti.c) */
-	u8 check;            /* check level 0..3, lib/assert.h */
-	u32 max_map_count;   /* areas a process may have; 0 = Linux's 65530 */
+	u8 anon_order; /* 0; or 9 / 18: anonymous memory comes from huge pages of that size wherever an area holds
+			  an aligned one (machines `2m` and `1g`); independent of thp */
+	const struct vm_khugepaged *khugepaged; /* NULL: it does not run. It runs in vm_tick() */
+	bool pagecache_cold;                    /* the first touch of a file page counts as major and reads it */
+	bool pcid;                              /* use PCIDs where the CPU has them */
+	bool kpti;         /* page-table isolation: user code runs on a root without the kernel (mm/pti.c) */
+	u8 check;          /* check level 0..3, lib/assert.h */
+	u32 max_map_count; /* areas a process may have; 0 = Linux's 65530 */
 	enum vm_reclaim_policy reclaim;     /* which page goes when RAM is short */
 	u64 swap_slots;                     /* pages that the swap device holds, 0: no swap */
 	const struct backing_ops *swap_ops; /* index = slot. NULL: a device without contents, which never fails */
@@ -75,9 +84,9 @@ struct vm_meminfo {
 };
 void vm_meminfo(struct vm *vm, struct vm_meminfo *out);
 
-/* Background reclaim's turn (Linux: kswapd). A fault or call that finds little free memory takes it by itself; a
- * machine with a timer calls this from it, so that memory is there before it is needed. */
-void vm_tick(struct vm *vm);
+/* A machine's timer calls this: us, the time since the last call. Background reclaim (Linux: kswapd) and khugepaged
+ * take their turns. Reclaim does without: a fault or call that finds little free memory takes its turn by itself. */
+void vm_tick(struct vm *vm, u64 us);
 
 /* ---- files (page cache) ---- */
 

@@ -338,9 +338,12 @@ void balance_pgdat(struct vm *vm, struct hw_cpu *cpu)
 	}
 }
 
-void vm_tick(struct vm *vm)
+void vm_tick(struct vm *vm, u64 us)
 {
-	balance_if_low(vm, hw_this_cpu(vm->hw));
+	struct hw_cpu *cpu = hw_this_cpu(vm->hw);
+
+	balance_if_low(vm, cpu);
+	khugepaged_run(vm, cpu, us);
 	CHECK3(vm->cfg.check, vm_check(vm));
 }
 

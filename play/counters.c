@@ -22,6 +22,7 @@ const char *const counter_names[COUNT_NR + 1] = {
     [COUNT_THP_ALLOC] = "thp-alloc",
     [COUNT_THP_FALLBACK] = "thp-fallback",
     [COUNT_THP_SPLIT] = "thp-split",
+    [COUNT_THP_COLLAPSE] = "thp-collapse",
     [COUNT_SWITCHES] = "switches",
 };
 
@@ -42,6 +43,7 @@ const char *const counter_texts[COUNT_NR] = {
     [COUNT_THP_ALLOC] = "huge pages given",
     [COUNT_THP_FALLBACK] = "huge pages that could not be had",
     [COUNT_THP_SPLIT] = "huge pages split",
+    [COUNT_THP_COLLAPSE] = "huge pages made of small ones",
     [COUNT_SWITCHES] = "address spaces loaded",
 };
 
@@ -84,5 +86,6 @@ void counters_read(const struct hw_machine *hw, struct play_counters *out)
 	n[COUNT_THP_ALLOC] = c->thp_alloc;
 	n[COUNT_THP_FALLBACK] = c->thp_fallback;
 	n[COUNT_THP_SPLIT] = c->thp_split;
+	n[COUNT_THP_COLLAPSE] = c->thp_collapse;
 	n[COUNT_SWITCHES] = c->context_switches;
 }

@@ -22,8 +22,9 @@
 #include "play/host.h"
 #include "x86/paging.h"
 
-#define TIMEOUT_MS 60000
-#define HEAP_LOOK  (1ull << 30) /* how far above the heap's beginning its areas are compared */
+#define TIMEOUT_MS      60000
+#define ADVICE_COLLAPSE 25           /* MADV_COLLAPSE: not in every libc */
+#define HEAP_LOOK       (1ull << 30) /* how far above the heap's beginning its areas are compared */
 
 static int host_fail(struct host *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static int host_fail(struct host *h, const char *format, ...)
@@ -95,7 +96,7 @@ static bool wants_huge(const struct script *s)
 {
 	for (unsigned i = 0; i < s->nr; i++)
 		if (s->statement[i].verb == VERB_CALL && s->statement[i].call.op == PLAY_MADVISE &&
-		    s->statement[i].call.advice == MADV_HUGEPAGE)
+		    (s->statement[i].call.advice == MADV_HUGEPAGE || s->statement[i].call.advice == ADVICE_COLLAPSE))
 			return true;
 	return false;
 }

@@ -50,7 +50,8 @@ const struct named advice_names[] = {
     {"pageout", MADV_PAGEOUT, 0},
     {"populate-read", MADV_POPULATE_READ, 0},
     {"populate-write", MADV_POPULATE_WRITE, 0},
-    {"dontneed-locked", 24, 0}, /* MADV_DONTNEED_LOCKED: not in every libc */
+    {"dontneed-locked", 24, 0}, /* MADV_DONTNEED_LOCKED, MADV_COLLAPSE: not in every libc */
+    {"collapse", 25, 0},
     {0},
 };
 

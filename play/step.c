@@ -250,5 +250,8 @@ void step_event(struct step *s, const struct vm_event *ev)
 	case VM_EV_THP_SPLIT:
 		fprintf(s->out, "          a huge page's entry becomes a table of 512 small ones\n");
 		break;
+	case VM_EV_THP_COLLAPSE:
+		fprintf(s->out, "          512 small pages are copied into one huge page, which takes their place\n");
+		break;
 	}
 }

@@ -215,6 +215,7 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	set_u64(v, "thp_alloc", m->thp_alloc);
 	set_u64(v, "thp_fallback", m->thp_fallback);
 	set_u64(v, "thp_split", m->thp_split);
+	set_u64(v, "thp_collapse", m->thp_collapse);
 	set_u64(v, "frames_cleared", m->frames_cleared);
 	set_u64(v, "frames_copied", m->frames_copied);
 	set_u64(v, "mismatches", m->mismatches);

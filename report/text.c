@@ -80,6 +80,7 @@ static const struct row rows[] = {
     {"  of all: 1G pages", CELL_COUNT, AT(faults_by_order[2]), NONZERO},
     {"  of all: in system calls", CELL_COUNT, AT(kernel_faults), NONZERO},
     {"  of all: major (I/O)", CELL_COUNT, AT(major_faults), NONZERO},
+    {"Collapsed to 2M pages", CELL_COUNT, AT(thp_collapse), NONZERO},
     {"Populated before use", CELL_POPULATE, 0, NONZERO},
     {"TLB misses (per 1000 instructions)", CELL_NONE, 0, ALWAYS},
     {"  L1 data", CELL_MISSES, AT(mmu.l1_miss[0]), ALWAYS},
@@ -263,15 +264,22 @@ static void put_rows(const struct screen *s)
 	}
 }
 
-/* The index-th part of a machine's name, the commas apart: "thp,cpu=zen4" is "thp" over "cpu=zen4". "" after the last.
- */
+/* Characters of a name's first part: up to the comma; where that does not fit its column, up to the =. */
+static size_t part_length(const char *name)
+{
+	size_t len = strcspn(name, ","), key = strcspn(name, "=") + 1;
+
+	return len >= COLUMN_WIDTH && key < len ? key : len;
+}
+
+/* The index-th part of a machine's name: "thp,cpu=zen4" is "thp" over "cpu=zen4". "" after the last. */
 static void name_part(char out[COLUMN_WIDTH], const char *name, unsigned index)
 {
 	for (; index > 0 && *name != '\0'; index--) {
-		name += strcspn(name, ",");
+		name += part_length(name);
 		name += *name == ',';
 	}
-	snprintf(out, COLUMN_WIDTH, "%.*s", (int)strcspn(name, ","), name);
+	snprintf(out, COLUMN_WIDTH, "%.*s", (int)part_length(name), name);
 }
 
 static void put_names(const struct screen *s)

@@ -83,7 +83,7 @@ struct sim_machine_result {
 	u64 shootdown_cycles_min, shootdown_cycles_max; /* spent waiting for other CPUs */
 	u64 kernel_walks[2]; /* data, fetch: of all walks, those of the kernel's own pages in entries */
 	u64 kernel_walk_cycles_min, kernel_walk_cycles_max;
-	u64 thp_alloc, thp_fallback, thp_split;
+	u64 thp_alloc, thp_fallback, thp_split, thp_collapse;
 	u64 frames_cleared, frames_copied; /* 4K frames */
 	u64 mismatches;                    /* the program's kernel and ours disagreed on a call: should be 0 */
 	struct sim_region_result *region;  /* [sim_result.nr_regions] */

@@ -194,8 +194,8 @@ void machine_time(struct machine *m, struct stream *t, u64 instructions)
 	struct machine_cpu *c = cpu_of(m, t);
 
 	kernel_time(c, instructions);
-	if (!c->in_kernel)
-		kernel_ticks(m, c);
+	if (!c->in_kernel && c->serial == t->serial)
+		machine_enter_user(m, t);
 }
 
 /* Lazily: CR3 stays, nothing of the space is used any more. */

@@ -125,19 +125,33 @@ void kernel_time(struct machine_cpu *c, u64 instructions)
 	c->instructions += instructions;
 }
 
+/* The machine's time is that of its busiest CPU. When it moves on, the OS half's own threads have a turn. */
+static void timer(struct machine *m, struct machine_cpu *c, u64 ticks)
+{
+	u64 passed;
+
+	c->ticks += ticks;
+	if (c->ticks <= m->kernel.ticks)
+		return;
+	passed = c->ticks - m->kernel.ticks;
+	m->kernel.ticks = c->ticks;
+	vm_tick(m->vm, passed * 1000000 / m->cfg.hz);
+}
+
 void kernel_ticks(struct machine *m, struct machine_cpu *c)
 {
-	u64 interval = CLOCK_HZ * IPC / m->cfg.hz, ticks = c->instructions / interval;
+	u64 interval = CLOCK_HZ * IPC / m->cfg.hz, ticks = c->instructions / interval, more;
 
 	if (likely(ticks == 0))
 		return;
 	c->instructions -= ticks * interval;
-	for (u64 i = 0; i < min(ticks, (u64)MAX_TICKS_AT_ONCE); i++) {
+	more = ticks - min(ticks, (u64)MAX_TICKS_AT_ONCE);
+	m->kernel.entries[KERNEL_TICK] += more;
+	for (ticks -= more; ticks; ticks--, more = 0) {
 		kernel_enter(m, c, KERNEL_TICK);
+		timer(m, c, 1 + more);
 		kernel_exit(m, c);
 	}
-	if (ticks > MAX_TICKS_AT_ONCE)
-		m->kernel.entries[KERNEL_TICK] += ticks - MAX_TICKS_AT_ONCE;
 }
 
 /* ---- the result ---- */

@@ -121,6 +121,7 @@ struct machine_cpu {
 	bool switched;        /* since the last access: the thread's window has to enter again */
 	u64 flushes_seen;     /* counters->cr3_flushes when its window was last whole */
 	u64 instructions;     /* of threads here, since the last tick */
+	u64 ticks;            /* timer ticks so far */
 	const struct mmu_counters *counters;
 	u64 walks[2], walk_cycles_min, walk_cycles_max; /* of counters, those already given to a region */
 };
@@ -142,6 +143,7 @@ struct machine_kernel {
 	u64 entries[KERNEL_ENTRY_NR];
 	u64 walks[2], walk_cycles_min, walk_cycles_max;
 	u64 thread_switches;
+	u64 ticks; /* the machine's time: those of the CPU that had most */
 };
 
 struct machine_space {
@@ -254,7 +256,7 @@ void kernel_exit(struct machine *m, struct machine_cpu *c);
 /* hw_soft_config.interrupt; ctx: the machine. */
 void kernel_interrupt(void *ctx, unsigned cpu);
 void kernel_time(struct machine_cpu *c, u64 instructions);
-/* The ticks that are due. The CPU is in user mode. */
+/* The ticks that are due. The CPU is in user mode, the current one, and runs the running space. */
 void kernel_ticks(struct machine *m, struct machine_cpu *c);
 void kernel_result(const struct machine *m, struct sim_machine_result *r);
 

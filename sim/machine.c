@@ -36,12 +36,12 @@ static void more_huge(struct machine *m, u32 region, u64 chunks)
 	r->peak_huge_bytes = max(r->peak_huge_bytes, m->region_huge[region]);
 }
 
-static void huge_appeared(struct machine *m, u64 va, unsigned order, u32 region)
+static void huge_appeared(struct machine *m, u32 space, u64 va, unsigned order, u32 region)
 {
 	u64 size = PAGE_SIZE << order, start = ALIGN_DOWN(va, size), chunks = 0;
 
 	for (u64 at = start; at < start + size; at += PMD_SIZE)
-		chunks += touch_set_huge(&m->touch, m->running->id + 1, at, region);
+		chunks += touch_set_huge(&m->touch, space + 1, at, region);
 	more_huge(m, region, chunks);
 }
 
@@ -77,7 +77,7 @@ static void fault_seen(struct machine *m, const struct vm_event *ev)
 	if (!hw_soft_fault_failed(ev->cause))
 		region_grow(&m->sim->regions, region, ev->va);
 	if (ev->order >= HPAGE_PMD_ORDER && ev->cause != VM_FAULT_ZERO_READ)
-		huge_appeared(m, ev->va, ev->order, region);
+		huge_appeared(m, m->running->id, ev->va, ev->order, region);
 }
 
 /* The id of the space that an mm is of. Reclaim works on any. */
@@ -89,6 +89,23 @@ static u32 space_of(const struct machine *m, u32 mm)
 		if (m->space[id].mm && mm_id(m->space[id].mm) == mm)
 			return id;
 	return m->running->id;
+}
+
+/* Small pages are about to become a huge one. Those that are there were touched. */
+static void collapse_seen(struct machine *m, const struct vm_event *ev)
+{
+	u32 space = space_of(m, ev->mm), region = region_find(&m->sim->space[space]->map, ev->va);
+
+	m->faulted = m->reclaimed = true;
+	if (region == REGION_NONE)
+		return;
+	huge_appeared(m, space, ev->va, ev->order, region);
+	for (u64 va = ev->va; va < ev->va + PMD_SIZE; va += PAGE_SIZE) {
+		u64 entry;
+
+		if (vm_lookup(m->space[space].mm, va, &entry))
+			touch_mark(&m->touch, space + 1, va);
+	}
 }
 
 static void kill_seen(struct machine *m, const struct vm_event *ev)
@@ -118,6 +135,8 @@ static void observe(void *ctx, const struct vm_event *ev)
 		fault_seen(m, ev);
 	else if (ev->type == VM_EV_THP_SPLIT && ev->order == HPAGE_PMD_ORDER)
 		machine_huge_gone(m, space_of(m, ev->mm), ev->va);
+	else if (ev->type == VM_EV_THP_COLLAPSE)
+		collapse_seen(m, ev);
 	else if (ev->type == VM_EV_RECLAIM)
 		m->reclaimed = m->short_of_memory = true;
 	else if (ev->type == VM_EV_OOM_KILL)
@@ -155,6 +174,7 @@ int machine_init(struct machine *m, struct sim *s, const struct sim_machine_conf
 	struct vm_config vm = {
 	    .thp = cfg->thp,
 	    .anon_order = cfg->anon_order,
+	    .khugepaged = cfg->khugepaged_off ? NULL : &vm_khugepaged_defaults,
 	    .pagecache_cold = cfg->pagecache_cold,
 	    .pcid = cfg->pcid,
 	    .kpti = cfg->kpti,

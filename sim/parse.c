@@ -240,6 +240,8 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_swap_device(c, value, err);
 	if (strcmp(key, "reclaim") == 0)
 		return set_reclaim(c, value, err);
+	if (strcmp(key, "khugepaged") == 0)
+		return set_switch(&c->khugepaged_off, key, value, "off", "on", err);
 	if (strcmp(key, "pcid") == 0)
 		return set_switch(&c->pcid, key, value, "on", "off", err);
 	if (strcmp(key, "kpti") == 0)
@@ -256,9 +258,9 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_level(&c->check, key, value, 3, err);
 	if (strcmp(key, "oracle") == 0)
 		return set_level(&c->oracle, key, value, 1, err);
-	return fail(
-	    err, "machine", key,
-	    "cpu, thp, ram, swap, swap-device, reclaim, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle");
+	return fail(err, "machine", key,
+		    "cpu, thp, ram, swap, swap-device, reclaim, khugepaged, pcid, kpti, cpus, hz, kernel, page-cache, "
+		    "check, oracle");
 }
 
 static int set_name(struct sim_machine_config *c, const char *name, char err[256])

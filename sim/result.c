@@ -40,6 +40,7 @@ static void copy_counters(struct sim_machine_result *r, const struct hw_soft_cou
 	r->thp_alloc = c->thp_alloc;
 	r->thp_fallback = c->thp_fallback;
 	r->thp_split = c->thp_split;
+	r->thp_collapse = c->thp_collapse;
 	r->frames_cleared = c->frames_cleared;
 	r->frames_copied = c->frames_copied;
 	r->swap_requests = c->swap_requests;

@@ -29,6 +29,7 @@ struct sim_machine_config {
 	enum vm_reclaim_policy reclaim;
 	bool pcid, pagecache_cold;
 	bool kpti;
+	bool khugepaged_off;
 	bool kernel_off; /* entries touch none of the kernel's pages */
 	u16 hz;          /* timer ticks a second; 0 = 250 */
 	u8 cpus;         /* 1..64; 0 = one a thread */
@@ -36,9 +37,8 @@ struct sim_machine_config {
 	u8 oracle;       /* 0, 1 */
 };
 /* Parses "NAME[,key=value...]": names 4k, thp, thp-madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim,
- * pcid, kpti, cpus, hz, kernel, page-cache, check, oracle. Returns 0, or -1 with a line in err that says what is wrong
- * and what would be right. defaults: from --cpu,
- * --ram...
+ * khugepaged, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle. Returns 0, or -1 with a line in err that says
+ * what is wrong and what would be right. defaults: from --cpu, --ram...
  */
 int sim_machine_parse(const char *text, const struct sim_machine_config *defaults, struct sim_machine_config *out,
 		      char err[256]);

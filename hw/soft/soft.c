@@ -346,6 +346,9 @@ void hw_event(struct hw_machine *m, const struct vm_event *ev)
 	case VM_EV_THP_SPLIT:
 		c->thp_split++;
 		break;
+	case VM_EV_THP_COLLAPSE:
+		c->thp_collapse++;
+		break;
 	case VM_EV_OOM:
 		c->oom++;
 		break;

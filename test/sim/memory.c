@@ -136,6 +136,30 @@ static void huge_pages_split(void **state)
 	end();
 }
 
+/* What was written before it was advised is made of huge pages by khugepaged: 16 MiB every ten seconds, at 3 GHz and an
+ * instruction a cycle. What was touched before counts as touched after. */
+static void khugepaged(void **state)
+{
+	begin();
+	tape_map(&tape, A, 24 * MIB, RW, MAP_PRIVATE);
+	for (u64 at = 0; at < 24 * MIB; at += 2 * PAGE_SIZE)
+		tape_access(&tape, A + at, EVR_WRITE);
+	tape_range(&tape, EV_ADVISE, MADV_HUGEPAGE, A, 24 * MIB);
+	tape_access(&tape, A, EVR_READ);
+	tape_counts(&tape, 29000000000ull, 0, 0);
+	tape_access(&tape, A + 8 * MIB, EVR_READ);
+	tape_counts(&tape, 31000000000ull, 0, 0);
+	tape_access(&tape, A, EVR_READ);
+	play("madvise;madvise,khugepaged=off;4k;madvise,ram=1G,cpus=2");
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(all.machine[i].thp_collapse, i == 1 || i == 2 ? 0 : 8);
+	assert_int_equal(all.machine[1].peak_untouched_bytes, 0);
+	assert_int_equal(all.machine[0].peak_untouched_bytes, 8 * MIB);
+	assert_int_equal(all.machine[0].peak_rss_bytes, (16 + 4) * MIB);
+	assert_int_equal(all.machine[0].faults[VM_FAULT_ZERO_WRITE], 24 * MIB / PAGE_SIZE / 2);
+	end();
+}
+
 /* File pages go without swap: clean ones are dropped and read again, written ones are written back. */
 static void files(void **state)
 {
@@ -193,9 +217,13 @@ static void victim_ends_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(devices),           cmocka_unit_test(random_reads),
-	    cmocka_unit_test(sequential_reads),  cmocka_unit_test(clean_pages_are_dropped),
-	    cmocka_unit_test(huge_pages_split),  cmocka_unit_test(files),
+	    cmocka_unit_test(devices),
+	    cmocka_unit_test(random_reads),
+	    cmocka_unit_test(sequential_reads),
+	    cmocka_unit_test(clean_pages_are_dropped),
+	    cmocka_unit_test(huge_pages_split),
+	    cmocka_unit_test(khugepaged),
+	    cmocka_unit_test(files),
 	    cmocka_unit_test(victim_ends_alone),
 	};
 
