@@ -5,7 +5,7 @@ BUILD ?= build
 QUIRE = $(BUILD)/cli/quire
 DEMO_LINES = 300000
 
-.PHONY: all setup check demo bench install clean
+.PHONY: all setup check demo demo-pressure demo-fork bench install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -28,6 +28,16 @@ $(BUILD)/demo.txt:
 demo: all
 	@$(MAKE) --no-print-directory $(BUILD)/demo.txt
 	$(QUIRE) run -- sort -n $(BUILD)/demo.txt > /dev/null
+
+# docs/demos.md tells what these two show. The first: 1 GiB in 256 MiB of RAM. The second: copy-on-write, natively too.
+demo-pressure: all
+	$(QUIRE) run --ram 256M -m 4k,reclaim=lru2 -m 4k,reclaim=mglru -m 4k,reclaim=clock -- \
+		$(BUILD)/test/programs/random 1024 2000000
+
+demo-fork: all
+	$(QUIRE) run -m 4k -m thp -- $(BUILD)/test/programs/server
+	$(BUILD)/test/programs/server -f
+	$(BUILD)/test/programs/server -h -f
 
 # Every bench/NAME.c but the machine that they share is the program bench-NAME; every bench/NAME.sh takes the build folder.
 BENCHES = $(patsubst bench/%.c,bench/bench-%,$(filter-out bench/null_hw.c,$(wildcard bench/*.c)))

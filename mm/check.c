@@ -22,6 +22,7 @@
  *   34 a leaf's frame is in use and aligned to the leaf                    35 a shared anonymous page is not writable
  *   40 _mapcount = entries that name the frame                             41 _refcount = mappings of the block + cache
  *   42 exclusive: one mapping                                              50 rss of an mm
+ *   51 file_mapped = the page cache's frames that an entry names
  *   60 rmap leads to exactly the entries                                   61 a chain is dense, and holds two or more
  *   70 a cached frame names its file and index
  *   80 free blocks: kind, order, alignment, list links                     81 no two free buddies
@@ -297,7 +298,7 @@ static void check_counts_zero(struct vm *vm)
 /* Every frame is in one block; kinds add up. Blocks follow each other, so this walk meets every one. */
 static void check_frames(struct vm *vm)
 {
-	u64 frames[PAGE_KIND_NR] = {0}, step;
+	u64 frames[PAGE_KIND_NR] = {0}, file_mapped = 0, step;
 
 	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
 		struct page *page = pfn_to_page(vm, pfn);
@@ -312,7 +313,10 @@ static void check_frames(struct vm *vm)
 				INV(34, page[i].kind == PAGE_TAIL && page[i].order == page->order);
 			check_block_rmap(vm, pfn);
 		}
+		if (page->kind == PAGE_FILE && page->_mapcount)
+			file_mapped += step;
 	}
+	INV(51, file_mapped == vm->file_mapped);
 	for (unsigned kind = PAGE_FREE; kind < PAGE_TAIL; kind++)
 		INV(82, frames[kind] == vm->kind_frames[kind]);
 }

@@ -125,6 +125,7 @@ void vm_meminfo(struct vm *vm, struct vm_meminfo *out)
 				   .table_frames = vm->kind_frames[PAGE_TABLE],
 				   .anon_frames = vm->kind_frames[PAGE_ANON],
 				   .file_frames = vm->kind_frames[PAGE_FILE],
+				   .file_mapped = vm->file_mapped,
 				   .kernel_frames = vm->kind_frames[PAGE_KERNEL],
 				   .swap_slots = vm->swap.slots,
 				   .swap_used = vm->swap.used,

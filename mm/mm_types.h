@@ -252,6 +252,7 @@ struct vm {
 	struct page *mem_map; /* [max_pfn] */
 	u64 max_pfn, total_frames;
 	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */
+	u64 file_mapped;               /* frames of the page cache that some process maps */
 	struct free_area free_area[MAX_ORDER + 1];
 	struct slab_cache slab[SLAB_NR];
 	u64 zero_pfn, huge_zero_pfn; /* huge: 0 until first used */

@@ -108,7 +108,8 @@ int page_add_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned orde
 	ASSERT(head->kind == PAGE_ANON || head->kind == PAGE_FILE);
 	if (head->kind == PAGE_ANON && rmap_add(mm->vm, page, rmap_pack(mm->id, va)))
 		return -ENOMEM;
-	page->_mapcount++;
+	if (page->_mapcount++ == 0 && head->kind == PAGE_FILE)
+		mm->vm->file_mapped += 1ull << order;
 	mm->rss[rss_of(head)] += 1ull << order;
 	rss = mm->rss[MM_FILEPAGES] + mm->rss[MM_ANONPAGES] + mm->rss[MM_SHMEMPAGES];
 	if (rss > mm->peak_rss)
@@ -123,8 +124,11 @@ void page_remove_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned 
 	ASSERT(page->_mapcount > 0 && mm->rss[rss_of(head)] >= 1ull << order);
 	if (head->kind == PAGE_ANON)
 		rmap_del(mm->vm, page, rmap_pack(mm->id, va));
-	if (--page->_mapcount == 0)
+	if (--page->_mapcount == 0) {
 		page->flags &= (u16)~PG_anon_exclusive;
+		if (head->kind == PAGE_FILE)
+			mm->vm->file_mapped -= 1ull << order;
+	}
 	mm->rss[rss_of(head)] -= 1ull << order;
 }
 

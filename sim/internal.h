@@ -148,8 +148,7 @@ struct machine_kernel {
 
 struct machine_space {
 	struct mm_struct *mm;
-	u64 rss_pages, table_bytes; /* as last sampled */
-	bool killed;                /* chosen by the OOM killer, and not ended yet */
+	bool killed; /* chosen by the OOM killer, and not ended yet */
 };
 
 struct machine {
@@ -167,7 +166,6 @@ struct machine {
 	unsigned cap_files;
 	struct space *running; /* whose events mm/ is working on */
 	bool faulted;          /* since the last sample */
-	bool reclaimed;        /* since then pages of other spaces may have gone, too */
 	bool short_of_memory;  /* it has reclaimed once */
 	bool kills;            /* a space is killed; running_dies: the running one */
 	bool running_dies;
@@ -176,7 +174,7 @@ struct machine {
 	struct sim_region_result *region; /* by region index */
 	u64 *region_huge;                 /* huge bytes now */
 	unsigned nr_regions;
-	u64 rss_pages, table_bytes; /* over all spaces, as last sampled */
+	u64 rss_pages; /* of users: anonymous frames, and the page cache's that are mapped; as last sampled */
 	u64 peak_rss_pages, peak_table_bytes, peak_untouched_bytes;
 	u64 mismatches;
 	char error[256]; /* not empty: this machine has stopped */
@@ -231,7 +229,7 @@ void machine_out_of_memory(struct machine *m);
 /* The processes that the OOM killer chose end here. */
 void machine_end_killed(struct machine *m);
 /* Takes the sizes of sp into the totals and the peaks. */
-void machine_sample(struct machine *m, struct space *sp);
+void machine_sample(struct machine *m);
 
 /* ---- cpu.c ---- */
 

@@ -11,9 +11,9 @@
  * Invariants
  *  1. mm/ is entered with hw_this_cpu() = the thread's CPU and `running` = its space (cpu.c), in kernel mode.
  *  2. A CPU holds an mm only while its space lives: machine_space_destroy switches it away first.
- *  3. rss_pages and table_bytes are sums over the spaces as last sampled. Memory grows in faults and shrinks in mapping
- *     events, each sampled before and after, so the peaks are exact and do not depend on how events come in batches.
- *     A machine that has reclaimed once is sampled after every fault, since it shrinks in any.
+ *  3. rss_pages is a count of frames, so what processes share counts once. Memory grows in faults and shrinks in
+ * mapping events, each sampled before and after, so the peaks are exact and do not depend on how events come in
+ * batches. A machine that has reclaimed once is sampled after every fault, since it shrinks in any.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -96,7 +96,7 @@ static void collapse_seen(struct machine *m, const struct vm_event *ev)
 {
 	u32 space = space_of(m, ev->mm), region = region_find(&m->sim->space[space]->map, ev->va);
 
-	m->faulted = m->reclaimed = true;
+	m->faulted = true;
 	if (region == REGION_NONE)
 		return;
 	huge_appeared(m, space, ev->va, ev->order, region);
@@ -115,7 +115,6 @@ static void kill_seen(struct machine *m, const struct vm_event *ev)
 	m->space[victim].killed = true;
 	m->kills = true;
 	m->running_dies |= victim == m->running->id;
-	m->reclaimed = true;
 	if (m->oom_note[0])
 		return;
 	snprintf(
@@ -138,7 +137,7 @@ static void observe(void *ctx, const struct vm_event *ev)
 	else if (ev->type == VM_EV_THP_COLLAPSE)
 		collapse_seen(m, ev);
 	else if (ev->type == VM_EV_RECLAIM)
-		m->reclaimed = m->short_of_memory = true;
+		m->short_of_memory = true;
 	else if (ev->type == VM_EV_OOM_KILL)
 		kill_seen(m, ev);
 }
@@ -246,28 +245,13 @@ void machine_end_killed(struct machine *m)
 	m->kills = m->running_dies = false;
 }
 
-static void sample_space(struct machine *m, const struct space *sp)
+void machine_sample(struct machine *m)
 {
-	struct machine_space *in = &m->space[sp->id];
-	struct vm_stat st;
-	u64 rss;
+	struct vm_meminfo info;
 
-	mm_stat(in->mm, &st);
-	rss = st.anon_pages + st.file_pages + st.shmem_pages;
-	m->rss_pages += rss - in->rss_pages;
-	m->table_bytes += st.table_bytes - in->table_bytes;
-	in->rss_pages = rss;
-	in->table_bytes = st.table_bytes;
-}
-
-void machine_sample(struct machine *m, struct space *sp)
-{
-	sample_space(m, sp);
-	for (u32 id = 0; m->reclaimed && id < m->cap_spaces; id++)
-		if (m->space[id].mm)
-			sample_space(m, m->sim->space[id]);
-	m->reclaimed = false;
-	m->peak_table_bytes = max(m->peak_table_bytes, m->table_bytes);
+	vm_meminfo(m->vm, &info);
+	m->rss_pages = info.anon_frames + info.file_mapped;
+	m->peak_table_bytes = max(m->peak_table_bytes, info.table_frames * PAGE_SIZE);
 	if (m->rss_pages >= m->peak_rss_pages) {
 		m->peak_rss_pages = m->rss_pages;
 		m->peak_untouched_bytes = touch_untouched_bytes(&m->touch);
@@ -309,7 +293,7 @@ static bool machine_fault(struct machine *m, struct machine_cpu *c, u64 va, unsi
 		if (access & MMU_USER)
 			kernel_exit(m, c);
 		if (m->short_of_memory)
-			machine_sample(m, m->running);
+			machine_sample(m);
 		if (!cured)
 			return false;
 		if (mmu_access(c->mmu, va, access, slot, r) == MMU_OK)
@@ -370,7 +354,7 @@ void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n
 		for (size_t i = 0; i < n && !m->running_dies; i++)
 			enter_word(m, c, words[i]);
 	if (m->faulted)
-		machine_sample(m, m->running);
+		machine_sample(m);
 	machine_end_killed(m);
 }
 
@@ -383,6 +367,6 @@ void machine_touch(struct machine *m, struct stream *t, u64 start, u64 len, bool
 		if (!machine_access(m, c, va, (write ? MMU_WRITE : MMU_READ) | MMU_AC, -1))
 			break;
 	if (m->faulted)
-		machine_sample(m, m->running);
+		machine_sample(m);
 	machine_end_killed(m);
 }

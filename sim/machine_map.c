@@ -18,14 +18,14 @@ static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
 {
 	struct machine_cpu *c = machine_enter(m, t);
 
-	machine_sample(m, m->running);
+	machine_sample(m);
 	return c;
 }
 
 /* result: what mm/ answered, wanted: what the program's kernel did. */
 static void change_end(struct machine *m, long result, long wanted)
 {
-	machine_sample(m, m->running);
+	machine_sample(m);
 	machine_end_killed(m);
 	if (result != wanted && machine_has(m, m->running))
 		m->mismatches++;
@@ -82,7 +82,7 @@ void machine_space_fork(struct machine *m, struct stream *t, struct space *child
 	for (size_t i = 0; i < n; i++)
 		machine_huge_copied(m, m->running->id, va[i], child, va[i]);
 	free(va);
-	machine_sample(m, child);
+	machine_sample(m);
 	change_end(m, 0, 0);
 }
 
@@ -90,12 +90,10 @@ void machine_space_destroy(struct machine *m, struct space *sp)
 {
 	struct machine_space *in = &m->space[sp->id];
 
-	machine_sample(m, sp);
+	machine_sample(m);
 	m->running = sp;
 	machine_leave_space(m, sp);
 	mm_put(in->mm);
-	m->rss_pages -= in->rss_pages;
-	m->table_bytes -= in->table_bytes;
 	*in = (struct machine_space){0};
 	drop_huge(m, sp, 0, SIM_TASK_SIZE);
 }

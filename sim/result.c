@@ -146,8 +146,7 @@ void sim_finish(struct sim *s, struct sim_result *out)
 	for (unsigned i = 0; i < s->nr_streams; i++)
 		if (s->stream[i])
 			stream_run_slice(s, s->stream[i]);
-	for_each_machine(s, m) for (unsigned i = 0; i < s->nr_spaces;
-				    i++) if (s->space[i] && machine_has(m, s->space[i])) machine_sample(m, s->space[i]);
+	for_each_machine(s, m) machine_sample(m);
 	for (unsigned i = 0; i < s->regions.nr; i++)
 		if (region_costs(s, i))
 			kept[r->nr_regions++] = i;

@@ -189,6 +189,11 @@ static void rss(void **state)
 	mm->rss[MM_FILEPAGES]--;
 	assert_caught(50);
 }
+static void mapped_files(void **state)
+{
+	vm->file_mapped++;
+	assert_caught(51);
+}
 static void rmap_elsewhere(void **state)
 {
 	page_of(anon)->rmap += 2; /* the next page */
@@ -368,6 +373,7 @@ int main(void)
 	    T(refcount),
 	    T(exclusive),
 	    T(rss),
+	    T(mapped_files),
 	    T(rmap_elsewhere),
 	    T(rmap_chain),
 	    T(cache_name),
