@@ -222,6 +222,17 @@ static int make_page(struct address_space *file, u64 index, u64 was, struct page
 	return err;
 }
 
+int filemap_add_page(struct address_space *file, u64 index, struct page *page)
+{
+	struct vm *vm = file->vm;
+
+	if (radix_set(vm, &file->pages, index, page_to_pfn(vm, page)))
+		return -ENOMEM;
+	page->mapping = file->id;
+	page->index = (u32)index;
+	return 0;
+}
+
 /* The page comes into the cache. */
 static int add_page(struct address_space *file, u64 index, u64 was, struct page **out, bool *major)
 {
@@ -231,15 +242,13 @@ static int add_page(struct address_space *file, u64 index, u64 was, struct page 
 
 	if (err)
 		return err;
-	err = radix_set(vm, &file->pages, index, page_to_pfn(vm, *out));
+	err = filemap_add_page(file, index, *out);
 	if (err) {
 		put_page(vm, *out);
 		return err;
 	}
 	if (was & PLACE_SWAP)
 		swap_put(vm, (u32)was);
-	(*out)->mapping = file->id;
-	(*out)->index = (u32)index;
 	refault = shadow_refault(vm, was & PLACE_SWAP ? 0 : (u32)was, &workingset);
 	(*out)->flags =
 	    (file->shmem ? PG_shmem : 0) | (was & PLACE_SWAP ? PG_dirty : 0) | (workingset ? PG_workingset : 0);

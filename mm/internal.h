@@ -63,6 +63,10 @@ void page_alloc_init(struct vm *vm, u64 start_pfn, u64 end_pfn); /* gives [start
 /* A block of 2^order frames (order 0..18), head's kind set, tails PAGE_TAIL, refcount 1; NULL when there is none, or
  * (not to reclaim itself) when too few are left. Never reclaims: see mm/vmscan.c. */
 struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind);
+/* The free block that holds the frame, its head; NULL: the frame is in use. */
+struct page *free_block_at(struct vm *vm, u64 pfn);
+/* The same as alloc_pages(), but these frames; NULL: they are not all free, or too few would be left. */
+struct page *alloc_pages_at(struct vm *vm, u64 pfn, unsigned order, enum page_kind kind);
 void get_page(struct page *page);
 /* Drops a reference; the last one frees the block. */
 void put_page(struct vm *vm, struct page *page);
@@ -71,6 +75,10 @@ void put_page(struct vm *vm, struct page *page);
 void split_page(struct page *page, unsigned order);
 /* Tests: the allocation after the next n ones fails, once. Slabs and tables ask here too. */
 void vm_fail_alloc_after(struct vm *vm, u64 n);
+
+/* ---- fragment.c ---- */
+/* At boot, last: as much of free memory as cfg.fragmentation says comes to lie in blocks under 2M. */
+void fragment_memory(struct vm *vm);
 
 /* ---- slab.c: mm's own small objects ---- */
 void slab_init(struct vm *vm);
@@ -153,6 +161,8 @@ int filemap_get_page(struct address_space *file, u64 index, bool create, struct 
 /* The page, unmapped, leaves the cache: written if it is dirty, shmem to swap. Its shadow stays, and the reference of
  * the cache goes. Returns 0, or -EIO, -ENOSPC: it is still there. */
 int filemap_evict(struct vm *vm, struct page *page);
+/* The page, small and fresh, becomes the file's page of this index. Returns 0, or -ENOMEM. */
+int filemap_add_page(struct address_space *file, u64 index, struct page *page);
 /* What a page's place in the cache holds (address_space.pages): a frame? a swap slot? */
 bool filemap_place_has_frame(u64 value);
 bool filemap_place_slot(u64 value, u32 *slot);

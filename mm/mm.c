@@ -115,7 +115,10 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	slab_init(vm);
 	give_ram(vm, boot_pfn);
 	reclaim_init(vm);
-	return make_fixed_frames(vm) ? vm : NULL;
+	if (!make_fixed_frames(vm))
+		return NULL;
+	fragment_memory(vm);
+	return vm;
 }
 
 void vm_meminfo(struct vm *vm, struct vm_meminfo *out)

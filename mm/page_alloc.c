@@ -102,11 +102,33 @@ static bool may_take(const struct vm *vm, unsigned order)
 	return vm->reclaim.memalloc || vm->kind_frames[PAGE_FREE] >= vm->reclaim.wmark[WMARK_MIN] + (1ull << order);
 }
 
+/* Cuts [pfn, pfn + 2^order) out of the free block that starts at `block`; the rest stays free. */
+static struct page *cut_out(struct vm *vm, struct page *block, u64 pfn, unsigned order, enum page_kind kind)
+{
+	unsigned have = block->order;
+	struct page *page = pfn_to_page(vm, pfn);
+
+	ASSERT(block->kind == PAGE_FREE && have >= order);
+	list_del(vm, block, have);
+	block->kind = PAGE_FREE_TAIL;
+	while (have > order) {
+		struct page *upper = block + (1ull << --have);
+
+		list_add(vm, page < upper ? upper : block, have);
+		if (page >= upper)
+			block = upper;
+	}
+	*page = (struct page){.kind = (u8)kind, .order = (u8)order, ._refcount = 1};
+	for (u64 i = 1; i < 1ull << order; i++)
+		page[i] = (struct page){.kind = PAGE_TAIL, .order = (u8)order};
+	vm->kind_frames[PAGE_FREE] -= 1ull << order;
+	vm->kind_frames[kind] += 1ull << order;
+	return page;
+}
+
 struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind)
 {
 	unsigned have = order;
-	struct page *page;
-	u64 pfn;
 
 	ASSERT(order <= MAX_ORDER);
 	if (injected_failure(vm) || !may_take(vm, order))
@@ -115,20 +137,27 @@ struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind)
 		have++;
 	if (have > MAX_ORDER)
 		return NULL;
-	pfn = vm->free_area[have].head;
-	page = pfn_to_page(vm, pfn);
-	ASSERT(page->kind == PAGE_FREE && page->order == have);
-	list_del(vm, page, have);
-	while (have > order) { /* keep the lower half, the upper one stays free */
-		have--;
-		list_add(vm, page + (1ull << have), have);
+	return cut_out(vm, pfn_to_page(vm, vm->free_area[have].head), vm->free_area[have].head, order, kind);
+}
+
+struct page *free_block_at(struct vm *vm, u64 pfn)
+{
+	for (unsigned order = 0; order <= MAX_ORDER; order++) {
+		struct page *head = pfn_to_page(vm, ALIGN_DOWN(pfn, 1ull << order));
+
+		if (head->kind == PAGE_FREE && head->order >= order)
+			return head;
 	}
-	*page = (struct page){.kind = (u8)kind, .order = (u8)order, ._refcount = 1};
-	for (u64 i = 1; i < 1ull << order; i++)
-		page[i] = (struct page){.kind = PAGE_TAIL, .order = (u8)order};
-	vm->kind_frames[PAGE_FREE] -= 1ull << order;
-	vm->kind_frames[kind] += 1ull << order;
-	return page;
+	return NULL;
+}
+
+struct page *alloc_pages_at(struct vm *vm, u64 pfn, unsigned order, enum page_kind kind)
+{
+	struct page *block = free_block_at(vm, pfn);
+
+	if (!block || block->order < order || !may_take(vm, order))
+		return NULL;
+	return cut_out(vm, block, pfn, order, kind);
 }
 
 void get_page(struct page *page)

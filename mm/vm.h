@@ -53,6 +53,7 @@ struct vm_config {
 	u8 anon_order; /* 0; or 9 / 18: anonymous memory comes from huge pages of that size wherever an area holds
 			  an aligned one (machines `2m` and `1g`); independent of thp */
 	const struct vm_khugepaged *khugepaged; /* NULL: it does not run. It runs in vm_tick() */
+	u16 fragmentation; /* per mille of free memory that lies in blocks under 2M at boot (mm/fragment.c) */
 	bool pagecache_cold;                    /* the first touch of a file page counts as major and reads it */
 	bool pcid;                              /* use PCIDs where the CPU has them */
 	bool kpti;         /* page-table isolation: user code runs on a root without the kernel (mm/pti.c) */

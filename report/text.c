@@ -78,6 +78,7 @@ static const struct row rows[] = {
     {"  out of memory", CELL_COUNT, AT(faults[VM_FAULT_NOMEM]), NONZERO},
     {"  of all: 2M pages", CELL_COUNT, AT(faults_by_order[1]), NONZERO},
     {"  of all: 1G pages", CELL_COUNT, AT(faults_by_order[2]), NONZERO},
+    {"  without a free 2M block", CELL_COUNT, AT(thp_fallback), NONZERO},
     {"  of all: in system calls", CELL_COUNT, AT(kernel_faults), NONZERO},
     {"  of all: major (I/O)", CELL_COUNT, AT(major_faults), NONZERO},
     {"Collapsed to 2M pages", CELL_COUNT, AT(thp_collapse), NONZERO},

@@ -206,6 +206,27 @@ static int set_number(u64 *to, const char *key, const char *value, u64 max, char
 	return -1;
 }
 
+/* value: a share from 0 to 1, up to three digits after the point. */
+static int set_fragmentation(struct sim_machine_config *c, const char *value, char err[256])
+{
+	unsigned per_mille = 0, digits = 0;
+	const char *p = value;
+
+	if (*p == '0' || *p == '1')
+		per_mille = (unsigned)(*p++ - '0');
+	if (p != value && *p == '.' && p[1])
+		for (p++; *p >= '0' && *p <= '9' && digits < 3; digits++)
+			per_mille = 10 * per_mille + (unsigned)(*p++ - '0');
+	for (; digits < 3; digits++)
+		per_mille *= 10;
+	if (p != value && !*p && per_mille <= 1000) {
+		c->fragmentation = (u16)per_mille;
+		return 0;
+	}
+	snprintf(err, 256, "fragmentation: '%.60s' is not a share from 0 to 1, such as 0.25", value);
+	return -1;
+}
+
 static int set_cpus(struct sim_machine_config *c, const char *value, char err[256])
 {
 	u64 n;
@@ -242,6 +263,8 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_reclaim(c, value, err);
 	if (strcmp(key, "khugepaged") == 0)
 		return set_switch(&c->khugepaged_off, key, value, "off", "on", err);
+	if (strcmp(key, "fragmentation") == 0)
+		return set_fragmentation(c, value, err);
 	if (strcmp(key, "pcid") == 0)
 		return set_switch(&c->pcid, key, value, "on", "off", err);
 	if (strcmp(key, "kpti") == 0)
@@ -258,9 +281,10 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_level(&c->check, key, value, 3, err);
 	if (strcmp(key, "oracle") == 0)
 		return set_level(&c->oracle, key, value, 1, err);
-	return fail(err, "machine", key,
-		    "cpu, thp, ram, swap, swap-device, reclaim, khugepaged, pcid, kpti, cpus, hz, kernel, page-cache, "
-		    "check, oracle");
+	return fail(
+	    err, "machine", key,
+	    "cpu, thp, ram, swap, swap-device, reclaim, khugepaged, fragmentation, pcid, kpti, cpus, hz, kernel, "
+	    "page-cache, check, oracle");
 }
 
 static int set_name(struct sim_machine_config *c, const char *name, char err[256])

@@ -101,6 +101,11 @@ static void keys(void **state)
 	assert_int_equal(parsed("4k,ram=256M").swap_bytes, 1ull << 30);
 	assert_int_equal(parsed("4k,ram=16M").swap_bytes, 128 << 20);
 	assert_int_equal(parsed("4k,swap=0").swap_bytes, 0);
+	assert_int_equal(parsed("thp").fragmentation, 0);
+	assert_int_equal(parsed("thp,fragmentation=1").fragmentation, 1000);
+	assert_int_equal(parsed("thp,fragmentation=0.5").fragmentation, 500);
+	assert_int_equal(parsed("thp,fragmentation=0.025").fragmentation, 25);
+	assert_int_equal(parsed("thp,fragmentation=1.0").fragmentation, 1000);
 }
 
 static void defaults(void **state)
@@ -138,6 +143,13 @@ static void mistakes(void **state)
 	    {"4k,cpus=0", "0", "1 to 64"},
 	    {"4k,cpus=65", "65", "1 to 64"},
 	    {"4k,hz=0", "0", "1 to 10000"},
+	    {"4k,fragmentation=", "''", "0.25"},
+	    {"4k,fragmentation=.5", ".5", "0.25"},
+	    {"4k,fragmentation=1.", "1.", "0.25"},
+	    {"4k,fragmentation=1.001", "1.001", "0.25"},
+	    {"4k,fragmentation=2", "2", "0.25"},
+	    {"4k,fragmentation=0.1234", "0.1234", "0.25"},
+	    {"4k,fragmentation=25%", "25%", "0.25"},
 	    {"4k,swap=big", "big", "8T"},
 	    {"4k,swap=9T", "9T", "8T"},
 	    {"4k,ram=64M,swap=1T", "swap", "128 times"},
