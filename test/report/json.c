@@ -72,6 +72,7 @@ static void flatten(const char *path, json_t *v, json_t *to)
 	} else {
 		json_object_set_new(to, path,
 				    json_string(json_is_integer(v)   ? "integer"
+						: json_is_real(v)    ? "number"
 						: json_is_boolean(v) ? "boolean"
 								     : "string"));
 	}
