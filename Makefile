@@ -39,11 +39,12 @@ demo-fork: all
 	$(BUILD)/test/programs/server -f
 	$(BUILD)/test/programs/server -h -f
 
-# Every bench/NAME.c but the machine that they share is the program bench-NAME; every bench/NAME.sh takes the build folder.
+# Every bench/NAME.c but the machine that they share is the program bench-NAME, whose table is kept beside it; every
+# bench/NAME.sh takes the build folder. plot.sh draws the tables when gnuplot is there: tools/setup.sh --bench.
 BENCHES = $(patsubst bench/%.c,bench/bench-%,$(filter-out bench/null_hw.c,$(wildcard bench/*.c)))
 bench: all
 	ninja -C $(BUILD) $(BENCHES)
-	for b in $(BENCHES); do echo "== $$b"; $(BUILD)/$$b || exit; done
+	for b in $(BENCHES); do echo "== $$b"; $(BUILD)/$$b > $(BUILD)/$$b.txt || exit; cat $(BUILD)/$$b.txt; done
 	for b in $(wildcard bench/*.sh); do echo "== $$b"; $$b $(BUILD) || exit; done
 
 install: all

@@ -5,6 +5,9 @@
  * A program's memory is filled, all of it in use; then as much is taken away as is there: each page is looked at, its
  * second chance used up, unmapped, written (to a device without contents), freed. Then a quarter of it is faulted back
  * in. Checks are off, the machine does nothing.
+ *
+ * random alone grows: it probes at most 64 frames for a page whatever the memory, but in no order, so on large memory
+ * each probe, page and entry misses the host's caches.
  */
 #include <stdio.h>
 #include <stdlib.h>

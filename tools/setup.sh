@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: MIT
 # Installs what building, testing and running Quire needs on Debian (and Ubuntu), through apt-get, with sudo where
 # we are not root. Does nothing when all is there; where there is no apt-get it only says what is needed.
-# --all: also what only .ci/run needs.
+# --all: also what only .ci/run needs. --bench: also what draws the curves of make bench.
 set -eu
 
 # build; libraries; tests; the emulator that programs run on; the demo's program
 packages='gcc libc6-dev meson ninja-build pkg-config libjansson-dev libcmocka-dev qemu-user sqlite3'
 [ "${1-}" = --all ] && packages="$packages clang clang-format libc6-dbg python3-minimal"
+[ "${1-}" = --bench ] && packages="$packages gnuplot-nox"
 
 installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
