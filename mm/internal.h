@@ -124,6 +124,11 @@ struct mmu_gather;
 int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* MADV_FREE: pages become clean and old; reclaim may drop them. */
 void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
+/* MADV_COLD: pages that only this entry maps look unused, and are the next to go but for those that do so already. A
+ * huge leaf that straddles start or end is split; without RAM for a table it stays as it is. */
+void madvise_cold_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
+/* Advice about age may touch the block: no frame of it is mapped twice. */
+bool madvise_may_age(const struct page *head);
 /* Re-derives the rights of present entries in [start, end) from vma->vm_flags. Splits huge leaves that straddle.
  * Returns 0 or -ENOMEM (a split needs a table); then entries before the failing one are done. */
 int change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);

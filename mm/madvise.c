@@ -8,11 +8,14 @@
  *                          FREE                      when memory is short
  *   its pages come         POPULATE_READ POPULATE_WRITE
  *   its pages become huge  COLLAPSE                  khugepaged.c
- *   nothing here           WILLNEED COLD PAGEOUT     hints to reclaim, which makes its own choice
+ *   its pages look unused  COLD                      reclaim takes them before others
+ *                          PAGEOUT                   and now
+ *   read ahead             WILLNEED                  from swap, and of files from the disk
  *
  * Source: Linux 6.12 mm/madvise.c.
  */
 #include "mm/vma.h"
+#include "mm/swap.h"
 #include "mm/tlb.h"
 #include "mm/vmscan.h"
 
@@ -139,13 +142,16 @@ static int advise_drop(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 s
 	}
 	if (split_huge_at(tlb, vma, start) || split_huge_at(tlb, vma, end))
 		return -EAGAIN;
-	zap_page_range(tlb, vma, start, end);
-	return 0;
+	return zap_page_range(tlb, vma, start, end) ? -EAGAIN : 0;
 }
 
-static int advise_nothing(const struct vm_area_struct *vma, int advice)
+/* COLD, and the first half of PAGEOUT. */
+static int advise_cold(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
 {
-	return advice != MADV_WILLNEED && vma->vm_flags & (VM_LOCKED | VM_HUGETLB) ? -EINVAL : 0;
+	if (vma->vm_flags & (VM_LOCKED | VM_HUGETLB))
+		return -EINVAL;
+	madvise_cold_range(tlb, vma, start, end);
+	return 0;
 }
 
 /* [start, end) lies in *vma. *vma then is the area that holds it. */
@@ -157,9 +163,11 @@ static int advise_area(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 
 	case MADV_FREE:
 		return advise_drop(tlb, *vma, start, end, advice);
 	case MADV_WILLNEED:
+		madvise_willneed(*vma, start, end);
+		return 0;
 	case MADV_COLD:
 	case MADV_PAGEOUT:
-		return advise_nothing(*vma, advice);
+		return advise_cold(tlb, *vma, start, end);
 	case MADV_COLLAPSE:
 		return madvise_collapse(tlb->cpu, *vma, start, end);
 	default:
@@ -223,6 +231,8 @@ long vm_madvise(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, int
 		err = populate(cpu, mm, addr, end, advice == MADV_POPULATE_WRITE);
 	else
 		err = advise_range(cpu, mm, addr, end, advice);
+	if (advice == MADV_PAGEOUT && err != -EINVAL)
+		pageout_range(cpu, mm, addr, end);
 	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
 	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
 	return err;

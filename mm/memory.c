@@ -86,6 +86,47 @@ void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 
 	}
 }
 
+bool madvise_may_age(const struct page *head)
+{
+	s32 mapped = 0, cached = head->kind == PAGE_FILE || head->flags & PG_swapcache;
+
+	for (u64 i = 0; i < 1ull << head->order; i++) {
+		if (head[i]._mapcount > 1)
+			return false;
+		mapped += head[i]._mapcount;
+	}
+	return head->_refcount == mapped + cached;
+}
+
+void madvise_cold_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
+{
+	struct vm *vm = vma->vm_mm->vm;
+	struct pt_iter it = pt_leaves(vma->vm_mm, start, end);
+
+	while (pt_next(&it)) {
+		u64 entry = *it.pos.entry;
+		struct page *head;
+
+		if (is_swap_entry(entry) || is_zero_pfn(vm, entry_pfn(entry)))
+			continue;
+		head = page_head(vm, pfn_to_page(vm, entry_pfn(entry)));
+		if (!madvise_may_age(head))
+			continue;
+		if (!pt_inside(&it.pos, start, end)) {
+			if (!split_huge_leaf(tlb, vma->vm_mm, &it.pos))
+				pt_again(&it, start);
+			continue;
+		}
+		while (entry & X86_PTE_A && !pt_store(tlb, vma->vm_mm, &it.pos, &entry, entry & ~X86_PTE_A))
+			;
+		if (!(head->flags & PG_lru))
+			continue;
+		lru_list_del(vm, head);
+		head->flags &= (u16) ~(PG_active | PG_referenced);
+		lru_add(vm, head, LRU_COLD);
+	}
+}
+
 /* Linux's can_change_pte_writable(): may the entry be writable at once, so that no fault is needed later? */
 static bool can_change_writable(const struct vm_area_struct *vma, u64 entry)
 {

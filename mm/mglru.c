@@ -40,7 +40,7 @@ static void mglru_add(struct vm *vm, struct page *page, enum lru_hint hint)
 {
 	struct vm_reclaim *r = &vm->reclaim;
 	enum lru_type type = page_lru_type(page);
-	u64 seq = hint == LRU_PIECE || hint == LRU_READAHEAD ? r->min_seq[type] : r->max_seq;
+	u64 seq = hint == LRU_PIECE || hint == LRU_READAHEAD || hint == LRU_COLD ? r->min_seq[type] : r->max_seq;
 
 	lru_list_add(vm, page, gen_list(seq, type), hint == LRU_PIECE);
 }

@@ -171,7 +171,7 @@ static void no_init(struct vm *vm) {}
 
 static void list_add(struct vm *vm, struct page *page, enum lru_hint hint)
 {
-	lru_list_add(vm, page, 0, hint == LRU_PIECE || hint == LRU_READAHEAD);
+	lru_list_add(vm, page, 0, hint == LRU_PIECE || hint == LRU_READAHEAD || hint == LRU_COLD);
 }
 
 static bool may_go(const struct page *page, unsigned types)

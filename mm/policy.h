@@ -25,6 +25,7 @@ enum lru_hint {
 	LRU_REFAULT,   /* it was evicted too early: it would have stayed, had the lists been as long as RAM */
 	LRU_KEPT,      /* picked, and could not go: locked, no swap slot, a write error */
 	LRU_USED,      /* picked, and found in use meanwhile */
+	LRU_COLD,      /* the program says that it will not need it soon */
 	LRU_PIECE,     /* a part of a huge page that was picked and split: it is next */
 };
 

@@ -98,6 +98,8 @@ int swap_read(struct vm *vm, u32 slot, struct page *page);
 
 /* ---- swapin.c: row 4 of the fault table ---- */
 unsigned do_swap_page(struct fault *f);
+/* MADV_WILLNEED: swapped pages of [start, end) are read ahead; pages of a file from the disk. As far as RAM goes. */
+void madvise_willneed(struct vm_area_struct *vma, u64 start, u64 end);
 /* A page of shmem comes back into a new frame. Returns 0, -EIO or -ENOMEM. */
 int swapin_shmem(struct vm *vm, u32 slot, struct page **page);
 

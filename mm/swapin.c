@@ -223,6 +223,33 @@ unsigned do_swap_page(struct fault *f)
 	return VM_FAULT_SWAP;
 }
 
+/* Pages of a file, not of shared memory: its pages come at their first touch. */
+static void willneed_file(struct vm_area_struct *vma, u64 start, u64 end)
+{
+	u64 index = ((start - vma->vm_start) >> PAGE_SHIFT) + vma->vm_pgoff;
+	struct page *page;
+	bool major;
+
+	for (u64 va = start; va < end && !vma->vm_file->shmem; va += PAGE_SIZE)
+		if (filemap_get_page(vma->vm_file, index++, true, &page, &major))
+			return;
+}
+
+void madvise_willneed(struct vm_area_struct *vma, u64 start, u64 end)
+{
+	struct pt_iter it = pt_leaves(vma->vm_mm, start, end);
+	struct vm *vm = vma->vm_mm->vm;
+	u64 read = 0;
+
+	while (pt_next(&it))
+		if (is_swap_entry(*it.pos.entry))
+			read += read_ahead(vm, swp_slot(*it.pos.entry));
+	if (read)
+		vm_emit(vm, &(struct vm_event){.type = VM_EV_SWAP_IN, .mm = vma->vm_mm->id, .va = start, .n = read});
+	if (vma->vm_file && vm->cfg.pagecache_cold)
+		willneed_file(vma, start, end);
+}
+
 int swapin_shmem(struct vm *vm, u32 slot, struct page **page)
 {
 	*page = alloc_pages(vm, 0, PAGE_FILE);

@@ -90,6 +90,9 @@ void vm_meminfo(struct vm *vm, struct vm_meminfo *out);
  * take their turns. Reclaim does without: a fault or call that finds little free memory takes its turn by itself. */
 void vm_tick(struct vm *vm, u64 us);
 
+/* Frees up to so many frames, as if they were needed (Linux: writing to memory.reclaim). Returns the number freed. */
+u64 vm_reclaim(struct vm *vm, struct hw_cpu *cpu, u64 pages);
+
 /* ---- files (page cache) ---- */
 
 /* How a file's or device's pages are read and written; NULL ops = pages without contents.

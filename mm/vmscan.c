@@ -283,29 +283,47 @@ static unsigned types_that_may_go(const struct vm *vm)
 	return 1u << LRU_FILE | (swap_free_slots(vm) ? 1u << LRU_ANON : 0);
 }
 
+/* Pages that are off their lists. Those that can go are unmapped already. */
+struct victims {
+	struct page *page[SWAP_CLUSTER_MAX];
+	unsigned nr;
+};
+
+/* The page, off its list, becomes a victim or goes back. */
+static void take_victim(struct scan_control *sc, struct victims *v, struct page *page)
+{
+	get_page(page);
+	if (!(page_vm_flags(sc->vm, page) & (VM_LOCKED | VM_HUGETLB)) && !split_to_small(sc, page) &&
+	    unmap_page(sc, page))
+		v->page[v->nr++] = page;
+	else
+		put_back(sc, page);
+}
+
+static void evict_victims(struct scan_control *sc, struct victims *v)
+{
+	flush_batch(sc);
+	for (unsigned i = 0; i < v->nr; i++) {
+		if (v->page[i]->_refcount > 1 && page_out(sc->vm, v->page[i]))
+			v->page[i]->flags |= PG_dirty;
+		put_back(sc, v->page[i]);
+	}
+}
+
 /* Up to `want` victims. Returns how many were picked. */
 static unsigned shrink_batch(struct scan_control *sc, u64 want, u64 *budget)
 {
-	struct page *victim[SWAP_CLUSTER_MAX], *page;
-	unsigned nr = 0, picked = 0;
+	struct victims v = {.nr = 0};
+	struct page *page;
+	unsigned picked = 0;
 
 	while (picked < min(want, (u64)SWAP_CLUSTER_MAX) &&
 	       (page = sc->vm->reclaim.policy->pick(sc->vm, types_that_may_go(sc->vm), budget))) {
 		picked++;
 		*budget -= min(*budget, 1ull);
-		get_page(page);
-		if (!(page_vm_flags(sc->vm, page) & (VM_LOCKED | VM_HUGETLB)) && !split_to_small(sc, page) &&
-		    unmap_page(sc, page))
-			victim[nr++] = page;
-		else
-			put_back(sc, page);
+		take_victim(sc, &v, page);
 	}
-	flush_batch(sc);
-	for (unsigned i = 0; i < nr; i++) {
-		if (victim[i]->_refcount > 1 && page_out(sc->vm, victim[i]))
-			victim[i]->flags |= PG_dirty;
-		put_back(sc, victim[i]);
-	}
+	evict_victims(sc, &v);
 	return picked;
 }
 
@@ -324,7 +342,71 @@ u64 reclaim_pages(struct vm *vm, struct hw_cpu *cpu, u64 want, bool direct)
 	return sc.freed;
 }
 
+/* ---- MADV_PAGEOUT ---- */
+
+/* The block of the leaf at pos, if it is on a list and nobody shares it. */
+static struct page *block_to_age(struct mm_struct *mm, const struct pt_pos *pos)
+{
+	struct page *head;
+
+	if (!entry_leaf(*pos->entry, pos->level) || is_swap_entry(*pos->entry) ||
+	    is_zero_pfn(mm->vm, entry_pfn(*pos->entry)))
+		return NULL;
+	head = page_head(mm->vm, pfn_to_page(mm->vm, entry_pfn(*pos->entry)));
+	return head->flags & PG_lru && madvise_may_age(head) ? head : NULL;
+}
+
+/* The page at va becomes a victim, or stays; a huge one is split first. Returns the first address behind it. */
+static u64 pageout_at(struct scan_control *sc, struct mm_struct *mm, u64 va, struct victims *v)
+{
+	for (;;) {
+		struct page *page;
+		struct pt_pos pos;
+		int err;
+
+		pt_walk(mm, va, X86_PT, &pos);
+		page = block_to_age(mm, &pos);
+		if (!page)
+			return pos.va + x86_level_size(pos.level);
+		lru_list_del(sc->vm, page);
+		if (!page->order) {
+			take_victim(sc, v, page);
+			return va + PAGE_SIZE;
+		}
+		get_page(page);
+		err = split_to_small(sc, page);
+		put_back(sc, page);
+		if (err)
+			return pos.va + x86_level_size(pos.level);
+	}
+}
+
+void pageout_range(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
+{
+	struct scan_control sc = {.vm = mm->vm, .cpu = cpu};
+
+	mm->vm->reclaim.memalloc = true;
+	while (start < end) {
+		struct victims v = {.nr = 0};
+
+		while (start < end && v.nr < SWAP_CLUSTER_MAX)
+			start = pageout_at(&sc, mm, start, &v);
+		evict_victims(&sc, &v);
+	}
+	mm->vm->reclaim.memalloc = false;
+	if (sc.freed)
+		vm_emit(mm->vm, &(struct vm_event){.type = VM_EV_RECLAIM, .cause = 1, .n = sc.freed});
+}
+
 /* ---- who reclaims, and when ---- */
+
+u64 vm_reclaim(struct vm *vm, struct hw_cpu *cpu, u64 pages)
+{
+	u64 freed = reclaim_pages(vm, cpu, pages, true);
+
+	CHECK3(vm->cfg.check, vm_check(vm));
+	return freed;
+}
 
 void balance_pgdat(struct vm *vm, struct hw_cpu *cpu)
 {

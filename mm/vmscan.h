@@ -11,6 +11,8 @@
 void reclaim_init(struct vm *vm);
 /* Frees up to `want` frames. direct: somebody waits for them. Returns the number freed. */
 u64 reclaim_pages(struct vm *vm, struct hw_cpu *cpu, u64 want, bool direct);
+/* MADV_PAGEOUT: pages of [start, end) that only mm maps leave memory, where they can. Nothing may be held. */
+void pageout_range(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end);
 /* Background reclaim, when free memory is below the low watermark. */
 void balance_pgdat(struct vm *vm, struct hw_cpu *cpu);
 static inline void balance_if_low(struct vm *vm, struct hw_cpu *cpu)

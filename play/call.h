@@ -38,6 +38,7 @@ enum play_op {
 	PLAY_MREMAP,
 	PLAY_BRK,
 	PLAY_MADVISE,
+	PLAY_RECLAIM, /* LEN bytes; 0: all that can go. On the host nothing happens */
 	PLAY_READ,
 	PLAY_WRITE,
 	PLAY_EXEC,

@@ -19,6 +19,54 @@
 
 #define MAX_RETRIES 8
 
+/* ---- disks ---- */
+
+/* A disk of zeroes. Returns 0, or -1 with errno. Its memory is taken as it is written. */
+static int disk_begin(struct play_disk *disk, struct hw_machine *hw, u64 bytes)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED)
+		return -1;
+	*disk = (struct play_disk){.hw = hw, .at = at, .bytes = bytes};
+	return 0;
+}
+
+static void disk_end(struct play_disk *disk)
+{
+	if (disk->at)
+		munmap(disk->at, disk->bytes);
+}
+
+/* A file loses what lies behind its end. */
+static void disk_cut(struct play_disk *disk, u64 end)
+{
+	u64 whole = ALIGN_UP(end, PAGE_SIZE);
+
+	if (!disk->at || whole > disk->bytes)
+		return;
+	memset(disk->at + end, 0, whole - end);
+	madvise(disk->at + whole, disk->bytes - whole, MADV_DONTNEED);
+}
+
+static int disk_read(void *ctx, u64 index, u64 pfn)
+{
+	const struct play_disk *disk = ctx;
+
+	memcpy((u8 *)hw_soft_ram(disk->hw) + (pfn << PAGE_SHIFT), disk->at + (index << PAGE_SHIFT), PAGE_SIZE);
+	return 0;
+}
+
+static int disk_write(void *ctx, u64 index, u64 pfn)
+{
+	const struct play_disk *disk = ctx;
+
+	memcpy(disk->at + (index << PAGE_SHIFT), (u8 *)hw_soft_ram(disk->hw) + (pfn << PAGE_SHIFT), PAGE_SIZE);
+	return 0;
+}
+
+static const struct backing_ops disk_ops = {.read_page = disk_read, .write_page = disk_write};
+
 /* ---- making one ---- */
 
 static void observe(void *ctx, const struct vm_event *ev)
@@ -66,12 +114,26 @@ int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk,
 	    .observe = observe,
 	    .ctx = c,
 	};
-	struct vm_config vm = {.thp = cfg->thp, .pcid = cfg->pcid, .check = 3};
+	struct vm_config vm = {
+	    .thp = cfg->thp,
+	    .pcid = cfg->pcid,
+	    .check = 3,
+	    .reclaim = cfg->reclaim,
+	    .swap_slots = cfg->swap_bytes >> PAGE_SHIFT,
+	    .swap_ops = &disk_ops,
+	    .swap_ctx = &c->swap,
+	    .swap_checksum = true,
+	};
 
 	*c = (struct computer){.brk = brk, .step = step, .last_cause = -1};
 	c->hw = hw_soft_create(&hw);
 	if (!c->hw)
 		return -1;
+	if (cfg->swap_bytes && disk_begin(&c->swap, c->hw, cfg->swap_bytes)) {
+		computer_destroy(c);
+		errno = ENOMEM;
+		return -1;
+	}
 	vm.ram_base = hw_soft_ram(c->hw);
 	c->vm = vm_init(c->hw, &vm);
 	if (!c->vm || process_begin(c, 0, 0)) {
@@ -86,6 +148,9 @@ int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk,
 void computer_destroy(struct computer *c)
 {
 	hw_soft_destroy(c->hw);
+	disk_end(&c->swap);
+	for (unsigned i = 0; i < PLAY_FILES; i++)
+		disk_end(&c->disk[i]);
 }
 
 /* ---- processes ---- */
@@ -133,19 +198,15 @@ static void do_exit(struct computer *c, unsigned process)
 
 /* ---- files ---- */
 
-/* A file of zeroes. ctx: the machine. */
-static int read_zeroes(void *ctx, u64 index, u64 pfn)
-{
-	hw_clear_frames(ctx, pfn, 0);
-	return 0;
-}
-
 static int new_file(struct computer *c, const struct play_call *call)
 {
-	static const struct backing_ops zeroes = {.read_page = read_zeroes};
+	struct play_disk *disk = &c->disk[call->file];
 	u64 bytes = call->value[PLAY_LEN];
-	struct address_space *file =
-	    call->op == PLAY_MEMFD ? shmem_file_create(c->vm, bytes) : vm_file_create(c->vm, bytes, &zeroes, c->hw);
+	struct address_space *file;
+
+	if (call->op == PLAY_FILE && disk_begin(disk, c->hw, PLAY_FILE_BYTES))
+		return -ENOMEM;
+	file = call->op == PLAY_MEMFD ? shmem_file_create(c->vm, bytes) : vm_file_create(c->vm, bytes, &disk_ops, disk);
 
 	c->file[call->file] = file;
 	return file ? 0 : -ENOMEM;
@@ -296,6 +357,11 @@ void computer_call(struct computer *c, const struct play_call *call, struct play
 		break;
 	case PLAY_RESIZE:
 		vm_file_resize(c->file[call->file], call->value[PLAY_LEN]);
+		disk_cut(&c->disk[call->file], call->value[PLAY_LEN]);
+		break;
+	case PLAY_RECLAIM:
+		vm_reclaim(c->vm, computer_cpu(c, call->process),
+			   call->value[PLAY_LEN] ? call->value[PLAY_LEN] >> PAGE_SHIFT : ~0ull);
 		break;
 	case PLAY_READ:
 	case PLAY_WRITE:

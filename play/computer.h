@@ -14,6 +14,13 @@
 
 struct step; /* step.h: who explains; may be NULL */
 
+/* What a file's pages, or the swap device's slots, hold when they are not in memory. */
+struct play_disk {
+	struct hw_machine *hw;
+	u8 *at; /* NULL: none */
+	u64 bytes;
+};
+
 struct computer {
 	struct hw_machine *hw;
 	struct vm *vm;
@@ -22,6 +29,7 @@ struct computer {
 	u8 cpu_of[PLAY_PROCESSES];            /* where each runs */
 	struct mm_struct *loaded[PLAY_CPUS];  /* what each CPU runs */
 	struct address_space *file[PLAY_FILES];
+	struct play_disk disk[PLAY_FILES], swap;
 	u64 brk;                     /* where heaps begin */
 	int last_cause;              /* of the last access' last fault: enum vm_fault_cause, -1 = none */
 	struct play_counters before; /* the last step */

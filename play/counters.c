@@ -24,6 +24,11 @@ const char *const counter_names[COUNT_NR + 1] = {
     [COUNT_THP_SPLIT] = "thp-split",
     [COUNT_THP_COLLAPSE] = "thp-collapse",
     [COUNT_SWITCHES] = "switches",
+    [COUNT_MAJOR] = "major",
+    [COUNT_SWAP_INS] = "swap-ins",
+    [COUNT_SWAP_OUTS] = "swap-outs",
+    [COUNT_FILE_READS] = "file-reads",
+    [COUNT_WRITEBACKS] = "writebacks",
 };
 
 const char *const counter_texts[COUNT_NR] = {
@@ -45,6 +50,11 @@ const char *const counter_texts[COUNT_NR] = {
     [COUNT_THP_SPLIT] = "huge pages split",
     [COUNT_THP_COLLAPSE] = "huge pages made of small ones",
     [COUNT_SWITCHES] = "address spaces loaded",
+    [COUNT_MAJOR] = "page faults that waited for a disk",
+    [COUNT_SWAP_INS] = "pages read from swap",
+    [COUNT_SWAP_OUTS] = "pages written to swap",
+    [COUNT_FILE_READS] = "pages of files read",
+    [COUNT_WRITEBACKS] = "pages of files written back",
 };
 
 static u64 both(const u64 n[2])
@@ -88,4 +98,9 @@ void counters_read(const struct hw_machine *hw, struct play_counters *out)
 	n[COUNT_THP_SPLIT] = c->thp_split;
 	n[COUNT_THP_COLLAPSE] = c->thp_collapse;
 	n[COUNT_SWITCHES] = c->context_switches;
+	n[COUNT_MAJOR] = c->major_faults;
+	n[COUNT_SWAP_INS] = c->swap_ins;
+	n[COUNT_SWAP_OUTS] = c->swap_outs;
+	n[COUNT_FILE_READS] = c->file_reads;
+	n[COUNT_WRITEBACKS] = c->file_writes;
 }

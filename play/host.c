@@ -243,6 +243,7 @@ int host_call(struct host *h, const struct play_call *call, struct play_outcome 
 	case PLAY_EXIT:
 		return do_exit(h, call, out);
 	case PLAY_SWITCH:
+	case PLAY_RECLAIM:
 		return 0;
 	case PLAY_MEMFD:
 	case PLAY_FILE:

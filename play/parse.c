@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * play/parse.c - from text to statements: a line, its words, a verb, what the verb takes. (parse_expect.c: what may
- * be expected.) The grammar is in docs/scripts.md.
+ * play/parse.c - from text to statements: a line, its words, a verb, what the verb takes. (parse_head.c: the lines
+ * before them; parse_expect.c: what may be expected.) The grammar is in docs/scripts.md.
  *
  * Errors: the first one ends the parse; parser_fail() keeps it, and every parse function returns false after it.
  */
@@ -151,7 +151,7 @@ static bool new_process(struct parser *p, u8 *index)
 /* ---- numbers and expressions ---- */
 
 /* 10, 0x1f, 64K, 2M, 1G, 1T; *end: what follows. Returns false if there is no number, or one beyond 64 bits. */
-static bool number_parse(const char *text, char **end, u64 *out)
+bool number_parse(const char *text, char **end, u64 *out)
 {
 	static const char units[] = "KMGT";
 	const char *unit;
@@ -430,6 +430,12 @@ static bool parse_write(struct parser *p, struct statement *st)
 	return parse_expr(p, "an address", &st->e[PLAY_ADDR]) && parse_data(p, &st->call) && parse_over(p, st);
 }
 
+/* Without a size: all that can go. */
+static bool parse_reclaim(struct parser *p, struct statement *st)
+{
+	return !parser_more(p) || parse_expr(p, "how much", &st->e[PLAY_LEN]);
+}
+
 static bool parse_exec(struct parser *p, struct statement *st)
 {
 	st->call.nr_data = 1;
@@ -494,6 +500,7 @@ static const struct {
     {"mremap", VERB_CALL, PLAY_MREMAP, parse_mremap},
     {"brk", VERB_CALL, PLAY_BRK, parse_brk},
     {"madvise", VERB_CALL, PLAY_MADVISE, parse_madvise},
+    {"reclaim", VERB_CALL, PLAY_RECLAIM, parse_reclaim},
     {"read", VERB_CALL, PLAY_READ, parse_read},
     {"write", VERB_CALL, PLAY_WRITE, parse_write},
     {"exec-access", VERB_CALL, PLAY_EXEC, parse_exec},
@@ -580,91 +587,7 @@ static bool parse_statement(struct parser *p)
 	return p->error->line == 0;
 }
 
-/* ---- the head ---- */
-
-static bool machine_word(struct parser *p, struct script_machine *m, const char *key, const char *value)
-{
-	static const struct named thp[] = {
-	    {"never", VM_THP_NEVER, 0}, {"madvise", VM_THP_MADVISE, 0}, {"always", VM_THP_ALWAYS, 0}, {0}};
-	const struct named *found = name_find(thp, value);
-	char *end;
-
-	if (strcmp(key, "thp") == 0 && found) {
-		m->thp = (u8)found->value;
-	} else if (strcmp(key, "pcid") == 0 && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0)) {
-		m->pcid = strcmp(value, "on") == 0;
-	} else if (strcmp(key, "cpu") == 0 && strlen(value) < SCRIPT_WORD && cpu_preset_find(value)) {
-		snprintf(m->cpu, sizeof(m->cpu), "%.*s", SCRIPT_WORD - 1, value);
-	} else if (strcmp(key, "ram") == 0) {
-		return (number_parse(value, &end, &m->ram_bytes) && !*end && m->ram_bytes >= PLAY_MIN_RAM &&
-			m->ram_bytes <= PLAY_MAX_RAM) ||
-		       parser_fail(p, "ram=%.40s: from 8M to 4G", value);
-	} else {
-		return parser_fail(p, "machine: what is %.40s=%.40s?", key, value);
-	}
-	return true;
-}
-
-/* machine: thp=always ram=64M pcid=off cpu=skylake */
-static bool parse_machine(struct parser *p, const char *text)
-{
-	p->rest = text;
-	while (read_word(p)) {
-		char *equals = strchr(p->word, '=');
-
-		if (!equals)
-			return parser_fail(p, "machine: '%.40s' is not key=value", p->word);
-		*equals = 0;
-		if (!machine_word(p, &p->script->machine, p->word, equals + 1))
-			return false;
-	}
-	return p->error->line == 0;
-}
-
-/* "# key: text" with one of these keys, before the first statement. Returns the text, or NULL. */
-static const char *head_text(const char *line, const char *key)
-{
-	size_t n = strlen(key);
-
-	if (line[0] != '#')
-		return NULL;
-	line += 1 + strspn(line + 1, " ");
-	return strncmp(line, key, n) == 0 && line[n] == ':' ? line + n + 1 + strspn(line + n + 1, " ") : NULL;
-}
-
-static bool copy_text(struct parser *p, char to[SCRIPT_TEXT], const char *text)
-{
-	size_t n = strcspn(text, "\r");
-
-	if (n >= SCRIPT_TEXT)
-		return parser_fail(p, "a line of more than %d characters", SCRIPT_TEXT - 1);
-	memcpy(to, text, n);
-	to[n] = 0;
-	return true;
-}
-
-static bool parse_head(struct parser *p, const char *line)
-{
-	struct script *s = p->script;
-	const char *text;
-
-	if ((text = head_text(line, "name")))
-		return copy_text(p, s->name, text);
-	if ((text = head_text(line, "machine")))
-		return parse_machine(p, text);
-	if ((text = head_text(line, "host"))) {
-		if (strncmp(text, "no, ", 4) != 0)
-			return parser_fail(p, "host: only 'no, REASON' is to be said");
-		return copy_text(p, s->no_host, text + 4);
-	}
-	if (!(text = head_text(line, "expect")))
-		return true;
-	if (!copy_text(p, s->expect, text))
-		return false;
-	return strcmp(s->expect, "pass") == 0 || strcmp(s->expect, "malformed") == 0 ||
-	       (strncmp(s->expect, "fail ", 5) == 0 && isdigit((unsigned char)s->expect[5])) ||
-	       parser_fail(p, "expect: pass, 'fail LINE' or malformed");
-}
+/* ---- a script ---- */
 
 static bool parse_line(struct parser *p, const char *line)
 {

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * play/parse.h - the parser's state, shared by parse.c and parse_expect.c. Functions return false after an error.
+ * play/parse.h - the parser's state, shared by parse.c, parse_head.c and parse_expect.c. Functions return false after
+ * an error.
  */
 #ifndef PLAY_PARSE_H
 #define PLAY_PARSE_H
 
 #include "play/script.h"
 
-#define PARSE_LINE   1024 /* bytes of a line, its 0 included */
-#define PLAY_MIN_RAM (8ull << 20)
-#define PLAY_MAX_RAM (4ull << 30)
+#define PARSE_LINE    1024 /* bytes of a line, its 0 included */
+#define PLAY_MIN_RAM  (8ull << 20)
+#define PLAY_MAX_RAM  (4ull << 30)
+#define PLAY_MAX_SWAP (1ull << 30)
 
 struct parser {
 	struct script *script;
@@ -34,6 +36,10 @@ bool parser_more(struct parser *p);
 /* Takes the next word if it is this one. */
 bool parser_accept(struct parser *p, const char *word);
 
+/* parse_head.c: a line before the first statement. */
+bool parse_head(struct parser *p, const char *line);
+/* A number as strtoull takes it, with a unit. Returns false when there is none or it is too large. */
+bool number_parse(const char *text, char **end, u64 *out);
 bool parse_expr(struct parser *p, const char *what, struct expr *e);
 bool parse_number(struct parser *p, const char *what, u64 most, u64 *out);
 /* A byte or a "text". */

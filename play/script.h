@@ -87,8 +87,9 @@ struct statement {
 struct script_machine {
 	char cpu[SCRIPT_WORD]; /* a preset's name */
 	u8 thp;                /* enum vm_thp */
+	u8 reclaim;            /* enum vm_reclaim_policy */
 	bool pcid;
-	u64 ram_bytes;
+	u64 ram_bytes, swap_bytes; /* swap 0: none */
 };
 
 struct script {

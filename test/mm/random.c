@@ -28,7 +28,16 @@
 #define FILES   2
 #define NOTHING 255
 
-enum { ADV_DONTNEED = 4, ADV_FREE = 8, ADV_HUGEPAGE = 14, ADV_NOHUGEPAGE = 15, ADV_COLLAPSE = 25 };
+enum {
+	ADV_DONTNEED = 4,
+	ADV_FREE = 8,
+	ADV_HUGEPAGE = 14,
+	ADV_NOHUGEPAGE = 15,
+	ADV_COLLAPSE = 25,
+	ADV_WILLNEED = 3,
+	ADV_COLD = 20,
+	ADV_PAGEOUT = 21
+};
 
 /* What one page is to the program. */
 struct page_model {
@@ -310,12 +319,20 @@ static void step_exit(struct world *w, unsigned i, unsigned other)
 }
 
 /* By advice, or in the background: nothing that a program could see changes. */
-static void step_collapse(struct world *w, struct hw_cpu *cpu, unsigned i, struct range r)
+static void step_unseen(struct world *w, struct hw_cpu *cpu, unsigned i, struct range r)
 {
-	if (next(w, 2))
+	static const u8 advice[] = {ADV_WILLNEED, ADV_COLD, ADV_PAGEOUT, ADV_COLLAPSE};
+
+	switch (next(w, 4)) {
+	case 0:
 		vm_tick(flat_vm(w->m), 20000000);
-	else
-		vm_madvise(cpu, w->mm[i], addr(r.first), r.pages * PAGE_SIZE, ADV_COLLAPSE);
+		break;
+	case 1:
+		vm_reclaim(flat_vm(w->m), cpu, next(w, 100));
+		break;
+	default:
+		vm_madvise(cpu, w->mm[i], addr(r.first), r.pages * PAGE_SIZE, advice[next(w, ARRAY_SIZE(advice))]);
+	}
 }
 
 static void step(struct world *w)
@@ -356,7 +373,7 @@ static void step(struct world *w)
 		flat_run(cpu, NULL); /* lazy */
 		break;
 	case 10:
-		step_collapse(w, cpu, i, r);
+		step_unseen(w, cpu, i, r);
 		break;
 	default:
 		for (unsigned k = 0, page = r.first, stride = 1 + (unsigned)next(w, 60);
