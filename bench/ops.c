@@ -161,8 +161,7 @@ static double fault(const struct sys *s, u64 step, int advice, bool write)
 	double t;
 
 	s->advise(start, SMALL + PMD_SIZE, advice);
-	s->touch(at, SMALL, PAGE_SIZE == step ? PAGE_SIZE : PMD_SIZE, write,
-		 false); /* the tables, and the host's memory */
+	s->touch(at, SMALL, step, write, false); /* the tables, and the memory of the host */
 	s->advise(at, SMALL, ADV_DONTNEED);
 	t = cpu_ns();
 	s->touch(at, SMALL, step, write, false);
