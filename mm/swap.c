@@ -197,6 +197,12 @@ bool swap_cache_free(struct vm *vm, struct page *page)
 	return true;
 }
 
+bool vm_entry_swap_slot(u64 entry, u64 *slot)
+{
+	*slot = swp_slot(entry);
+	return is_swap_entry(entry);
+}
+
 /* ---- the device ---- */
 
 /* FNV-1a on words: finds what a device gets wrong; not a signature. */

@@ -53,12 +53,12 @@ struct vm_config {
 	u8 anon_order; /* 0; or 9 / 18: anonymous memory comes from huge pages of that size wherever an area holds
 			  an aligned one (machines `2m` and `1g`); independent of thp */
 	const struct vm_khugepaged *khugepaged; /* NULL: it does not run. It runs in vm_tick() */
-	u16 fragmentation; /* per mille of free memory that lies in blocks under 2M at boot (mm/fragment.c) */
-	bool pagecache_cold;                    /* the first touch of a file page counts as major and reads it */
-	bool pcid;                              /* use PCIDs where the CPU has them */
-	bool kpti;         /* page-table isolation: user code runs on a root without the kernel (mm/pti.c) */
-	u8 check;          /* check level 0..3, lib/assert.h */
-	u32 max_map_count; /* areas a process may have; 0 = Linux's 65530 */
+	u16 fragmentation;   /* per mille of free memory that lies in blocks under 2M at boot (mm/fragment.c) */
+	bool pagecache_cold; /* the first touch of a file page counts as major and reads it */
+	bool pcid;           /* use PCIDs where the CPU has them */
+	bool kpti;           /* page-table isolation: user code runs on a root without the kernel (mm/pti.c) */
+	u8 check;            /* check level 0..3, lib/assert.h */
+	u32 max_map_count;   /* areas a process may have; 0 = Linux's 65530 */
 	enum vm_reclaim_policy reclaim;     /* which page goes when RAM is short */
 	u64 swap_slots;                     /* pages that the swap device holds, 0: no swap */
 	const struct backing_ops *swap_ops; /* index = slot. NULL: a device without contents, which never fails */
@@ -213,6 +213,8 @@ void vm_shootdown(struct hw_cpu *cpu, const struct tlb_flush *req);
 /* The entry that translates va now, for displays and tests: its level (1..4, 0 = none present on the way, then
  * *level_of_hole says where) and raw bits. Does not touch A or D. */
 unsigned vm_lookup(struct mm_struct *mm, u64 va, u64 *entry);
+/* What a level-1 entry that is not present says: true and the swap slot that holds its page, or false. */
+bool vm_entry_swap_slot(u64 entry, u64 *slot);
 
 /* Resident huge memory that was never touched, in 4K pages, is the business of whoever sees the accesses (sim/). */
 

@@ -28,6 +28,8 @@ static bool machine_word(struct parser *p, struct script_machine *m, const char 
 	static const struct named policies[] = {{"lru2", VM_RECLAIM_LRU2, 0},     {"mglru", VM_RECLAIM_MGLRU, 0},
 						{"clock", VM_RECLAIM_CLOCK, 0},   {"fifo", VM_RECLAIM_FIFO, 0},
 						{"random", VM_RECLAIM_RANDOM, 0}, {0}};
+	static const struct named modes[] = {
+	    {"0", VM_OVERCOMMIT_GUESS, 0}, {"1", VM_OVERCOMMIT_ALWAYS, 0}, {"2", VM_OVERCOMMIT_NEVER, 0}, {0}};
 	const struct named *found;
 
 	if (strcmp(key, "ram") == 0)
@@ -38,6 +40,8 @@ static bool machine_word(struct parser *p, struct script_machine *m, const char 
 		m->thp = (u8)found->value;
 	else if (strcmp(key, "reclaim") == 0 && (found = name_find(policies, value)))
 		m->reclaim = (u8)found->value;
+	else if (strcmp(key, "overcommit") == 0 && (found = name_find(modes, value)))
+		m->overcommit = (u8)found->value;
 	else if (strcmp(key, "pcid") == 0 && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0))
 		m->pcid = strcmp(value, "on") == 0;
 	else if (strcmp(key, "cpu") == 0 && strlen(value) < SCRIPT_WORD && cpu_preset_find(value))

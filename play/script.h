@@ -88,6 +88,7 @@ struct script_machine {
 	char cpu[SCRIPT_WORD]; /* a preset's name */
 	u8 thp;                /* enum vm_thp */
 	u8 reclaim;            /* enum vm_reclaim_policy */
+	u8 overcommit;         /* enum vm_overcommit */
 	bool pcid;
 	u64 ram_bytes, swap_bytes; /* swap 0: none */
 };

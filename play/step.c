@@ -16,6 +16,7 @@
  */
 #include <inttypes.h>
 
+#include "mm/vm.h"
 #include "play/names.h"
 #include "play/step.h"
 #include "x86/paging.h"
@@ -96,7 +97,7 @@ static void tell_entry(const struct step *s, u64 va, unsigned level)
 {
 	u64 entry = s->entry[level];
 	bool leaf = level == X86_PT || entry & X86_PTE_PS;
-	u64 pa = entry & X86_PHYS_MASK & ~(leaf ? x86_level_size(level) - 1 : 0);
+	u64 pa = entry & X86_PHYS_MASK & ~(leaf ? x86_level_size(level) - 1 : 0), slot;
 
 	fprintf(s->out, "            %4s[%3u] ", level_name[level], x86_index(va, level));
 	if (entry == 0) {
@@ -104,7 +105,9 @@ static void tell_entry(const struct step *s, u64 va, unsigned level)
 		return;
 	}
 	fprintf(s->out, "%#018" PRIx64 ": ", entry);
-	if (!(entry & X86_PTE_P))
+	if (!(entry & X86_PTE_P) && level == X86_PT && vm_entry_swap_slot(entry, &slot))
+		fprintf(s->out, "not present: a swap entry, slot %" PRIu64, slot);
+	else if (!(entry & X86_PTE_P))
 		fprintf(s->out, "not present (the kernel keeps a page without rights here)");
 	else
 		fprintf(s->out, "%s at %#" PRIx64 "  ", leaf ? "page" : "table", pa);
@@ -222,6 +225,15 @@ static void tell_flush(const struct step *s, u64 pages)
 			pages == 1 ? "" : "s");
 }
 
+static void tell_reclaim(struct step *s, u64 frames)
+{
+	fprintf(s->out,
+		"          reclaimed: %" PRIu64 " frame%s; written to swap: %" PRIu64 ", to files: %" PRIu64 "%s\n",
+		frames, frames == 1 ? "" : "s", s->swapped_out, s->written_back,
+		frames > s->swapped_out + s->written_back ? "; the others can be read or made again" : "");
+	s->swapped_out = s->written_back = 0;
+}
+
 void step_event(struct step *s, const struct vm_event *ev)
 {
 	if (!s->on || s->quiet)
@@ -243,6 +255,30 @@ void step_event(struct step *s, const struct vm_event *ev)
 	case VM_EV_SWITCH:
 		fprintf(s->out, "          CR3 is loaded: %s\n",
 			ev->n ? "the entries under its PCID are flushed" : "what the TLB has under its PCID is kept");
+		break;
+	case VM_EV_SWAP_OUT:
+		s->swapped_out += ev->n;
+		break;
+	case VM_EV_WRITEBACK:
+		s->written_back += ev->n;
+		break;
+	case VM_EV_RECLAIM:
+		tell_reclaim(s, ev->n);
+		break;
+	case VM_EV_SWAP_IN:
+		fprintf(s->out, "          read from swap: %" PRIu64 " page%s in one request\n", ev->n,
+			ev->n == 1 ? "" : "s");
+		break;
+	case VM_EV_SWAP_RA_HIT:
+		fprintf(s->out, "          the page was read ahead: it is in memory\n");
+		break;
+	case VM_EV_FILE_READ:
+		fprintf(s->out, "          read from the file: %" PRIu64 " page%s\n", ev->n, ev->n == 1 ? "" : "s");
+		break;
+	case VM_EV_OOM_KILL:
+		fprintf(s->out,
+			"          nothing can be freed: the process with most memory, %" PRIu64 " pages, must end\n",
+			ev->n);
 		break;
 	case VM_EV_THP_FAULT_FALLBACK:
 		fprintf(s->out, "          a huge page was wanted, and none is free\n");

@@ -12,12 +12,13 @@
 
 struct step {
 	FILE *out;
-	bool on;         /* explain now */
-	u64 told, more;  /* accesses of this line that were explained, and those that were not */
-	u64 more_faults; /* of these */
-	bool faulted;    /* the access before was a #PF: this one is the retry */
-	bool quiet;      /* this access is not explained */
-	u64 entry[6];    /* the walk, before the access */
+	bool on;                       /* explain now */
+	u64 told, more;                /* accesses of this line that were explained, and those that were not */
+	u64 more_faults;               /* of these */
+	bool faulted;                  /* the access before was a #PF: this one is the retry */
+	bool quiet;                    /* this access is not explained */
+	u64 swapped_out, written_back; /* pages, since reclaim told of itself last */
+	u64 entry[6];                  /* the walk, before the access */
 	const struct mmu_counters *counters;
 	u64 rewalks; /* before the access */
 };
