@@ -238,6 +238,8 @@ long vm_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsign
 	len = ALIGN_UP(len, PAGE_SIZE);
 	if (flags & MAP_FIXED_NOREPLACE)
 		flags |= MAP_FIXED;
+	if (mm->vm->cfg.overcommit == VM_OVERCOMMIT_NEVER)
+		flags &= ~(unsigned)MAP_NORESERVE;
 	if (!(flags & MAP_FIXED)) {
 		addr = ALIGN_DOWN(addr, PAGE_SIZE);
 		addr = addr ? max(addr, MMAP_MIN_ADDR) : 0;

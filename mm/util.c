@@ -6,7 +6,8 @@
  *   guess  (sysctl 0)   unless this one request is more than all RAM and swap
  *   never  (sysctl 2)   as long as all promises fit into half of RAM and all of swap
  *
- * A promise is a private writable area without MAP_NORESERVE (VM_ACCOUNT), touched or not. The sum is not kept but
+ * A promise is a private writable area without MAP_NORESERVE (VM_ACCOUNT), touched or not; `never` knows no
+ * MAP_NORESERVE. The sum is not kept but
  * taken when it is asked for: only `never` asks, and so there is no count that could drift.
  *
  * Source: Linux 6.12 mm/util.c (__vm_enough_memory, vm_commit_limit), for a process with CAP_SYS_ADMIN.
