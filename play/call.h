@@ -39,6 +39,7 @@ enum play_op {
 	PLAY_BRK,
 	PLAY_MADVISE,
 	PLAY_RECLAIM, /* LEN bytes; 0: all that can go. On the host nothing happens */
+	PLAY_WAIT,    /* LEN seconds, in which the kernel's own threads work. On the host nothing happens */
 	PLAY_READ,
 	PLAY_WRITE,
 	PLAY_EXEC,

@@ -116,6 +116,7 @@ int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk,
 	};
 	struct vm_config vm = {
 	    .thp = cfg->thp,
+	    .khugepaged = &vm_khugepaged_defaults,
 	    .pcid = cfg->pcid,
 	    .check = 3,
 	    .reclaim = cfg->reclaim,
@@ -363,6 +364,10 @@ void computer_call(struct computer *c, const struct play_call *call, struct play
 	case PLAY_RECLAIM:
 		vm_reclaim(c->vm, computer_cpu(c, call->process),
 			   call->value[PLAY_LEN] ? call->value[PLAY_LEN] >> PAGE_SHIFT : ~0ull);
+		break;
+	case PLAY_WAIT:
+		for (u64 second = 0; second < call->value[PLAY_LEN]; second++)
+			vm_tick(c->vm, 1000000);
 		break;
 	case PLAY_READ:
 	case PLAY_WRITE:

@@ -244,6 +244,7 @@ int host_call(struct host *h, const struct play_call *call, struct play_outcome 
 		return do_exit(h, call, out);
 	case PLAY_SWITCH:
 	case PLAY_RECLAIM:
+	case PLAY_WAIT:
 		return 0;
 	case PLAY_MEMFD:
 	case PLAY_FILE:

@@ -436,6 +436,15 @@ static bool parse_reclaim(struct parser *p, struct statement *st)
 	return !parser_more(p) || parse_expr(p, "how much", &st->e[PLAY_LEN]);
 }
 
+static bool parse_wait(struct parser *p, struct statement *st)
+{
+	struct expr *e = &st->e[PLAY_LEN];
+
+	e->nr = 1;
+	e->term[0].name = -1;
+	return parse_number(p, "seconds", PLAY_MAX_WAIT, &e->term[0].number);
+}
+
 static bool parse_exec(struct parser *p, struct statement *st)
 {
 	st->call.nr_data = 1;
@@ -501,6 +510,7 @@ static const struct {
     {"brk", VERB_CALL, PLAY_BRK, parse_brk},
     {"madvise", VERB_CALL, PLAY_MADVISE, parse_madvise},
     {"reclaim", VERB_CALL, PLAY_RECLAIM, parse_reclaim},
+    {"wait", VERB_CALL, PLAY_WAIT, parse_wait},
     {"read", VERB_CALL, PLAY_READ, parse_read},
     {"write", VERB_CALL, PLAY_WRITE, parse_write},
     {"exec-access", VERB_CALL, PLAY_EXEC, parse_exec},
