@@ -14,6 +14,7 @@
  * The invariants, by number; a failure panics with it.
  *   10 areas: the tree is valid, and total_vm is the sum of them
  *   11 a file's list of areas holds just the areas that name it; refcount >= areas
+ *   12 locked_vm is the sum of the locked areas; MAP_HUGETLB memory is never one
  *   20 a table's frame is PAGE_TABLE of its level, named by one entry      21 its _mapcount = its entries in use
  *   22 table_frames, huge_leaves of an mm                                  23 its kernel half is the machine's
  *   24 KPTI: a user root shows the user's entries and the trampoline       25 what of the kernel is global
@@ -352,12 +353,16 @@ static void check_free_lists(struct vm *vm)
 static void check_mm(const struct census *c)
 {
 	struct mm_struct *mm = c->mm;
-	u64 pages = 0;
+	u64 pages = 0, locked = 0;
 
 	INV(10, vma_tree_valid(mm));
-	for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma))
+	for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma)) {
 		pages += (vma->vm_end - vma->vm_start) >> PAGE_SHIFT;
+		locked += vma->vm_flags & VM_LOCKED ? (vma->vm_end - vma->vm_start) >> PAGE_SHIFT : 0;
+		INV(12, vma->vm_flags & VM_LOCKED ? !(vma->vm_flags & VM_HUGETLB) : !(vma->vm_flags & VM_LOCKONFAULT));
+	}
 	INV(10, pages == mm->total_vm);
+	INV(12, locked == mm->locked_vm);
 	INV(22, c->tables == mm->table_frames && mm->peak_table_frames >= c->tables);
 	INV(22, c->huge[0] == mm->huge_leaves[0] && c->huge[1] == mm->huge_leaves[1]);
 	for (unsigned i = 0; i < NR_MM_COUNTERS; i++)

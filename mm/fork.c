@@ -91,7 +91,7 @@ static int try_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_stru
 	mm->start_brk = parent->start_brk;
 	mm->brk = parent->brk;
 	mm->start_stack = parent->start_stack;
-	mm->stack_rlimit = parent->stack_rlimit;
+	memcpy(mm->rlimit, parent->rlimit, sizeof(mm->rlimit));
 	mm->oom_score_adj = parent->oom_score_adj;
 	err = vma_dup_all(mm, parent);
 	if (!err)

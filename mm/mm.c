@@ -172,7 +172,8 @@ struct mm_struct *mm_create(struct vm *vm)
 	mm->vm = vm;
 	mm->mm_users = 1;
 	mm->mmap_base = DEFAULT_MMAP_BASE;
-	mm->stack_rlimit = DEFAULT_STACK_RLIMIT;
+	for (unsigned i = 0; i < VM_RLIMIT_NR; i++)
+		mm->rlimit[i] = i == VM_RLIMIT_STACK ? DEFAULT_STACK_RLIMIT : VM_RLIM_INFINITY;
 	mm->ctx_id = ++vm->last_ctx_id;
 	mm->tlb_gen = 1;
 	gap_init(&mm->areas);
@@ -232,6 +233,11 @@ void mm_put(struct mm_struct *mm)
 	CHECK3(vm->cfg.check, vm_check(vm));
 }
 
+void vm_set_rlimit(struct mm_struct *mm, enum vm_rlimit which, u64 bytes)
+{
+	mm->rlimit[which] = bytes;
+}
+
 u32 mm_id(const struct mm_struct *mm)
 {
 	return mm->id;
@@ -248,6 +254,7 @@ void mm_stat(const struct mm_struct *mm, struct vm_stat *out)
 				.peak_table_bytes = mm->peak_table_frames << PAGE_SHIFT,
 				.swap_pages = mm->rss[MM_SWAPENTS],
 				.total_vm_pages = mm->total_vm,
+				.locked_pages = mm->locked_vm,
 				.map_count = (u32)mm->areas.count};
 }
 

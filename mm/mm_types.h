@@ -51,12 +51,15 @@ typedef struct {
 #define VM_DONTCOPY           0x20000u
 #define VM_DONTEXPAND         0x40000u
 #define VM_ACCOUNT            0x100000u
+#define VM_LOCKONFAULT        0x80000u /* beside VM_LOCKED: pages are not brought in, but stay once they are */
 #define VM_NORESERVE          0x200000u
 #define VM_HUGETLB            0x400000u
 #define VM_WIPEONFORK         0x2000000u
 #define VM_DONTDUMP           0x4000000u
 #define VM_HUGEPAGE           0x20000000u /* MADV_HUGEPAGE */
 #define VM_NOHUGEPAGE         0x40000000u /* MADV_NOHUGEPAGE */
+
+#define VM_LOCKED_MASK        (VM_LOCKED | VM_LOCKONFAULT)
 
 #define STACK_GUARD_GAP       (256 * PAGE_SIZE)
 #define TASK_SIZE             0x7ffffffff000ull
@@ -93,13 +96,15 @@ struct mm_struct {
 	u64 pgd_pfn; /* level-4 table */
 	struct gap_tree areas;
 	struct vm_area_struct *mmap_cache; /* last hit of vma_find() */
-	u64 mmap_base, start_brk, brk, start_stack, stack_rlimit;
-	u64 total_vm;            /* pages */
-	u32 anon_vma_seq;        /* last anon_vma identity given out */
-	u64 rss[NR_MM_COUNTERS]; /* pages */
-	s32 oom_score_adj;       /* -1000 (never killed) .. 1000 */
-	bool oom_victim;         /* killed for want of memory: its faults find none any more */
-	u64 huge_leaves[2];      /* 2M, 1G */
+	u64 mmap_base, start_brk, brk, start_stack;
+	u64 rlimit[VM_RLIMIT_NR]; /* bytes */
+	u64 total_vm, locked_vm;  /* pages of all areas, of those that are VM_LOCKED; kept in vma.c */
+	u32 def_flags;            /* what each new area begins with: VM_LOCKED_MASK after mlockall(MCL_FUTURE) */
+	u32 anon_vma_seq;         /* last anon_vma identity given out */
+	u64 rss[NR_MM_COUNTERS];  /* pages */
+	s32 oom_score_adj;        /* -1000 (never killed) .. 1000 */
+	bool oom_victim;          /* killed for want of memory: its faults find none any more */
+	u64 huge_leaves[2];       /* 2M, 1G */
 	u64 table_frames;
 	u64 peak_rss, peak_table_frames;
 	u64 ctx_id;                    /* never reused: what a PCID slot remembers */

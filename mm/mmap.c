@@ -7,7 +7,7 @@
  *                        start_brk  brk
  *
  * Source: Linux 6.12 mm/mmap.c (do_mmap, mmap_region, brk), mm/huge_memory.c (thp_get_unmapped_area),
- * arch/x86/kernel/sys_x86_64.c. Not modelled: resource limits other than the stack's.
+ * arch/x86/kernel/sys_x86_64.c.
  */
 #include "mm/vma.h"
 #include "mm/pgtable.h"
@@ -103,23 +103,60 @@ u64 get_unmapped_area(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, s
 	return addr < MMAP_MIN_ADDR ? (u64)-EPERM : addr;
 }
 
-bool may_expand_vm(const struct mm_struct *mm, u64 pages)
+/* ---- limits ---- */
+
+/* Linux: is_data_mapping(). Private writable memory, but no stack. */
+static bool is_data_mapping(u32 flags)
 {
-	return mm->total_vm + pages <= TASK_SIZE >> PAGE_SHIFT;
+	return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
+}
+
+/* Not kept, but taken when there is a limit on it. */
+static u64 data_pages(struct mm_struct *mm)
+{
+	u64 pages = 0;
+
+	for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma))
+		pages += is_data_mapping(vma->vm_flags) ? vma_pages(vma) : 0;
+	return pages;
+}
+
+bool may_expand_vm(struct mm_struct *mm, u32 flags, u64 pages)
+{
+	u64 most = min(mm->rlimit[VM_RLIMIT_AS], TASK_SIZE) >> PAGE_SHIFT;
+	u64 data = mm->rlimit[VM_RLIMIT_DATA];
+
+	if (mm->total_vm + pages > most)
+		return false;
+	return !is_data_mapping(flags) || data == VM_RLIM_INFINITY || data_pages(mm) + pages <= data >> PAGE_SHIFT;
+}
+
+static u64 mapped_pages(struct mm_struct *mm, u64 start, u64 end)
+{
+	struct vm_area_struct *vma = vma_find(mm, start);
+	u64 bytes = 0;
+
+	for (; vma && vma->vm_start < end; vma = vma_next(vma))
+		bytes += min(end, vma->vm_end) - max(start, vma->vm_start);
+	return bytes >> PAGE_SHIFT;
 }
 
 /* ---- mmap ---- */
 
-static u32 make_vm_flags(unsigned prot, unsigned flags)
+static u32 lock_flags(const struct mm_struct *mm, unsigned flags)
+{
+	return mm->def_flags | (flags & MAP_LOCKED ? VM_LOCKED : 0);
+}
+
+static u32 make_vm_flags(const struct mm_struct *mm, unsigned prot, unsigned flags)
 {
 	u32 vm = (prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) | FLAGS_MAYALL;
 
 	vm |= flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
-	vm |= flags & MAP_LOCKED ? VM_LOCKED : 0;
 	vm |= flags & MAP_STACK ? VM_NOHUGEPAGE : 0; /* since 6.7 */
 	vm |= flags & MAP_NORESERVE ? VM_NORESERVE : 0;
 	vm |= (flags & MAP_TYPE) == MAP_SHARED ? VM_SHARED : 0;
-	vm |= flags & MAP_HUGETLB ? VM_HUGETLB | VM_DONTEXPAND : 0;
+	vm |= flags & MAP_HUGETLB ? VM_HUGETLB | VM_DONTEXPAND : lock_flags(mm, flags); /* mm/mlock.c */
 	if ((vm & (VM_WRITE | VM_SHARED | VM_NORESERVE | VM_HUGETLB)) == VM_WRITE)
 		vm |= VM_ACCOUNT;
 	return vm;
@@ -159,18 +196,26 @@ static int check_kind(u64 len, unsigned flags, struct address_space *file, u64 p
 	return flags & MAP_GROWSDOWN && (file || type == MAP_SHARED) ? -EINVAL : 0;
 }
 
+static int check_locks(const struct mm_struct *mm, u64 len, unsigned flags)
+{
+	if (flags & MAP_LOCKED && !can_do_mlock(mm))
+		return -EPERM;
+	return mlock_future_ok(mm, lock_flags(mm, flags), len >> PAGE_SHIFT) ? 0 : -EAGAIN;
+}
+
 /* Maps vmg's range, whatever was there before. Returns 0, -ENOMEM or -EINVAL; then nothing has changed. */
 static int mmap_region(struct hw_cpu *cpu, struct vma_merge_struct *vmg)
 {
 	struct mm_struct *mm = vmg->mm;
 	struct vm_area_struct *spare;
 	struct vma_munmap_struct vms;
+	u64 pages = (vmg->end - vmg->start) >> PAGE_SHIFT;
 	struct mmu_gather tlb;
 	int err;
 
-	if (!may_expand_vm(mm, (vmg->end - vmg->start) >> PAGE_SHIFT))
+	if (!may_expand_vm(mm, vmg->flags, pages - mapped_pages(mm, vmg->start, vmg->end)))
 		return -ENOMEM;
-	if (vmg->flags & VM_ACCOUNT && !vm_enough_memory(mm, (vmg->end - vmg->start) >> PAGE_SHIFT))
+	if (vmg->flags & VM_ACCOUNT && !vm_enough_memory(mm, pages))
 		return -ENOMEM;
 	spare = vma_alloc(mm);
 	if (!spare)
@@ -192,7 +237,7 @@ static long do_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len,
 		    struct address_space *file, u64 pgoff)
 {
 	bool shared_anon = !file && (flags & MAP_TYPE) == MAP_SHARED;
-	struct vma_merge_struct vmg = {.mm = mm, .flags = make_vm_flags(prot, flags)};
+	struct vma_merge_struct vmg = {.mm = mm, .flags = make_vm_flags(mm, prot, flags)};
 	int err;
 
 	err = check_size(mm, len, pgoff);
@@ -203,6 +248,9 @@ static long do_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len,
 		return addr;
 	if (flags & MAP_FIXED_NOREPLACE && vma_intersects(mm, addr, addr + len))
 		return -EEXIST;
+	err = check_locks(mm, len, flags);
+	if (err)
+		return err;
 	err = check_kind(len, flags, file, pgoff);
 	if (err)
 		return err;
@@ -230,6 +278,7 @@ static long do_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len,
 long vm_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot, unsigned flags,
 	     struct address_space *file, u64 pgoff)
 {
+	bool populate = lock_flags(mm, flags) || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE;
 	long ret;
 
 	balance_if_low(mm->vm, cpu);
@@ -245,24 +294,40 @@ long vm_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsign
 		addr = addr ? max(addr, MMAP_MIN_ADDR) : 0;
 	}
 	ret = do_mmap(cpu, mm, addr, len, prot, flags, file, pgoff);
-	if (!IS_ERR_VALUE(ret) && (flags & MAP_LOCKED || (flags & (MAP_POPULATE | MAP_NONBLOCK)) == MAP_POPULATE))
+	if (!IS_ERR_VALUE(ret) && populate)
 		mm_populate(cpu, mm, ret, ret + len);
 	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
 	return ret;
 }
 
-void mm_populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
+/* Linux: populate_vma_page_range(). */
+static int populate_area(struct hw_cpu *cpu, const struct vm_area_struct *vma, u64 start, u64 end)
+{
+	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+
+	if (vma->vm_flags & VM_LOCKONFAULT)
+		return 0;
+	if (!(vma->vm_flags & VM_ACCESS_FLAGS))
+		return VM_FAULT_ACCERR;
+	return populate_range(cpu, vma->vm_mm, start, end, write);
+}
+
+int populate_areas(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, bool past)
 {
 	struct vm_area_struct *vma = vma_find(mm, start);
 
 	for (; vma && vma->vm_start < end; vma = vma_next(vma)) {
-		bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
+		int cause = populate_area(cpu, vma, max(start, vma->vm_start), min(end, vma->vm_end));
 
-		if (!(vma->vm_flags & VM_ACCESS_FLAGS))
-			continue;
-		if (populate_range(cpu, mm, max(start, vma->vm_start), min(end, vma->vm_end), write))
-			return;
+		if (cause && (!past || cause == VM_FAULT_NOMEM))
+			return cause;
 	}
+	return 0;
+}
+
+void mm_populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
+{
+	populate_areas(cpu, mm, start, end, true);
 }
 
 /* ---- munmap ---- */
@@ -319,14 +384,15 @@ static int grow_brk(struct mm_struct *mm, u64 start, u64 end)
 {
 	struct vma_merge_struct vmg = {.mm = mm, .start = start, .end = end, .pgoff = start >> PAGE_SHIFT};
 	struct vm_area_struct *next = vma_find(mm, start), *spare;
+	u64 pages = (end - start) >> PAGE_SHIFT;
 
-	vmg.flags = VM_READ | VM_WRITE | FLAGS_MAYALL | VM_ACCOUNT;
+	vmg.flags = VM_READ | VM_WRITE | FLAGS_MAYALL | VM_ACCOUNT | mm->def_flags;
 	vmg.apart = start == ALIGN_UP(mm->start_brk, PAGE_SIZE); /* what ends there is the program, not the heap */
 	if (end > TASK_SIZE || (next && end + PAGE_SIZE > vm_start_gap(next)))
 		return -ENOMEM;
-	if (!vm_enough_memory(mm, (end - start) >> PAGE_SHIFT))
+	if (!mlock_future_ok(mm, vmg.flags, pages) || !vm_enough_memory(mm, pages))
 		return -ENOMEM;
-	if (!may_expand_vm(mm, (end - start) >> PAGE_SHIFT) || mm->areas.count > vm_max_map_count(mm->vm))
+	if (!may_expand_vm(mm, vmg.flags, pages) || mm->areas.count > vm_max_map_count(mm->vm))
 		return -ENOMEM;
 	spare = vma_alloc(mm);
 	if (!spare)
@@ -342,7 +408,7 @@ long vm_brk(struct hw_cpu *cpu, struct mm_struct *mm, u64 brk)
 	int err = 0;
 
 	balance_if_low(mm->vm, cpu);
-	if (brk < mm->start_brk || brk > TASK_SIZE)
+	if (brk < mm->start_brk || brk > TASK_SIZE || brk - mm->start_brk > mm->rlimit[VM_RLIMIT_DATA])
 		return mm->brk;
 	if (new_end < old_end)
 		err = shrink_brk(cpu, mm, new_end, old_end);
@@ -350,6 +416,8 @@ long vm_brk(struct hw_cpu *cpu, struct mm_struct *mm, u64 brk)
 		err = grow_brk(mm, old_end, new_end);
 	if (!err)
 		mm->brk = brk;
+	if (!err && mm->def_flags)
+		mm_populate(cpu, mm, old_end, new_end);
 	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
 	return mm->brk;
 }
@@ -367,7 +435,7 @@ int vm_stack(struct hw_cpu *cpu, struct mm_struct *mm, u64 top, u64 size, u64 rl
 	if (IS_ERR_VALUE(start))
 		return start;
 	mm->start_stack = top - sizeof(u64); /* an address in it: the listing's [stack] */
-	mm->stack_rlimit = rlimit;
+	mm->rlimit[VM_RLIMIT_STACK] = rlimit;
 	return 0;
 }
 
@@ -403,6 +471,7 @@ bool vm_area_next(struct mm_struct *mm, u64 va, struct vm_area_info *out)
 	    .prot = vma->vm_flags & VM_ACCESS_FLAGS,
 	    .shared = vma->vm_flags & VM_SHARED,
 	    .growsdown = vma->vm_flags & VM_GROWSDOWN,
+	    .locked = vma->vm_flags & VM_LOCKED,
 	    .heap = vma->vm_start < mm->brk && vma->vm_end > mm->start_brk,
 	    .stack = vma->vm_start <= mm->start_stack && mm->start_stack < vma->vm_end,
 	    .file = vma->vm_file,

@@ -29,6 +29,7 @@ static u32 account_flags(const struct vm_area_struct *vma, u32 flags)
 static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, unsigned prot)
 {
 	u32 old = (*vma)->vm_flags, flags = (old & ~VM_ACCESS_FLAGS) | prot;
+	u64 pages = (end - start) >> PAGE_SHIFT;
 	int err;
 
 	if (flags & ~(flags >> VM_MAY_SHIFT) & VM_ACCESS_FLAGS)
@@ -36,8 +37,10 @@ static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u
 	if (flags == old)
 		return 0;
 	flags = account_flags(*vma, flags);
-	if (flags & ~old & VM_ACCOUNT && !vm_enough_memory(tlb->mm, (end - start) >> PAGE_SHIFT))
+	if (flags & ~old & VM_ACCOUNT && !vm_enough_memory(tlb->mm, pages))
 		return -ENOMEM;
+	if (!may_expand_vm(tlb->mm, flags, pages) && may_expand_vm(tlb->mm, old, pages))
+		return -ENOMEM; /* it would become data, and there is a limit on that */
 	err = vma_modify_flags(tlb, vma, start, end, flags);
 	return err ? err : change_protection(tlb, *vma, start, end);
 }

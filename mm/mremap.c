@@ -27,7 +27,7 @@ struct remap {
 static int check_resize(const struct remap *r, const struct vm_area_struct *vma)
 {
 	u64 pgoff = vma->vm_pgoff + ((r->addr - vma->vm_start) >> PAGE_SHIFT);
-	u64 old_len = min(r->old_len, r->new_len);
+	u64 old_len = min(r->old_len, r->new_len), pages = (r->new_len - r->old_len) >> PAGE_SHIFT;
 
 	if (!r->old_len && !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
@@ -41,9 +41,11 @@ static int check_resize(const struct remap *r, const struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_DONTEXPAND)
 		return -EFAULT;
-	if (vma->vm_flags & VM_ACCOUNT && !vm_enough_memory(r->mm, (r->new_len - r->old_len) >> PAGE_SHIFT))
+	if (!mlock_future_ok(r->mm, vma->vm_flags, pages))
+		return -EAGAIN;
+	if (vma->vm_flags & VM_ACCOUNT && !vm_enough_memory(r->mm, pages))
 		return -ENOMEM;
-	return may_expand_vm(r->mm, (r->new_len - r->old_len) >> PAGE_SHIFT) ? 0 : -ENOMEM;
+	return may_expand_vm(r->mm, vma->vm_flags, pages) ? 0 : -ENOMEM;
 }
 
 /* ---- moving ---- */
@@ -69,7 +71,7 @@ static void leave_empty(const struct remap *r)
 
 	if (!(r->flags & MREMAP_DONTUNMAP))
 		return;
-	vma->vm_flags &= ~VM_LOCKED;
+	vma_set_flags(vma, vma->vm_flags & ~VM_LOCKED_MASK);
 	if (vma->vm_start == r->addr && vma->vm_end == r->addr + r->old_len) {
 		vma->anon_vma = 0;
 		vma->forked = false;
@@ -141,7 +143,7 @@ static long mremap_to(struct remap *r, struct vm_area_struct *vma)
 {
 	int err = check_resize(r, vma);
 
-	if (!err && r->flags & MREMAP_DONTUNMAP && !may_expand_vm(r->mm, r->old_len >> PAGE_SHIFT))
+	if (!err && r->flags & MREMAP_DONTUNMAP && !may_expand_vm(r->mm, vma->vm_flags, r->old_len >> PAGE_SHIFT))
 		err = -ENOMEM;
 	if (!err && r->flags & MREMAP_FIXED)
 		err = do_munmap(r->cpu, r->mm, r->new_addr, r->new_addr + r->new_len);

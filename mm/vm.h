@@ -124,6 +124,18 @@ int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **chi
 /* /proc/PID/oom_score_adj: -1000 (never killed) .. 1000. */
 void vm_set_oom_score_adj(struct mm_struct *mm, int adj);
 
+/* getrlimit(2)'s limits on memory, in bytes; VM_RLIM_INFINITY: none. A new address space has none but the stack's 8M; a
+ * child has its parent's. Who may lock as much as he likes (CAP_IPC_LOCK) has no MEMLOCK. */
+enum vm_rlimit {
+	VM_RLIMIT_AS,      /* of all areas: -ENOMEM */
+	VM_RLIMIT_DATA,    /* of private writable areas but stacks: -ENOMEM */
+	VM_RLIMIT_STACK,   /* that a stack may grow to: SIGSEGV */
+	VM_RLIMIT_MEMLOCK, /* of locked areas: -EPERM when it is 0, -ENOMEM from mlock, -EAGAIN from other calls */
+	VM_RLIMIT_NR
+};
+#define VM_RLIM_INFINITY (~0ull)
+void vm_set_rlimit(struct mm_struct *mm, enum vm_rlimit which, u64 bytes);
+
 /* prot, flags, advice: Linux's values (a host's <sys/mman.h>, included before, has them all). */
 #ifndef PROT_READ
 #define PROT_READ           1
@@ -143,6 +155,10 @@ void vm_set_oom_score_adj(struct mm_struct *mm, int adj);
 #define MREMAP_MAYMOVE      1
 #define MREMAP_FIXED        2
 #define MREMAP_DONTUNMAP    4
+#define MLOCK_ONFAULT       1
+#define MCL_CURRENT         1
+#define MCL_FUTURE          2
+#define MCL_ONFAULT         4
 #endif
 
 /* file: NULL for anonymous memory. pgoff: pages. Returns the address or -errno.
@@ -157,6 +173,14 @@ long vm_mremap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 old_len, 
 long vm_brk(struct hw_cpu *cpu, struct mm_struct *mm, u64 brk);
 void vm_set_brk(struct mm_struct *mm, u64 start_brk);
 long vm_madvise(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, int advice);
+/* Locked memory is not reclaimed. mlock brings [addr, addr + len) in besides (VM_EV_POPULATE), unless flags is
+ * MLOCK_ONFAULT; addr and len are rounded outwards to pages. Returns 0, or -ENOMEM (a hole, a page that cannot be
+ * brought in, the limit, too many areas), -EPERM (the limit is 0), -EAGAIN (no frame), -EINVAL.
+ * mlockall: flags are MCL_*. */
+long vm_mlock(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned flags);
+long vm_munlock(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len);
+long vm_mlockall(struct hw_cpu *cpu, struct mm_struct *mm, unsigned flags);
+long vm_munlockall(struct hw_cpu *cpu, struct mm_struct *mm);
 /* The initial stack as exec makes it: [top - size, top), VM_GROWSDOWN, may grow to rlimit bytes. Returns 0/-errno. */
 int vm_stack(struct hw_cpu *cpu, struct mm_struct *mm, u64 top, u64 size, u64 rlimit);
 /* Top of the top-down search for addresses (mm->mmap_base). Default 0x7ffff7fff000 (no randomisation, 8M stack). */
@@ -166,7 +190,7 @@ void vm_set_mmap_base(struct mm_struct *mm, u64 base);
 struct vm_area_info {
 	u64 start, end, pgoff;
 	unsigned prot;
-	bool shared, growsdown, heap, stack;
+	bool shared, growsdown, heap, stack, locked;
 	struct address_space *file;
 	u64 rss_pages;
 };
@@ -178,7 +202,7 @@ struct vm_stat {
 	u64 table_bytes;                         /* page tables, the pgd included */
 	u64 peak_rss_pages, peak_table_bytes;
 	u64 swap_pages; /* in swap, by this process's entries */
-	u64 total_vm_pages;
+	u64 total_vm_pages, locked_pages;
 	u32 map_count;
 };
 void mm_stat(const struct mm_struct *mm, struct vm_stat *out);

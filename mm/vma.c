@@ -99,6 +99,20 @@ struct vma_merge_struct vma_range(struct vm_area_struct *vma, u64 start, u64 end
 					 .forked = vma->forked};
 }
 
+/* The area's size or flags change by this much of its pages. */
+static void count_locked(struct vm_area_struct *vma, u64 pages)
+{
+	if (vma->vm_flags & VM_LOCKED)
+		vma->vm_mm->locked_vm += pages;
+}
+
+void vma_set_flags(struct vm_area_struct *vma, u32 flags)
+{
+	count_locked(vma, -vma_pages(vma));
+	vma->vm_flags = flags;
+	count_locked(vma, vma_pages(vma));
+}
+
 static u64 guard_of(u32 flags)
 {
 	return flags & VM_GROWSDOWN ? STACK_GUARD_GAP : 0;
@@ -116,6 +130,7 @@ static void vma_link(struct vm_area_struct *vma, const struct vma_merge_struct *
 	vma->forked = vmg->forked;
 	vma->node.guard = guard_of(vma->vm_flags);
 	gap_insert(&vma->vm_mm->areas, &vma->node);
+	count_locked(vma, vma_pages(vma));
 	if (vma->vm_file)
 		filemap_link_vma(vma);
 }
@@ -128,6 +143,7 @@ static void vma_remove(struct vm_area_struct *vma)
 		mm->mmap_cache = NULL;
 	if (vma->vm_file)
 		filemap_unlink_vma(vma);
+	count_locked(vma, -vma_pages(vma));
 	gap_erase(&mm->areas, &vma->node);
 	vma_free(vma);
 }
@@ -136,6 +152,7 @@ static void vma_remove(struct vm_area_struct *vma)
 static void vma_set_range(struct vm_area_struct *vma, u64 start, u64 end)
 {
 	vma->vm_pgoff += (s64)(start - vma->vm_start) >> PAGE_SHIFT;
+	count_locked(vma, ((end - start) >> PAGE_SHIFT) - vma_pages(vma));
 	gap_resize(&vma->vm_mm->areas, &vma->node, start, end, vma->node.guard);
 }
 
@@ -356,7 +373,7 @@ int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 st
 		cut(old, start, spare[0]);
 		*vma = spare[0];
 	}
-	(*vma)->vm_flags = flags;
+	vma_set_flags(*vma, flags);
 	return 0;
 }
 
@@ -460,13 +477,14 @@ int expand_stack(struct vm_area_struct *vma, u64 va)
 		return -EFAULT;
 	if (start >= vma->vm_start)
 		return 0;
-	if (start < MMAP_MIN_ADDR || vma->vm_end - start > mm->stack_rlimit)
+	if (start < MMAP_MIN_ADDR || vma->vm_end - start > mm->rlimit[VM_RLIMIT_STACK])
 		return -ENOMEM;
 	if (prev && !(prev->vm_flags & VM_GROWSDOWN) && prev->vm_flags & VM_ACCESS_FLAGS &&
 	    (start < prev->vm_end || start - prev->vm_end < STACK_GUARD_GAP))
 		return -ENOMEM;
 	grow = (vma->vm_start - start) >> PAGE_SHIFT;
-	if (grow > vma->vm_pgoff || !vm_enough_memory(mm, grow))
+	if (grow > vma->vm_pgoff || !may_expand_vm(mm, vma->vm_flags, grow) ||
+	    !mlock_future_ok(mm, vma->vm_flags, grow) || !vm_enough_memory(mm, grow))
 		return -ENOMEM;
 	anon_vma_prepare(vma);
 	vma_set_range(vma, start, vma->vm_end);
@@ -489,7 +507,7 @@ int vma_dup_all(struct mm_struct *child, struct mm_struct *parent)
 		copy = vma_alloc(child);
 		if (!copy)
 			return -ENOMEM;
-		range.flags &= ~VM_LOCKED;
+		range.flags &= ~VM_LOCKED_MASK;
 		range.forked = vma->anon_vma && !(vma->vm_flags & VM_WIPEONFORK);
 		range.anon_vma = range.forked ? ++child->anon_vma_seq : 0;
 		vma_link(copy, &range);
@@ -511,6 +529,7 @@ void vma_free_all(struct mm_struct *mm)
 	gap_init(&mm->areas);
 	mm->mmap_cache = NULL;
 	mm->total_vm = 0;
+	mm->locked_vm = 0;
 }
 
 /* ---- checks ---- */

@@ -53,6 +53,8 @@ void vma_free(struct vm_area_struct *vma);
 struct vm_area_struct *vma_merge_new_range(struct vma_merge_struct *vmg);
 /* A new range becomes mapped: merged, and `spare` freed, or as `spare`. Returns the area that holds it. Cannot fail. */
 struct vm_area_struct *vma_add(struct vma_merge_struct *vmg, struct vm_area_struct *spare);
+/* New flags, which do not change where it may be: locked_vm follows. */
+void vma_set_flags(struct vm_area_struct *vma, u32 flags);
 /* [start, end), inside *vma, gets new flags: merged with its neighbours, or cut out of *vma, which then is the area
  * that holds it. Entries keep their old rights. Returns 0, -ENOMEM (RAM, max_map_count) or -EINVAL (a cut through a
  * huge page of MAP_HUGETLB); then nothing has changed. */
@@ -80,8 +82,17 @@ void vma_munmap_perform(struct mmu_gather *tlb, struct vma_munmap_struct *vms);
 #define IS_ERR_VALUE(x) ((u64)(x) >= (u64)-4095)
 /* Both steps with a flush batch of their own. start and end: pages' bounds. Errors as vma_munmap_prepare(). */
 int do_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end);
-/* Faults [start, end) in where its areas allow it, as MAP_POPULATE and locked memory want. Errors are not told. */
-void mm_populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end);
-bool may_expand_vm(const struct mm_struct *mm, u64 pages);
+/* Faults [start, end) in, as MAP_POPULATE and locked memory want; not where areas are locked on fault. An area that
+ * allows no access, or a page that cannot be had, is passed over (past), or ends it. Returns 0, or the VM_FAULT_* that
+ * ended it. */
+int populate_areas(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, bool past);
+void mm_populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end); /* past; errors are not told */
+/* May so many pages with these flags come to mm's areas? RLIMIT_AS, RLIMIT_DATA. */
+bool may_expand_vm(struct mm_struct *mm, u32 flags, u64 pages);
+
+/* ---- mlock.c: RLIMIT_MEMLOCK ---- */
+bool can_do_mlock(const struct mm_struct *mm);
+/* May so many pages with these flags come to mm's areas? */
+bool mlock_future_ok(const struct mm_struct *mm, u32 flags, u64 pages);
 
 #endif

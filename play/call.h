@@ -40,6 +40,11 @@ enum play_op {
 	PLAY_MADVISE,
 	PLAY_RECLAIM, /* LEN bytes; 0: all that can go. On the host nothing happens */
 	PLAY_WAIT,    /* LEN seconds, in which the kernel's own threads work. On the host nothing happens */
+	PLAY_MLOCK,
+	PLAY_MUNLOCK,
+	PLAY_MLOCKALL,
+	PLAY_MUNLOCKALL,
+	PLAY_RLIMIT, /* flags: enum vm_rlimit; LEN: bytes */
 	PLAY_READ,
 	PLAY_WRITE,
 	PLAY_EXEC,

@@ -237,6 +237,17 @@ static s64 memory_call(struct computer *c, const struct play_call *call)
 		return vm_mremap(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags, v[PLAY_NEW_ADDR]);
 	case PLAY_BRK:
 		return vm_brk(cpu, mm, v[PLAY_ADDR]);
+	case PLAY_MLOCK:
+		return vm_mlock(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->flags);
+	case PLAY_MUNLOCK:
+		return vm_munlock(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN]);
+	case PLAY_MLOCKALL:
+		return vm_mlockall(cpu, mm, call->flags);
+	case PLAY_MUNLOCKALL:
+		return vm_munlockall(cpu, mm);
+	case PLAY_RLIMIT:
+		vm_set_rlimit(mm, call->flags, v[PLAY_LEN]);
+		return 0;
 	default:
 		return vm_madvise(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->advice);
 	}

@@ -140,6 +140,15 @@ static bool rss_is(struct run *r, const struct statement *st, const char *of, co
 	return size_is(r, of, "rss", run_value(r, &st->e[PLAY_ADDR]), maps->rss_bytes);
 }
 
+static bool locked_is(struct run *r, const struct statement *st, const char *of, const struct play_maps *maps)
+{
+	u64 bytes = 0;
+
+	for (unsigned i = 0; i < maps->nr; i++)
+		bytes += maps->area[i].locked ? maps->area[i].end - maps->area[i].start : 0;
+	return size_is(r, of, "locked", run_value(r, &st->e[PLAY_ADDR]), bytes);
+}
+
 static bool on_each_maps(struct run *r, const struct statement *st,
 			 bool (*is)(struct run *, const struct statement *, const char *, const struct play_maps *))
 {
@@ -251,6 +260,8 @@ bool run_expect(struct run *r, const struct statement *st)
 		return on_each_maps(r, st, picture_is);
 	case EXPECT_RSS:
 		return on_each_maps(r, st, rss_is);
+	case EXPECT_LOCKED:
+		return on_each_maps(r, st, locked_is);
 	case EXPECT_PTE:
 		return pte_is(r, st);
 	case EXPECT_FRAME:

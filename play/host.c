@@ -276,7 +276,7 @@ static bool clip(const struct host *h, u64 *start, u64 *end)
 int host_maps(struct host *h, unsigned process, struct play_maps *out)
 {
 	char path[64], line[512], rights[5];
-	bool window = false;
+	bool window = false, ours = false;
 	u64 start, end, kb;
 	FILE *f;
 
@@ -291,10 +291,13 @@ int host_maps(struct host *h, unsigned process, struct play_maps *out)
 				   (rights[2] == 'x' ? PROT_EXEC : 0);
 
 			window = start >= PLAY_WINDOW && end <= PLAY_WINDOW_END;
-			if (clip(h, &start, &end))
+			ours = clip(h, &start, &end);
+			if (ours)
 				maps_add(out, start, end, prot, rights[3] == 's');
 		} else if (window && sscanf(line, "Rss: %" SCNu64, &kb) == 1) {
 			out->rss_bytes += kb << 10;
+		} else if (ours && strncmp(line, "VmFlags:", 8) == 0) {
+			out->area[out->nr - 1].locked = strstr(line, " lo") != NULL;
 		}
 	}
 	fclose(f);

@@ -10,8 +10,11 @@
  * trap after the instruction the second. RAX points to a byte of ours, since zeroes are `add %al, (%rax)`.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -20,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mm/vm.h"
 #include "play/host.h"
 #include "x86/paging.h"
 
@@ -31,7 +35,8 @@ static struct {
 	volatile int signal, code, traps;
 	volatile u64 at;
 	u8 scratch[64];
-	u8 *own; /* a page that can be written, then one without rights */
+	u64 own_bytes[VM_RLIMIT_NR]; /* AS, DATA: what counts of ours */
+	u8 *own;                     /* a page that can be written, then one without rights */
 } state;
 
 static long raw(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
@@ -158,6 +163,38 @@ static long do_brk(const struct host *h, u64 brk)
 	return raw(SYS_brk, brk < h->brk ? 0 : brk, 0, 0, 0, 0, 0);
 }
 
+/* Who has CAP_IPC_LOCK may lock without limit: it is given up for a limit. Returns 0 or -errno. */
+static long use_cap_ipc_lock(bool use)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+	long err = raw(SYS_capget, (u64)&head, (u64)data, 0, 0, 0, 0);
+
+	if (use)
+		data[0].effective |= data[0].permitted & 1u << CAP_IPC_LOCK;
+	else
+		data[0].effective &= ~(1u << CAP_IPC_LOCK);
+	return err ? err : raw(SYS_capset, (u64)&head, (u64)data, 0, 0, 0, 0);
+}
+
+static long do_rlimit(unsigned which, u64 bytes)
+{
+	static const int resource[VM_RLIMIT_NR] = {
+	    [VM_RLIMIT_AS] = RLIMIT_AS,
+	    [VM_RLIMIT_DATA] = RLIMIT_DATA,
+	    [VM_RLIMIT_STACK] = RLIMIT_STACK,
+	    [VM_RLIMIT_MEMLOCK] = RLIMIT_MEMLOCK,
+	};
+	struct rlimit limit;
+	long err = raw(SYS_prlimit64, 0, (u64)resource[which], 0, (u64)&limit, 0, 0);
+
+	limit.rlim_cur =
+	    bytes == VM_RLIM_INFINITY ? limit.rlim_max : min(limit.rlim_max, bytes + state.own_bytes[which]);
+	if (!err && which == VM_RLIMIT_MEMLOCK)
+		err = use_cap_ipc_lock(bytes == VM_RLIM_INFINITY);
+	return err ? err : raw(SYS_prlimit64, 0, (u64)resource[which], (u64)&limit, 0, 0, 0);
+}
+
 static long do_call(const struct host *h, const struct play_call *call)
 {
 	const u64 *v = call->value;
@@ -174,12 +211,40 @@ static long do_call(const struct host *h, const struct play_call *call)
 		return raw(SYS_mremap, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags, v[PLAY_NEW_ADDR], 0);
 	case PLAY_BRK:
 		return do_brk(h, v[PLAY_ADDR]);
+	case PLAY_MLOCK:
+		return call->flags ? raw(SYS_mlock2, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0)
+				   : raw(SYS_mlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+	case PLAY_MUNLOCK:
+		return raw(SYS_munlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+	case PLAY_MLOCKALL:
+		return raw(SYS_mlockall, call->flags, 0, 0, 0, 0, 0);
+	case PLAY_MUNLOCKALL:
+		return raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
+	case PLAY_RLIMIT:
+		return do_rlimit(call->flags, v[PLAY_LEN]);
 	default:
 		return raw(SYS_madvise, v[PLAY_ADDR], v[PLAY_LEN], (u64)call->advice, 0, 0, 0);
 	}
 }
 
 /* ---- the loop ---- */
+
+/* Our own memory counts besides the script's: what was there before it began. */
+static void own_memory(void)
+{
+	static const char *const field[VM_RLIMIT_NR] = {[VM_RLIMIT_AS] = "VmSize:", [VM_RLIMIT_DATA] = "VmData:"};
+	char text[4096] = {0};
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		_exit(1);
+	close(fd);
+	for (unsigned i = 0; i < VM_RLIMIT_NR; i++) {
+		const char *at = field[i] ? strstr(text, field[i]) : NULL;
+
+		state.own_bytes[i] = at ? strtoull(at + strlen(field[i]), NULL, 10) << 10 : 0;
+	}
+}
 
 static void begin(const struct host *h)
 {
@@ -191,9 +256,11 @@ static void begin(const struct host *h)
 		_exit(1);
 	if (!h->huge && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0)
 		_exit(1);
-	if (setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, STACK_BYTES}) != 0)
+	if (setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, RLIM_INFINITY}) != 0 &&
+	    setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, STACK_BYTES}) != 0)
 		_exit(1);
 	raw(SYS_brk, h->brk, 0, 0, 0, 0, 0);
+	own_memory();
 	catch_signals();
 }
 

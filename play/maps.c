@@ -14,7 +14,7 @@ void maps_add(struct play_maps *m, u64 start, u64 end, u32 prot, bool shared)
 {
 	if (m->nr == m->cap)
 		m->area = xgrow(m->area, &m->cap, sizeof(*m->area));
-	m->area[m->nr++] = (struct play_area){start, end, prot, shared};
+	m->area[m->nr++] = (struct play_area){.start = start, .end = end, .prot = prot, .shared = shared};
 }
 
 void maps_free(struct play_maps *m)
@@ -30,7 +30,8 @@ bool maps_equal(const struct play_maps *a, const struct play_maps *b)
 	for (unsigned i = 0; i < a->nr; i++) {
 		const struct play_area *x = &a->area[i], *y = &b->area[i];
 
-		if (x->start != y->start || x->end != y->end || x->prot != y->prot || x->shared != y->shared)
+		if (x->start != y->start || x->end != y->end || x->prot != y->prot || x->shared != y->shared ||
+		    x->locked != y->locked)
 			return false;
 	}
 	return true;
@@ -66,9 +67,10 @@ void maps_print(const struct play_maps *m, const char *indent, FILE *out)
 		const struct play_area *a = &m->area[i];
 		char size[24];
 
-		fprintf(out, "%s%012" PRIx64 "-%012" PRIx64 " %c%c%c%c %8s\n", indent, a->start, a->end,
+		fprintf(out, "%s%012" PRIx64 "-%012" PRIx64 " %c%c%c%c %8s%s\n", indent, a->start, a->end,
 			a->prot & PROT_READ ? 'r' : '-', a->prot & PROT_WRITE ? 'w' : '-',
-			a->prot & PROT_EXEC ? 'x' : '-', a->shared ? 's' : 'p', size_text(a->end - a->start, size));
+			a->prot & PROT_EXEC ? 'x' : '-', a->shared ? 's' : 'p', size_text(a->end - a->start, size),
+			a->locked ? " locked" : "");
 	}
 	if (m->nr == 0)
 		fprintf(out, "%s(no areas)\n", indent);

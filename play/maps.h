@@ -15,7 +15,7 @@
 struct play_area {
 	u64 start, end; /* bytes */
 	u32 prot;
-	bool shared;
+	bool shared, locked;
 };
 
 struct play_maps {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * play/parse.c - from text to statements: a line, its words, a verb, what the verb takes. (parse_head.c: the lines
- * before them; parse_expect.c: what may be expected.) The grammar is in docs/scripts.md.
+ * before them; parse_area.c: the calls on memory; parse_expect.c: what may be expected.) The grammar is in
+ * docs/scripts.md.
  *
  * Errors: the first one ends the parse; parser_fail() keeps it, and every parse function returns false after it.
  */
@@ -110,7 +111,7 @@ static int name_index(struct parser *p, const char *name, bool make)
 	return (int)s->nr_names++;
 }
 
-static int file_index(const struct parser *p, const char *word)
+int parser_file(const struct parser *p, const char *word)
 {
 	for (unsigned i = 0; i < p->script->nr_files; i++)
 		if (word[0] == '$' && strcmp(p->file[i], word + 1) == 0)
@@ -248,13 +249,6 @@ bool parse_data(struct parser *p, struct play_call *call)
 
 /* ---- the calls ---- */
 
-static bool parse_prot(struct parser *p, u32 *prot)
-{
-	return parser_next(p, "rights") &&
-	       (prot_parse(p->word, prot) ||
-		parser_fail(p, "'%.40s' are no rights: letters of rwx, each once, or none", p->word));
-}
-
 static bool parse_cpu(struct parser *p, struct statement *st, u64 cpu)
 {
 	if (parser_accept(p, "on") && !parse_number(p, "a CPU", PLAY_CPUS - 1, &cpu))
@@ -278,7 +272,7 @@ static bool parse_fork(struct parser *p, struct statement *st)
 	return new_process(p, &st->call.other);
 }
 
-static bool parse_exit(struct parser *p, struct statement *st)
+bool parse_nothing(struct parser *p, struct statement *st)
 {
 	return true;
 }
@@ -300,110 +294,13 @@ static bool parse_file(struct parser *p, struct statement *st)
 {
 	if (!parser_next(p, "a file"))
 		return false;
-	st->call.file = file_index(p, p->word);
+	st->call.file = parser_file(p, p->word);
 	return st->call.file >= 0 || parser_fail(p, "'%.40s' is no file", p->word);
 }
 
 static bool parse_resize(struct parser *p, struct statement *st)
 {
 	return parse_file(p, st) && parse_expr(p, "a size", &st->e[PLAY_LEN]);
-}
-
-static const struct named mmap_words[] = {
-    {"private", MAP_PRIVATE, 0},
-    {"shared", MAP_SHARED, 0},
-    {"populate", MAP_POPULATE, 0},
-    {"noreserve", MAP_NORESERVE, 0},
-    {"locked", MAP_LOCKED, 0},
-    {"growsdown", MAP_GROWSDOWN, 0},
-    {"stack", MAP_STACK, 0},
-    {"untyped", 0, 0},
-    {"at", 0, 1},
-    {"fixed", MAP_FIXED, 1},
-    {"noreplace", MAP_FIXED_NOREPLACE, 1},
-    {0},
-};
-
-/* mmap LEN RIGHTS [private|shared|untyped] [at|fixed|noreplace ADDR] [$file [OFFSET]] [flag]... */
-static bool parse_mmap(struct parser *p, struct statement *st)
-{
-	bool typed = false;
-
-	st->call.file = -1;
-	if (!parse_expr(p, "a length", &st->e[PLAY_LEN]) || !parse_prot(p, &st->call.prot))
-		return false;
-	while (parser_next(p, NULL)) {
-		const struct named *word = name_find(mmap_words, p->word);
-
-		if (file_index(p, p->word) >= 0) {
-			st->call.file = file_index(p, p->word);
-			if (parser_more(p) && (isdigit((unsigned char)p->word[0]) || p->word[0] == '-') &&
-			    !parse_expr(p, "an offset", &st->e[PLAY_OFFSET]))
-				return false;
-			continue;
-		}
-		if (!word)
-			return parser_fail(p, "mmap does not know '%.40s'", p->word);
-		st->call.flags |= (u32)word->value;
-		typed |= !word->more && word->value <= MAP_PRIVATE;
-		if (word->more && !parse_expr(p, "an address", &st->e[PLAY_ADDR]))
-			return false;
-	}
-	if (!typed)
-		st->call.flags |= MAP_PRIVATE;
-	if (st->call.file < 0)
-		st->call.flags |= MAP_ANONYMOUS;
-	return p->error->line == 0;
-}
-
-static bool parse_range(struct parser *p, struct statement *st)
-{
-	return parse_expr(p, "an address", &st->e[PLAY_ADDR]) && parse_expr(p, "a length", &st->e[PLAY_LEN]);
-}
-
-static bool parse_mprotect(struct parser *p, struct statement *st)
-{
-	return parse_range(p, st) && parse_prot(p, &st->call.prot);
-}
-
-/* mremap ADDR OLD NEW [maymove] [dontunmap] [to ADDR] */
-static bool parse_mremap(struct parser *p, struct statement *st)
-{
-	if (!parse_range(p, st) || !parse_expr(p, "a new length", &st->e[PLAY_NEW_LEN]))
-		return false;
-	for (;;) {
-		if (parser_accept(p, "maymove")) {
-			st->call.flags |= MREMAP_MAYMOVE;
-		} else if (parser_accept(p, "dontunmap")) {
-			st->call.flags |= MREMAP_DONTUNMAP;
-		} else if (parser_accept(p, "to")) {
-			st->call.flags |= MREMAP_FIXED;
-			if (!parse_expr(p, "an address", &st->e[PLAY_NEW_ADDR]))
-				return false;
-		} else {
-			return true;
-		}
-	}
-}
-
-static bool parse_brk(struct parser *p, struct statement *st)
-{
-	return parse_expr(p, "an address", &st->e[PLAY_ADDR]);
-}
-
-static bool parse_madvise(struct parser *p, struct statement *st)
-{
-	const struct named *advice;
-	u64 number;
-
-	if (!parse_range(p, st) || !parser_next(p, "an advice"))
-		return false;
-	advice = name_find(advice_names, p->word);
-	p->pushed = !advice;
-	if (!advice && !parse_number(p, "an advice", 10000, &number))
-		return false;
-	st->call.advice = advice ? (s32)advice->value : (s32)number;
-	return true;
 }
 
 static bool parse_over(struct parser *p, struct statement *st)
@@ -498,7 +395,7 @@ static const struct {
 } verbs[] = {
     {"spawn", VERB_CALL, PLAY_SPAWN, parse_spawn},
     {"fork", VERB_CALL, PLAY_FORK, parse_fork},
-    {"exit", VERB_CALL, PLAY_EXIT, parse_exit},
+    {"exit", VERB_CALL, PLAY_EXIT, parse_nothing},
     {"switch", VERB_CALL, PLAY_SWITCH, parse_switch},
     {"memfd", VERB_CALL, PLAY_MEMFD, parse_new_file},
     {"file", VERB_CALL, PLAY_FILE, parse_new_file},
@@ -511,6 +408,11 @@ static const struct {
     {"madvise", VERB_CALL, PLAY_MADVISE, parse_madvise},
     {"reclaim", VERB_CALL, PLAY_RECLAIM, parse_reclaim},
     {"wait", VERB_CALL, PLAY_WAIT, parse_wait},
+    {"mlock", VERB_CALL, PLAY_MLOCK, parse_mlock},
+    {"munlock", VERB_CALL, PLAY_MUNLOCK, parse_range},
+    {"mlockall", VERB_CALL, PLAY_MLOCKALL, parse_mlockall},
+    {"munlockall", VERB_CALL, PLAY_MUNLOCKALL, parse_nothing},
+    {"rlimit", VERB_CALL, PLAY_RLIMIT, parse_rlimit},
     {"read", VERB_CALL, PLAY_READ, parse_read},
     {"write", VERB_CALL, PLAY_WRITE, parse_write},
     {"exec-access", VERB_CALL, PLAY_EXEC, parse_exec},

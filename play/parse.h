@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * play/parse.h - the parser's state, shared by parse.c, parse_head.c and parse_expect.c. Functions return false after
- * an error.
+ * play/parse.h - the parser's state, shared by parse.c, parse_head.c, parse_area.c and parse_expect.c. Functions return
+ * false after an error.
  */
 #ifndef PLAY_PARSE_H
 #define PLAY_PARSE_H
@@ -46,6 +46,20 @@ bool parse_number(struct parser *p, const char *what, u64 most, u64 *out);
 /* A byte or a "text". */
 bool parse_data(struct parser *p, struct play_call *call);
 bool parse_process(struct parser *p, u8 *index);
+/* The number of the file that the word names; -1: none. */
+int parser_file(const struct parser *p, const char *word);
+bool parse_nothing(struct parser *p, struct statement *st);
 bool parse_expect(struct parser *p, struct statement *st);
+
+/* parse_area.c */
+bool parse_range(struct parser *p, struct statement *st); /* ADDR LEN */
+bool parse_mmap(struct parser *p, struct statement *st);
+bool parse_mprotect(struct parser *p, struct statement *st);
+bool parse_mremap(struct parser *p, struct statement *st);
+bool parse_brk(struct parser *p, struct statement *st);
+bool parse_madvise(struct parser *p, struct statement *st);
+bool parse_mlock(struct parser *p, struct statement *st);
+bool parse_mlockall(struct parser *p, struct statement *st);
+bool parse_rlimit(struct parser *p, struct statement *st);
 
 #endif

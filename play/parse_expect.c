@@ -135,12 +135,19 @@ static const struct {
 	u8 what;
 	bool (*parse)(struct parser *p, struct statement *st);
 } expectations[] = {
-    {"result", EXPECT_RESULT, expect_result}, {"value", EXPECT_VALUE, expect_value},
-    {"signal", EXPECT_SIGNAL, expect_signal}, {"fault", EXPECT_FAULT, expect_fault},
-    {"faults", EXPECT_FAULTS, expect_faults}, {"maps", EXPECT_MAPS, expect_maps},
-    {"pte", EXPECT_PTE, expect_pte},          {"frame", EXPECT_FRAME, expect_frame},
-    {"rss", EXPECT_RSS, expect_result},       {"tables", EXPECT_TABLES, expect_result},
-    {"huge", EXPECT_HUGE, expect_result},     {"counter", EXPECT_COUNTER, expect_counter},
+    {"result", EXPECT_RESULT, expect_result},
+    {"value", EXPECT_VALUE, expect_value},
+    {"signal", EXPECT_SIGNAL, expect_signal},
+    {"fault", EXPECT_FAULT, expect_fault},
+    {"faults", EXPECT_FAULTS, expect_faults},
+    {"maps", EXPECT_MAPS, expect_maps},
+    {"pte", EXPECT_PTE, expect_pte},
+    {"frame", EXPECT_FRAME, expect_frame},
+    {"rss", EXPECT_RSS, expect_result},
+    {"tables", EXPECT_TABLES, expect_result},
+    {"locked", EXPECT_LOCKED, expect_result},
+    {"huge", EXPECT_HUGE, expect_result},
+    {"counter", EXPECT_COUNTER, expect_counter},
 };
 
 bool parse_expect(struct parser *p, struct statement *st)

@@ -86,8 +86,10 @@ void computer_maps(const struct computer *c, unsigned process, struct play_maps 
 	struct vm_stat stat;
 
 	*out = (struct play_maps){0};
-	for (u64 va = 0; vm_area_next(c->mm[process], va, &info); va = info.end)
+	for (u64 va = 0; vm_area_next(c->mm[process], va, &info); va = info.end) {
 		maps_add(out, info.start, info.end, info.prot, info.shared);
+		out->area[out->nr - 1].locked = info.locked;
+	}
 	mm_stat(c->mm[process], &stat);
 	out->rss_bytes = (stat.anon_pages + stat.file_pages + stat.shmem_pages) << PAGE_SHIFT;
 }

@@ -51,6 +51,7 @@ enum expect {
 	EXPECT_PTE,     /* e, size, flag[] */
 	EXPECT_FRAME,   /* e[ADDR], e[NEW_ADDR], number: 1 = the same, 0 = another; process of the second */
 	EXPECT_RSS,     /* e: bytes */
+	EXPECT_LOCKED,  /* e: bytes */
 	EXPECT_TABLES,  /* e: bytes */
 	EXPECT_HUGE,    /* e: bytes */
 	EXPECT_COUNTER, /* counter, number */

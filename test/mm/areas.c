@@ -334,7 +334,7 @@ static void test_stack(void **state)
 	start = vma->vm_start;
 	assert_int_not_equal(MMAP(start - LEN(256), 4096, ANON, NULL, 0), start - LEN(256));
 	assert_int_equal(MMAP(start - LEN(257), 4096, ANON, NULL, 0), start - LEN(257));
-	mm->stack_rlimit = 16 << 20;
+	vm_set_rlimit(mm, VM_RLIMIT_STACK, 16 << 20);
 	assert_int_equal(expand_stack(vma, start - 1), -ENOMEM);
 	assert_int_equal(vm_mprotect(env_cpu(), mm, start - LEN(257), 4096, 0), 0);
 	assert_int_equal(expand_stack(vma, start - 1), 0); /* what cannot be touched may be near */

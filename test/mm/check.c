@@ -15,6 +15,7 @@
 #include "mm/lru.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
+#include "mm/vma.h"
 #include "mm/vmscan.h"
 #include "test/mm/flat_hw.h"
 
@@ -93,6 +94,24 @@ static void total_vm(void **state)
 {
 	mm->total_vm++;
 	assert_caught(10);
+}
+static void locked_vm(void **state)
+{
+	vm_mlock(cpu, mm, anon, 4 * PAGE_SIZE, 0);
+	mm->locked_vm--;
+	assert_caught(12);
+}
+static void locked_hugetlb(void **state)
+{
+	u64 va = (u64)vm_mmap(cpu, mm, 0, 2 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, NULL, 0);
+
+	vma_set_flags(vma_lookup(mm, va), vma_lookup(mm, va)->vm_flags | VM_LOCKED);
+	assert_caught(12);
+}
+static void lock_on_fault_alone(void **state)
+{
+	vma_lookup(mm, anon)->vm_flags |= VM_LOCKONFAULT;
+	assert_caught(12);
 }
 static void file_list(void **state)
 {
@@ -356,6 +375,9 @@ int main(void)
 #define S(test) cmocka_unit_test_setup_teardown(test, setup_swap, teardown)
 	const struct CMUnitTest tests[] = {
 	    T(total_vm),
+	    T(locked_vm),
+	    T(locked_hugetlb),
+	    T(lock_on_fault_alone),
 	    T(file_list),
 	    T(file_users),
 	    T(table_kind),
