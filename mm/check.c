@@ -26,7 +26,7 @@
  *   51 file_mapped = the page cache's frames that an entry names
  *   60 rmap leads to exactly the entries                                   61 a chain is dense, and holds two or more
  *   70 a cached frame names its file and index
- *   80 free blocks: kind, order, alignment, list links                     81 no two free buddies
+ *   80 free blocks: kind, order, mobility, alignment, links                 81 no two free buddies
  *   82 the counts of blocks and frames                                     90 each CPU of a cpumask has the mm loaded
  *   91 a CPU's generation is not ahead of the mm's
  *   100 a slot's count = the swap entries and shmem files that name it     103 a swap entry lies in a private area
@@ -322,26 +322,34 @@ static void check_frames(struct vm *vm)
 		INV(82, frames[kind] == vm->kind_frames[kind]);
 }
 
+static u64 check_free_list(struct vm *vm, unsigned order, enum migrate_type type)
+{
+	u64 blocks = 0;
+
+	for (u32 pfn = vm->free_area[order].head[type], prev = 0; pfn;
+	     prev = pfn, pfn = pfn_to_page(vm, pfn)->lru_next) {
+		struct page *page = pfn_to_page(vm, pfn);
+		u64 buddy = pfn ^ (1ull << order);
+
+		INV(80, page->kind == PAGE_FREE && page->order == order && page->lru_prev == prev);
+		INV(80, page->flags == type && (order < HPAGE_PMD_ORDER || type == MIGRATE_MOVABLE));
+		INV(80, IS_ALIGNED((u64)pfn, 1ull << order));
+		if (order < MAX_ORDER && buddy < vm->max_pfn)
+			INV(81, pfn_to_page(vm, buddy)->kind != PAGE_FREE || pfn_to_page(vm, buddy)->order != order);
+		blocks++;
+		INV(80, blocks <= vm->max_pfn);
+	}
+	return blocks;
+}
+
 static void check_free_lists(struct vm *vm)
 {
 	u64 free = 0;
 
 	for (unsigned order = 0; order <= MAX_ORDER; order++) {
-		u64 blocks = 0;
+		u64 blocks =
+		    check_free_list(vm, order, MIGRATE_MOVABLE) + check_free_list(vm, order, MIGRATE_UNMOVABLE);
 
-		for (u32 pfn = vm->free_area[order].head, prev = 0; pfn;
-		     prev = pfn, pfn = pfn_to_page(vm, pfn)->lru_next) {
-			struct page *page = pfn_to_page(vm, pfn);
-			u64 buddy = pfn ^ (1ull << order);
-
-			INV(80, page->kind == PAGE_FREE && page->order == order && page->lru_prev == prev);
-			INV(80, IS_ALIGNED((u64)pfn, 1ull << order));
-			if (order < MAX_ORDER && buddy < vm->max_pfn)
-				INV(81, pfn_to_page(vm, buddy)->kind != PAGE_FREE ||
-					    pfn_to_page(vm, buddy)->order != order);
-			blocks++;
-			INV(80, blocks <= vm->max_pfn);
-		}
 		INV(82, blocks == vm->free_area[order].nr_free);
 		free += blocks << order;
 	}

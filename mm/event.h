@@ -30,6 +30,7 @@ enum vm_event_type {
 	VM_EV_RECLAIM,            /* pages were freed: n; cause: 0 in the background, 1 by who needed a frame */
 	VM_EV_OOM_KILL,           /* mm was chosen to die: n = its badness (pages: resident, swapped, tables); va: the
 				     address whose fault found no frame, of whichever mm */
+	VM_EV_COMPACT, /* pages were moved so that a 2M becomes free: n; cause: 1 it did, 0 nothing was found */
 	VM_EV_NR
 };
 #define VM_FLUSH_ALL (~0ull)

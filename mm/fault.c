@@ -25,6 +25,7 @@
 #include "mm/fault.h"
 #include "mm/lru.h"
 #include "mm/swap.h"
+#include "mm/compaction.h"
 #include "mm/vmscan.h"
 
 /* ---- row 0 ---- */
@@ -221,6 +222,17 @@ static unsigned handle_mm_fault(struct fault *f)
 	return f->grew && cause < VM_FAULT_MAPERR ? VM_FAULT_STACK : cause;
 }
 
+/* The fault lacks a huge page: direct compaction, once. Returns whether that was so. */
+static bool compact_for(struct fault *f)
+{
+	if (!f->wants_compaction)
+		return false;
+	f->wants_compaction = false;
+	f->compacted = true;
+	compact_memory(f->mm->vm, f->cpu);
+	return true;
+}
+
 /* Handles the fault, from the start as often as it lacks a frame that reclaim finds, and tells of it. Returns 0 or the
  * cause that ends the access. */
 static int fault_and_tell(struct fault *f, enum vm_event_type type)
@@ -231,7 +243,7 @@ static int fault_and_tell(struct fault *f, enum vm_event_type type)
 	balance_if_low(f->mm->vm, f->cpu);
 	do {
 		cause = handle_mm_fault(f);
-	} while (cause == VM_FAULT_NOMEM && make_room(f->cpu, f->mm, f->va, &tries));
+	} while (cause == VM_FAULT_NOMEM && (compact_for(f) || make_room(f->cpu, f->mm, f->va, &tries)));
 	ev = (struct vm_event){.type = (u8)type, .cause = (u8)cause, .order = f->order, .mm = f->mm->id, .va = f->va};
 	if (cause >= VM_FAULT_MAPERR)
 		ev.order = 0;

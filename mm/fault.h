@@ -14,10 +14,12 @@ struct fault {
 	u64 va;        /* bytes: CR2 */
 	unsigned code; /* X86_PF_* */
 	struct pt_pos pos;
-	u64 entry;  /* what pos holds */
-	u8 order;   /* of the entry that the fault made or found: 0, 9, 18 */
-	bool grew;  /* the stack was extended for it */
-	bool major; /* it waited for I/O */
+	u64 entry;             /* what pos holds */
+	u8 order;              /* of the entry that the fault made or found: 0, 9, 18 */
+	bool grew;             /* the stack was extended for it */
+	bool wants_compaction; /* no huge page is free: VM_FAULT_NOMEM, to be tried again when memory was compacted */
+	bool compacted;        /* it was */
+	bool major;            /* it waited for I/O */
 };
 
 static inline bool fault_write(const struct fault *f)

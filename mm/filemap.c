@@ -233,6 +233,14 @@ int filemap_add_page(struct address_space *file, u64 index, struct page *page)
 	return 0;
 }
 
+void filemap_page_moved(struct vm *vm, struct page *page)
+{
+	struct address_space *file = (struct address_space *)radix_get(&vm->files, page->mapping);
+
+	if (radix_set(vm, &file->pages, page->index, page_to_pfn(vm, page)))
+		ASSERT(!"the place is there");
+}
+
 /* The page comes into the cache. */
 static int add_page(struct address_space *file, u64 index, u64 was, struct page **out, bool *major)
 {

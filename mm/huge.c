@@ -6,6 +6,8 @@
  * place yet, and policy wants it: thp=always unless MADV_NOHUGEPAGE, thp=madvise with MADV_HUGEPAGE. A machine with
  * anon_order gives pages of that order, by the same rule of place, to all anonymous memory (as hugetlb would).
  *
+ * Where none is free, the fault compacts memory (mm/compaction.c) as defrag says, and then goes on with small pages.
+ *
  * A huge page's block lives until its last entry goes. Its mappings may be one huge leaf in one mm, and a table of 512
  * small entries in another:
  *
@@ -76,11 +78,24 @@ static bool place_fits(const struct fault *f, unsigned order)
 	return f->pos.level >= order_level(order) && start >= f->vma->vm_start && start + size <= f->vma->vm_end;
 }
 
+/* Linux: vma_thp_gfp_mask(). */
+static bool may_compact(const struct fault *f, unsigned order)
+{
+	enum vm_thp_defrag defrag = f->mm->vm->cfg.thp_defrag;
+
+	return order == HPAGE_PMD_ORDER && !f->compacted &&
+	       (defrag == VM_DEFRAG_ALWAYS || (defrag == VM_DEFRAG_MADVISE && f->vma->vm_flags & VM_HUGEPAGE));
+}
+
+/* NULL: there is none (no_huge says what that means). */
 static struct page *alloc_huge(struct fault *f, unsigned order)
 {
 	struct vm *vm = f->mm->vm;
 	struct page *page = alloc_pages(vm, order, PAGE_ANON);
 
+	f->wants_compaction = !page && may_compact(f, order);
+	if (f->wants_compaction)
+		return NULL;
 	vm_emit(vm, &(struct vm_event){.type = page ? VM_EV_THP_FAULT_ALLOC : VM_EV_THP_FAULT_FALLBACK,
 				       .order = (u8)order,
 				       .mm = f->mm->id,
@@ -88,6 +103,12 @@ static struct page *alloc_huge(struct fault *f, unsigned order)
 	if (page)
 		hw_clear_frames(vm->hw, page_to_pfn(vm, page), order);
 	return page;
+}
+
+/* Without one: back to compact memory, or on with small pages. */
+static unsigned no_huge(const struct fault *f)
+{
+	return f->wants_compaction ? VM_FAULT_NOMEM : VM_FAULT_NR;
 }
 
 /* The machine's one huge zero page, made at its first use; 0 when RAM has no block for it. */
@@ -111,7 +132,7 @@ static unsigned map_huge(struct fault *f, unsigned order, u64 bits)
 	struct page *page = alloc_huge(f, order);
 
 	if (!page)
-		return VM_FAULT_NR;
+		return no_huge(f);
 	if (fault_extend(f, order_level(order))) {
 		put_page(f->mm->vm, page);
 		return VM_FAULT_NOMEM;
@@ -155,7 +176,7 @@ static unsigned huge_zero_wp(struct fault *f)
 	struct page *page = alloc_huge(f, HPAGE_PMD_ORDER);
 
 	if (!page)
-		return VM_FAULT_NR;
+		return no_huge(f);
 	tlb_gather_mmu(&tlb, f->cpu, f->mm);
 	pt_set(&tlb, f->mm, &f->pos, 0);
 	map_new_anon_page(f, page, fault_bits(f));

@@ -168,6 +168,8 @@ int filemap_get_page(struct address_space *file, u64 index, bool create, struct 
 int filemap_evict(struct vm *vm, struct page *page);
 /* The page, small and fresh, becomes the file's page of this index. Returns 0, or -ENOMEM. */
 int filemap_add_page(struct address_space *file, u64 index, struct page *page);
+/* The page, cached, is in this frame now. */
+void filemap_page_moved(struct vm *vm, struct page *page);
 /* What a page's place in the cache holds (address_space.pages): a frame? a swap slot? */
 bool filemap_place_has_frame(u64 value);
 bool filemap_place_slot(u64 value, u32 *slot);

@@ -63,6 +63,16 @@ void lru_list_del(struct vm *vm, struct page *page)
 	vm->reclaim.nr[page_lru_type(page)] -= 1ull << page->order;
 }
 
+void lru_list_replace(struct vm *vm, struct page *from, struct page *to)
+{
+	struct lru_list *l = &vm->reclaim.list[page_list(from)];
+	u32 pfn = (u32)page_to_pfn(vm, to);
+
+	ASSERT(from->flags & PG_lru);
+	*(from->lru_prev ? &pfn_to_page(vm, from->lru_prev)->lru_next : &l->head) = pfn;
+	*(from->lru_next ? &pfn_to_page(vm, from->lru_next)->lru_prev : &l->tail) = pfn;
+}
+
 struct page *lru_list_last(struct vm *vm, unsigned list)
 {
 	u32 pfn = vm->reclaim.list[list].tail;

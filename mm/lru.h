@@ -25,6 +25,8 @@ static inline unsigned page_list(const struct page *page)
 void lru_list_add(struct vm *vm, struct page *page, unsigned list, bool tail);
 /* Off its list. */
 void lru_list_del(struct vm *vm, struct page *page);
+/* The page moved to another frame, whose struct page is a copy of its own: it takes its place on the list. */
+void lru_list_replace(struct vm *vm, struct page *from, struct page *to);
 /* The page at the tail, or NULL. */
 struct page *lru_list_last(struct vm *vm, unsigned list);
 

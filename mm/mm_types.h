@@ -158,6 +158,7 @@ _Static_assert(sizeof(struct page) == 32, "struct page: 32 bytes, one a frame");
 #define PG_readahead  256u /* brought in ahead, not yet asked for */
 #define PG_lazyfree   512u /* MADV_FREE, and not written since: reclaim may drop it */
 #define PG_list_shift 12
+/* A free block's flags are its enum migrate_type. */
 
 /* ---- files ---- */
 
@@ -193,9 +194,11 @@ struct vm_cpu {
 	u16 user_pcid_flush_mask; /* KPTI: bit p = the user PCID of kernel PCID p is flushed before user code runs */
 };
 
+enum migrate_type { MIGRATE_MOVABLE, MIGRATE_UNMOVABLE, MIGRATE_TYPES };
+
 struct free_area {
-	u32 head;    /* pfn of the first free block, 0 = none (frame 0 is never given out) */
-	u64 nr_free; /* blocks */
+	u32 head[MIGRATE_TYPES]; /* pfn of the first free block, 0 = none (frame 0 is never given out) */
+	u64 nr_free;             /* blocks */
 };
 
 enum slab_kind { SLAB_MM, SLAB_VMA, SLAB_FILE, SLAB_NODE, SLAB_RMAP, SLAB_NR };
@@ -229,6 +232,12 @@ struct vm_reclaim {
 	u64 cost[NR_LRU_TYPES], share[NR_LRU_TYPES]; /* lru2: which type pays */
 	u64 max_seq, min_seq[NR_LRU_TYPES];          /* mglru: generations */
 	u64 rng;                                     /* random */
+};
+
+/* Where compaction's scanners stand, and how often it has failed: mm/compaction.c. */
+struct vm_compact {
+	u64 migrate_pfn, free_pfn; /* of 2M; free_pfn 0: they have not begun */
+	u32 considered, defer_shift;
 };
 
 /* Where khugepaged is: mm/khugepaged.c. */
@@ -271,6 +280,7 @@ struct vm {
 	struct vm_reclaim reclaim;
 	struct vm_swap swap;
 	struct vm_khugepaged_scan khugepaged;
+	struct vm_compact compact;
 	struct vm_cpu cpu[NR_CPUS];
 };
 

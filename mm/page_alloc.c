@@ -2,37 +2,50 @@
  *
  * mm/page_alloc.c - the buddy allocator: every frame of RAM, in blocks of 2^order frames, order 0 .. 18.
  *
- *   free_area[2] --> [ 8..11 ] <-> [ 20..23 ]      lists through struct page's lru links (pfns, 0 ends)
- *   free_area[3] --> [ 32..39 ]
+ *   free_area[2] movable   --> [ 8..11 ] <-> [ 20..23 ]      lists through struct page's lru links (pfns, 0 ends)
+ *                unmovable --> [ 44..47 ]
+ *   free_area[3] movable   --> [ 32..39 ]
  *
  * A block of order k starts at a multiple of 2^k; its buddy is the block whose number differs in bit k. Two free
  * buddies of one order are joined at once, so no list ever holds both.
+ *
+ * Grouped by mobility: what compaction cannot move (the kernel's objects, tables) comes from 2M of its own, as long as
+ * there are any, so that the other 2M can be emptied. The mark is a free block's, not the 2M's: a block that is freed
+ * gets it from what was in it, a joined one from the buddy that was there. A free 2M is nobody's, so movable.
  *
  * Only heads are written when a block is cut or joined: the frames inside a free block keep what they last were, or are
  * still all zero (PAGE_RESERVED) if nobody ever had them. So fresh RAM costs nothing until it is used.
  *
  * Invariants (numbers as mm/check.c prints them)
- *   80 every free block's head is PAGE_FREE of its list's order, and aligned
+ *   80 every free block's head is PAGE_FREE of its list's order and mobility, and aligned; 2M and more are movable
  *   81 no two free buddies
  *   82 nr_free and kind_frames agree with the lists
  *
- * Source: Knuth, TAOCP vol. 1, 2.5 "the buddy system".
+ * Source: Knuth, TAOCP vol. 1, 2.5 "the buddy system"; Linux 6.12 mm/page_alloc.c (migrate types,
+ * find_suitable_fallback).
  */
 #include "mm/lru.h"
 #include "mm/swap.h"
 
-static void list_add(struct vm *vm, struct page *page, unsigned order)
+/* What a frame of this kind is to compaction. */
+static enum migrate_type mobility(enum page_kind kind)
+{
+	return kind == PAGE_ANON || kind == PAGE_FILE ? MIGRATE_MOVABLE : MIGRATE_UNMOVABLE;
+}
+
+static void list_add(struct vm *vm, struct page *page, unsigned order, enum migrate_type type)
 {
 	struct free_area *area = &vm->free_area[order];
 	u32 pfn = (u32)page_to_pfn(vm, page);
 
 	page->kind = PAGE_FREE;
 	page->order = (u8)order;
+	page->flags = order < HPAGE_PMD_ORDER ? type : MIGRATE_MOVABLE;
 	page->lru_prev = 0;
-	page->lru_next = area->head;
-	if (area->head)
-		pfn_to_page(vm, area->head)->lru_prev = pfn;
-	area->head = pfn;
+	page->lru_next = area->head[page->flags];
+	if (page->lru_next)
+		pfn_to_page(vm, page->lru_next)->lru_prev = pfn;
+	area->head[page->flags] = pfn;
 	area->nr_free++;
 }
 
@@ -46,12 +59,12 @@ static void list_del(struct vm *vm, struct page *page, unsigned order)
 	if (page->lru_prev)
 		pfn_to_page(vm, page->lru_prev)->lru_next = page->lru_next;
 	else
-		area->head = page->lru_next;
+		area->head[page->flags] = page->lru_next;
 	area->nr_free--;
 }
 
 /* Puts a block into the lists, joined with its buddy as often as that is free. */
-static void free_block(struct vm *vm, u64 pfn, unsigned order)
+static void free_block(struct vm *vm, u64 pfn, unsigned order, enum migrate_type type)
 {
 	pfn_to_page(vm, pfn)->kind = PAGE_FREE_TAIL;
 	for (; order < MAX_ORDER; order++) {
@@ -65,9 +78,10 @@ static void free_block(struct vm *vm, u64 pfn, unsigned order)
 			break;
 		list_del(vm, buddy, order);
 		buddy->kind = PAGE_FREE_TAIL;
+		type = buddy->flags;
 		pfn &= ~(1ull << order);
 	}
-	list_add(vm, pfn_to_page(vm, pfn), order);
+	list_add(vm, pfn_to_page(vm, pfn), order, type);
 }
 
 void page_alloc_init(struct vm *vm, u64 start_pfn, u64 end_pfn)
@@ -79,7 +93,7 @@ void page_alloc_init(struct vm *vm, u64 start_pfn, u64 end_pfn)
 
 		while (!IS_ALIGNED(start_pfn, 1ull << order) || start_pfn + (1ull << order) > end_pfn)
 			order--;
-		free_block(vm, start_pfn, order);
+		free_block(vm, start_pfn, order, MIGRATE_MOVABLE);
 		start_pfn += 1ull << order;
 	}
 }
@@ -102,10 +116,12 @@ static bool may_take(const struct vm *vm, unsigned order)
 	return vm->reclaim.memalloc || vm->kind_frames[PAGE_FREE] >= vm->reclaim.wmark[WMARK_MIN] + (1ull << order);
 }
 
-/* Cuts [pfn, pfn + 2^order) out of the free block that starts at `block`; the rest stays free. */
+/* Cuts [pfn, pfn + 2^order) out of the free block that starts at `block`; the rest stays free. What is unmovable takes
+ * over what is left of its 2M. */
 static struct page *cut_out(struct vm *vm, struct page *block, u64 pfn, unsigned order, enum page_kind kind)
 {
 	unsigned have = block->order;
+	enum migrate_type rest = mobility(kind) | block->flags;
 	struct page *page = pfn_to_page(vm, pfn);
 
 	ASSERT(block->kind == PAGE_FREE && have >= order);
@@ -114,7 +130,7 @@ static struct page *cut_out(struct vm *vm, struct page *block, u64 pfn, unsigned
 	while (have > order) {
 		struct page *upper = block + (1ull << --have);
 
-		list_add(vm, page < upper ? upper : block, have);
+		list_add(vm, page < upper ? upper : block, have, rest);
 		if (page >= upper)
 			block = upper;
 	}
@@ -126,18 +142,33 @@ static struct page *cut_out(struct vm *vm, struct page *block, u64 pfn, unsigned
 	return page;
 }
 
+/* The block to cut: the smallest of the right mobility (2M and more are anybody's), failing that the largest of the
+ * other. 0: none. */
+static u32 find_block(const struct vm *vm, unsigned order, enum migrate_type type)
+{
+	const struct free_area *area = vm->free_area;
+
+	for (unsigned have = order; have <= MAX_ORDER; have++) {
+		u32 pfn = area[have].head[have < HPAGE_PMD_ORDER ? type : MIGRATE_MOVABLE];
+
+		if (pfn)
+			return pfn;
+	}
+	for (unsigned have = HPAGE_PMD_ORDER; have-- > order;)
+		if (area[have].head[!type])
+			return area[have].head[!type];
+	return 0;
+}
+
 struct page *alloc_pages(struct vm *vm, unsigned order, enum page_kind kind)
 {
-	unsigned have = order;
+	u32 pfn;
 
 	ASSERT(order <= MAX_ORDER);
 	if (injected_failure(vm) || !may_take(vm, order))
 		return NULL;
-	while (have <= MAX_ORDER && !vm->free_area[have].head)
-		have++;
-	if (have > MAX_ORDER)
-		return NULL;
-	return cut_out(vm, pfn_to_page(vm, vm->free_area[have].head), vm->free_area[have].head, order, kind);
+	pfn = find_block(vm, order, mobility(kind));
+	return pfn ? cut_out(vm, pfn_to_page(vm, pfn), pfn, order, kind) : NULL;
 }
 
 struct page *free_block_at(struct vm *vm, u64 pfn)
@@ -155,7 +186,7 @@ struct page *alloc_pages_at(struct vm *vm, u64 pfn, unsigned order, enum page_ki
 {
 	struct page *block = free_block_at(vm, pfn);
 
-	if (!block || block->order < order || !may_take(vm, order))
+	if (injected_failure(vm) || !block || block->order < order || !may_take(vm, order))
 		return NULL;
 	return cut_out(vm, block, pfn, order, kind);
 }
@@ -183,7 +214,7 @@ void put_page(struct vm *vm, struct page *page)
 	vm->kind_frames[PAGE_FREE] += 1ull << order;
 	for (u64 i = 1; i < 1ull << order; i++)
 		page[i].kind = PAGE_FREE_TAIL;
-	free_block(vm, page_to_pfn(vm, page), order);
+	free_block(vm, page_to_pfn(vm, page), order, mobility(page->kind));
 }
 
 void split_page(struct page *page, unsigned order)

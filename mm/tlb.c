@@ -474,3 +474,19 @@ void tlb_finish_mmu(struct mmu_gather *tlb)
 	flush_range(tlb);
 	free_gathered(tlb);
 }
+
+void tlb_gather_end(struct mmu_gather *tlb)
+{
+	if (tlb->mm)
+		tlb_finish_mmu(tlb);
+	tlb->mm = NULL;
+}
+
+struct mmu_gather *tlb_gather_of(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm)
+{
+	if (tlb->mm != mm) {
+		tlb_gather_end(tlb);
+		tlb_gather_mmu(tlb, cpu, mm);
+	}
+	return tlb;
+}

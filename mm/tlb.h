@@ -38,6 +38,10 @@ struct tlb_flush {
 
 void tlb_gather_mmu(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm);
 void tlb_gather_mmu_fullmm(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm);
+/* For who works on pages of any address space: the batch is of mm now, and that of another was finished. tlb->mm NULL:
+ * none is open. tlb_gather_end finishes the open one. */
+struct mmu_gather *tlb_gather_of(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm);
+void tlb_gather_end(struct mmu_gather *tlb);
 /* An entry of [va, va + (PAGE_SIZE << order)) changed in a way that a TLB may not keep. */
 void tlb_remove_range(struct mmu_gather *tlb, u64 va, unsigned order);
 /* The same for any length; order: the stride. A table that goes counts as one page at an address of its range. */

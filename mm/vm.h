@@ -27,6 +27,10 @@ struct address_space;  /* a file's pages in the page cache */
 
 enum vm_thp { VM_THP_NEVER, VM_THP_MADVISE, VM_THP_ALWAYS }; /* sysfs transparent_hugepage/enabled */
 
+/* sysfs transparent_hugepage/defrag: whose fault compacts memory when no huge page is free. Linux's default is madvise:
+ * areas with MADV_HUGEPAGE. */
+enum vm_thp_defrag { VM_DEFRAG_MADVISE, VM_DEFRAG_ALWAYS, VM_DEFRAG_NEVER };
+
 enum vm_reclaim_policy {
 	VM_RECLAIM_LRU2,  /* Linux's active and inactive lists */
 	VM_RECLAIM_MGLRU, /* Linux's generations (CONFIG_LRU_GEN) */
@@ -50,6 +54,7 @@ extern const struct vm_khugepaged vm_khugepaged_defaults; /* Linux's */
 struct vm_config {
 	void *ram_base; /* host address of physical address 0: phys_to_virt(pa) = ram_base + pa */
 	enum vm_thp thp;
+	enum vm_thp_defrag thp_defrag;
 	u8 anon_order; /* 0; or 9 / 18: anonymous memory comes from huge pages of that size wherever an area holds
 			  an aligned one (machines `2m` and `1g`); independent of thp */
 	const struct vm_khugepaged *khugepaged; /* NULL: it does not run. It runs in vm_tick() */

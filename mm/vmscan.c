@@ -36,13 +36,11 @@
 #define MAX_RECLAIM_RETRIES 16 /* runs without a page freed, after which reclaim gives up */
 #define SCAN_ROUNDS         4  /* times that all pages may be looked at in one run */
 
-/* Reclaim's flush batch: of one mm at a time. */
 struct scan_control {
 	struct vm *vm;
 	struct hw_cpu *cpu;
-	struct mm_struct *mm; /* of tlb; NULL: none is open */
-	struct mmu_gather tlb;
-	u64 freed; /* frames */
+	struct mmu_gather tlb; /* of one mm at a time */
+	u64 freed;             /* frames */
 };
 
 /* ---- watermarks ---- */
@@ -66,23 +64,9 @@ static u64 free_frames(const struct vm *vm)
 	return vm->kind_frames[PAGE_FREE];
 }
 
-/* ---- the flush batch ---- */
-
-static void flush_batch(struct scan_control *sc)
-{
-	if (sc->mm)
-		tlb_finish_mmu(&sc->tlb);
-	sc->mm = NULL;
-}
-
 static struct mmu_gather *gather_of(struct scan_control *sc, struct mm_struct *mm)
 {
-	if (sc->mm == mm)
-		return &sc->tlb;
-	flush_batch(sc);
-	tlb_gather_mmu(&sc->tlb, sc->cpu, mm);
-	sc->mm = mm;
-	return &sc->tlb;
+	return tlb_gather_of(&sc->tlb, sc->cpu, mm);
 }
 
 /* ---- huge pages ---- */
@@ -122,7 +106,7 @@ static int split_huge_page(struct scan_control *sc, struct page *page)
 
 	if (split_mappings(sc, page))
 		return -ENOMEM;
-	flush_batch(sc); /* pieces may be freed now */
+	tlb_gather_end(&sc->tlb); /* pieces may be freed now */
 	split_page(page, order);
 	for (u64 i = 1; i < PTRS_PER_TABLE; i++) {
 		struct page *piece = page + (i << order);
@@ -302,7 +286,7 @@ static void take_victim(struct scan_control *sc, struct victims *v, struct page 
 
 static void evict_victims(struct scan_control *sc, struct victims *v)
 {
-	flush_batch(sc);
+	tlb_gather_end(&sc->tlb);
 	for (unsigned i = 0; i < v->nr; i++) {
 		if (v->page[i]->_refcount > 1 && page_out(sc->vm, v->page[i]))
 			v->page[i]->flags |= PG_dirty;

@@ -181,6 +181,7 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	json_object_set_new(v, "pcid", json_boolean(m->pcid));
 	set_u64(v, "cpus", m->cpus);
 	set_u64(v, "ram_bytes", m->ram_bytes);
+	set_text(v, "defrag", m->defrag);
 	json_object_set_new(v, "fragmentation", json_real(m->fragmentation / 1000.0));
 	set_u64(v, "swap_bytes", m->swap_bytes);
 	set_text(v, "swap_device", m->swap_device);
@@ -217,6 +218,9 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	set_u64(v, "thp_fallback", m->thp_fallback);
 	set_u64(v, "thp_split", m->thp_split);
 	set_u64(v, "thp_collapse", m->thp_collapse);
+	set_u64(v, "compactions", m->compactions);
+	set_u64(v, "compactions_failed", m->compactions_failed);
+	set_u64(v, "pages_migrated", m->pages_migrated);
 	set_u64(v, "frames_cleared", m->frames_cleared);
 	set_u64(v, "frames_copied", m->frames_copied);
 	set_u64(v, "mismatches", m->mismatches);

@@ -51,6 +51,7 @@ struct sim_machine_result {
 	bool kpti, pcid; /* pcid: used, so the CPU has them */
 	u64 cpus;        /* 0: one a thread */
 	u64 ram_bytes;
+	char defrag[16];   /* "madvise", "always", "never" */
 	u16 fragmentation; /* per mille of free memory in blocks under 2M, at the start */
 	u64 swap_bytes;
 	char swap_device[16];       /* "nvme", "sata", "hdd", "zram" */
@@ -85,6 +86,7 @@ struct sim_machine_result {
 	u64 kernel_walks[2]; /* data, fetch: of all walks, those of the kernel's own pages in entries */
 	u64 kernel_walk_cycles_min, kernel_walk_cycles_max;
 	u64 thp_alloc, thp_fallback, thp_split, thp_collapse;
+	u64 compactions, compactions_failed, pages_migrated;
 	u64 frames_cleared, frames_copied; /* 4K frames */
 	u64 mismatches;                    /* the program's kernel and ours disagreed on a call: should be 0 */
 	struct sim_region_result *region;  /* [sim_result.nr_regions] */

@@ -117,6 +117,18 @@ static int set_thp(struct sim_machine_config *c, const char *value, char err[256
 	return 0;
 }
 
+static int set_defrag(struct sim_machine_config *c, const char *value, char err[256])
+{
+	static const char *const choice[] = {
+	    [VM_DEFRAG_MADVISE] = "madvise", [VM_DEFRAG_ALWAYS] = "always", [VM_DEFRAG_NEVER] = "never"};
+	int i = choose(value, choice, ARRAY_SIZE(choice));
+
+	if (i < 0)
+		return fail(err, "defrag", value, "madvise, always, never");
+	c->defrag = i;
+	return 0;
+}
+
 static int set_ram(struct sim_machine_config *c, const char *value, char err[256])
 {
 	if (sim_size_parse(value, &c->ram_bytes) == 0 && c->ram_bytes >= RAM_MIN && c->ram_bytes <= RAM_MAX)
@@ -263,6 +275,8 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_reclaim(c, value, err);
 	if (strcmp(key, "khugepaged") == 0)
 		return set_switch(&c->khugepaged_off, key, value, "off", "on", err);
+	if (strcmp(key, "defrag") == 0)
+		return set_defrag(c, value, err);
 	if (strcmp(key, "fragmentation") == 0)
 		return set_fragmentation(c, value, err);
 	if (strcmp(key, "pcid") == 0)
@@ -281,10 +295,10 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_level(&c->check, key, value, 3, err);
 	if (strcmp(key, "oracle") == 0)
 		return set_level(&c->oracle, key, value, 1, err);
-	return fail(
-	    err, "machine", key,
-	    "cpu, thp, ram, swap, swap-device, reclaim, khugepaged, fragmentation, pcid, kpti, cpus, hz, kernel, "
-	    "page-cache, check, oracle");
+	return fail(err, "machine", key,
+		    "cpu, thp, ram, swap, swap-device, reclaim, khugepaged, defrag, fragmentation, pcid, kpti, cpus, "
+		    "hz, kernel, "
+		    "page-cache, check, oracle");
 }
 
 static int set_name(struct sim_machine_config *c, const char *name, char err[256])

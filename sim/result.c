@@ -19,6 +19,12 @@ static const char *const thp_names[] = {
     [VM_THP_ALWAYS] = "always",
 };
 
+static const char *const defrag_names[] = {
+    [VM_DEFRAG_MADVISE] = "madvise",
+    [VM_DEFRAG_ALWAYS] = "always",
+    [VM_DEFRAG_NEVER] = "never",
+};
+
 static const char *const reclaim_names[] = {
     [VM_RECLAIM_LRU2] = "lru2", [VM_RECLAIM_MGLRU] = "mglru",   [VM_RECLAIM_CLOCK] = "clock",
     [VM_RECLAIM_FIFO] = "fifo", [VM_RECLAIM_RANDOM] = "random",
@@ -41,6 +47,9 @@ static void copy_counters(struct sim_machine_result *r, const struct hw_soft_cou
 	r->thp_fallback = c->thp_fallback;
 	r->thp_split = c->thp_split;
 	r->thp_collapse = c->thp_collapse;
+	r->compactions = c->compactions;
+	r->compactions_failed = c->compactions_failed;
+	r->pages_migrated = c->pages_migrated;
 	r->frames_cleared = c->frames_cleared;
 	r->frames_copied = c->frames_copied;
 	r->swap_requests = c->swap_requests;
@@ -115,6 +124,7 @@ static void fill_machine(struct machine *m, struct sim_machine_result *r)
 	r->pcid = hw_features(hw_soft_cpu(m->hw, 0)) & HW_PCID;
 	r->cpus = m->cfg.cpus;
 	r->ram_bytes = m->cfg.ram_bytes;
+	snprintf(r->defrag, sizeof(r->defrag), "%s", defrag_names[m->cfg.defrag]);
 	r->fragmentation = m->cfg.fragmentation;
 	hw_soft_sum_mmu(m->hw, &r->mmu);
 	copy_counters(r, hw_soft_counters(m->hw));

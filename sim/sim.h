@@ -21,7 +21,8 @@ struct sim_machine_config {
 	char name[64];
 	const struct cpu_preset *preset;
 	enum vm_thp thp;
-	u8 anon_order;     /* 0, 9, 18 */
+	u8 anon_order; /* 0, 9, 18 */
+	enum vm_thp_defrag defrag;
 	u16 fragmentation; /* per mille */
 	u64 ram_bytes;
 	u64 swap_bytes;  /* 0: none */
@@ -38,8 +39,8 @@ struct sim_machine_config {
 	u8 oracle;       /* 0, 1 */
 };
 /* Parses "NAME[,key=value...]": names 4k, thp, thp-madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim,
- * khugepaged, fragmentation, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle. Returns 0, or -1 with a line in
- * err that says what is wrong and what would be right. defaults: from --cpu, --ram...
+ * khugepaged, defrag, fragmentation, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle. Returns 0, or -1 with a
+ * line in err that says what is wrong and what would be right. defaults: from --cpu, --ram...
  */
 int sim_machine_parse(const char *text, const struct sim_machine_config *defaults, struct sim_machine_config *out,
 		      char err[256]);

@@ -315,6 +315,11 @@ static void count_reclaim(struct hw_soft_counters *c, const struct vm_event *ev)
 	case VM_EV_OOM_KILL:
 		c->oom_kills++;
 		break;
+	case VM_EV_COMPACT:
+		c->compactions++;
+		c->compactions_failed += !ev->cause;
+		c->pages_migrated += ev->n;
+		break;
 	}
 }
 

@@ -236,9 +236,18 @@ static void free_list(void **state)
 {
 	unsigned order = 0;
 
-	while (!vm->free_area[order].head)
+	while (!vm->free_area[order].head[MIGRATE_MOVABLE])
 		order++;
-	pfn_to_page(vm, vm->free_area[order].head)->kind = PAGE_ANON;
+	pfn_to_page(vm, vm->free_area[order].head[MIGRATE_MOVABLE])->kind = PAGE_ANON;
+	assert_caught(80);
+}
+static void free_mobility(void **state)
+{
+	unsigned order = 0;
+
+	while (!vm->free_area[order].head[MIGRATE_UNMOVABLE])
+		order++;
+	pfn_to_page(vm, vm->free_area[order].head[MIGRATE_UNMOVABLE])->flags = MIGRATE_MOVABLE;
 	assert_caught(80);
 }
 static void free_count(void **state)
@@ -400,6 +409,7 @@ int main(void)
 	    T(rmap_chain),
 	    T(cache_name),
 	    T(free_list),
+	    T(free_mobility),
 	    T(free_count),
 	    T(kind_count),
 	    S(slot_owners),

@@ -60,7 +60,7 @@ static void shares(void **state)
 
 		boot(ram_mib[i] * MIB, 0, VM_THP_NEVER);
 		left = share();
-		assert_true(left < 2 * one);
+		assert_true(left < 3 * one);
 		shut_down();
 		for (unsigned k = 0; k < ARRAY_SIZE(per_mille); k++) {
 			double want = max(per_mille[k] / 1000.0, left);

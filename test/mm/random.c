@@ -424,13 +424,14 @@ static void read_all(struct world *w)
 	}
 }
 
-static u64 ram_bytes = 96 * MIB, swap_ins;
+static u64 ram_bytes = 96 * MIB, swap_ins, compactions;
 
 static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 {
 	static struct world w;
 	static struct backing backing[FILES];
 	struct vm_config vm = *cfg;
+	struct vm_meminfo before;
 
 	run_seed = seed;
 	running = true;
@@ -444,6 +445,7 @@ static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 	vm.swap_ctx = &w;
 	w.rng = seed * 0x9e3779b97f4a7c15ull + 1;
 	w.m = flat_create(&(struct flat_config){.ram_bytes = ram_bytes, .features = features, .vm = vm});
+	vm_meminfo(flat_vm(w.m), &before);
 	for (unsigned f = 0; f < FILES; f++) {
 		backing[f] = (struct backing){&w, f};
 		for (unsigned k = 0; k < PAGES; k++)
@@ -459,6 +461,7 @@ static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 	for (run_step = 0; run_step < STEPS; run_step++)
 		step(&w);
 	read_all(&w);
+	compactions += flat_events(w.m)->type[VM_EV_COMPACT];
 	swap_ins += flat_events(w.m)->type[VM_EV_SWAP_IN];
 	for (unsigned i = 0; i < MMS; i++) {
 		if (w.mm[i])
@@ -470,7 +473,8 @@ static void run(u64 seed, const struct vm_config *cfg, unsigned features)
 	struct vm_meminfo info;
 
 	vm_meminfo(flat_vm(w.m), &info);
-	assert_int_equal(info.anon_frames + info.file_frames + info.table_frames + info.swap_used, 0);
+	assert_int_equal(info.anon_frames + info.table_frames + info.swap_used, 0);
+	assert_true(info.file_frames <= before.file_frames); /* fragmentation's */
 	flat_destroy(w.m);
 	running = false;
 }
@@ -479,11 +483,13 @@ static u64 seed_from = 1, seed_to = 2;
 
 static void each_seed(const struct vm_config *cfg, unsigned features)
 {
-	swap_ins = 0;
+	swap_ins = compactions = 0;
 	for (u64 seed = seed_from; seed <= seed_to; seed++)
 		run(seed, cfg, features);
 	if (cfg->swap_slots && seed_to > seed_from)
 		assert_true(swap_ins > 10);
+	if (cfg->fragmentation && seed_to > seed_from)
+		assert_true(compactions > 5);
 }
 
 static void small_pages(void **state)
@@ -523,6 +529,17 @@ SWAPPING(swap_clock, .reclaim = VM_RECLAIM_CLOCK, .pagecache_cold = true)
 SWAPPING(swap_fifo, .reclaim = VM_RECLAIM_FIFO, .anon_order = 9)
 SWAPPING(swap_random, .reclaim = VM_RECLAIM_RANDOM)
 
+/* Room for a few huge pages, in pieces from the start. */
+static void compaction(void **state)
+{
+	ram_bytes = 20 * MIB;
+	each_seed(
+	    &(struct vm_config){
+		.thp = VM_THP_ALWAYS, .thp_defrag = VM_DEFRAG_ALWAYS, .fragmentation = 1000, .pcid = true, .check = 3},
+	    0);
+	ram_bytes = 96 * MIB;
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -531,6 +548,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_teardown(swap_lru2, tell),   cmocka_unit_test_teardown(swap_lru2_thp, tell),
 	    cmocka_unit_test_teardown(swap_mglru, tell),  cmocka_unit_test_teardown(swap_clock, tell),
 	    cmocka_unit_test_teardown(swap_fifo, tell),   cmocka_unit_test_teardown(swap_random, tell),
+	    cmocka_unit_test_teardown(compaction, tell),
 	};
 
 	if (argc > 1)
