@@ -277,6 +277,78 @@ int filemap_get_page(struct address_space *file, u64 index, bool create, struct 
 	return create ? add_page(file, index, was, page, major) : -ENOENT;
 }
 
+bool filemap_in_core(struct address_space *file, u64 index)
+{
+	u64 place = radix_get(&file->pages, index);
+
+	if (!place)
+		return !file->shmem && !file->vm->cfg.pagecache_cold && index < file_pages(file);
+	return !(place & PLACE_GONE) || (place & PLACE_SWAP && swap_cache_find(file->vm, (u32)place));
+}
+
+/* ---- writing back ---- */
+
+/* Entries of the file in [start, end) of a shared area: what was written is the page's to know, and the next write
+ * faults. Linux: folio_mkclean(). */
+static void clean_entries(struct mmu_gather *tlb, struct mm_struct *mm, u64 start, u64 end)
+{
+	struct pt_iter it = pt_leaves(mm, start, end);
+
+	while (pt_next(&it)) {
+		u64 old = *it.pos.entry;
+
+		while (!pt_store(tlb, mm, &it.pos, &old, old & ~(X86_PTE_RW | X86_PTE_D)))
+			;
+		if (old & X86_PTE_D)
+			pfn_to_page(mm->vm, entry_pfn(old))->flags |= PG_dirty;
+	}
+}
+
+static void clean_mappings(struct hw_cpu *cpu, struct address_space *file, u64 first, u64 last)
+{
+	for (struct vm_area_struct *vma = file->i_mmap; vma; vma = vma->i_mmap_next) {
+		u64 from = max(first, vma->vm_pgoff) - vma->vm_pgoff, to = max(last, vma->vm_pgoff) - vma->vm_pgoff;
+		struct mmu_gather tlb;
+
+		to = min(to, (vma->vm_end - vma->vm_start) >> PAGE_SHIFT);
+		if (!(vma->vm_flags & VM_SHARED) || from >= to)
+			continue;
+		tlb_gather_mmu(&tlb, cpu, vma->vm_mm);
+		clean_entries(&tlb, vma->vm_mm, vma->vm_start + (from << PAGE_SHIFT),
+			      vma->vm_start + (to << PAGE_SHIFT));
+		tlb_finish_mmu(&tlb);
+	}
+}
+
+/* Returns 0 or -EIO, then the page is as dirty as before. */
+static int write_back(struct address_space *file, u64 index, struct page *page)
+{
+	struct vm *vm = file->vm;
+
+	if (file->ops && file->ops->write_page && file->ops->write_page(file->ctx, index, page_to_pfn(vm, page)))
+		return -EIO;
+	page->flags &= (u16)~PG_dirty;
+	vm_emit(vm, &(struct vm_event){.type = VM_EV_WRITEBACK, .n = 1});
+	return 0;
+}
+
+int filemap_sync(struct hw_cpu *cpu, struct address_space *file, u64 first, u64 last)
+{
+	u64 place;
+	int err = 0;
+
+	if (file->shmem)
+		return 0;
+	clean_mappings(cpu, file, first, last);
+	for (u64 index = first; (place = radix_next(&file->pages, &index)) && index < last; index++) {
+		struct page *page = pfn_to_page(file->vm, place);
+
+		if (filemap_place_has_frame(place) && page->flags & PG_dirty && write_back(file, index, page))
+			err = -EIO;
+	}
+	return err;
+}
+
 /* What the place of an evicted page holds. Writing comes first: only then may the frame go. Returns 0, -EIO or -ENOSPC.
  */
 static int save_page(struct vm *vm, struct address_space *file, struct page *page, u64 *place)

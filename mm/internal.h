@@ -170,6 +170,11 @@ int filemap_evict(struct vm *vm, struct page *page);
 int filemap_add_page(struct address_space *file, u64 index, struct page *page);
 /* The page, cached, is in this frame now. */
 void filemap_page_moved(struct vm *vm, struct page *page);
+/* Would a fault find the page in memory? */
+bool filemap_in_core(struct address_space *file, u64 index);
+/* The file's dirty pages of [first, last) are written; all their entries become clean and read-only before that.
+ * Nothing to do for shmem. Returns 0, or -EIO: some stay dirty. */
+int filemap_sync(struct hw_cpu *cpu, struct address_space *file, u64 first, u64 last);
 /* What a page's place in the cache holds (address_space.pages): a frame? a swap slot? */
 bool filemap_place_has_frame(u64 value);
 bool filemap_place_slot(u64 value, u32 *slot);

@@ -161,6 +161,9 @@ void vm_set_rlimit(struct mm_struct *mm, enum vm_rlimit which, u64 bytes);
 #define MREMAP_FIXED        2
 #define MREMAP_DONTUNMAP    4
 #define MLOCK_ONFAULT       1
+#define MS_ASYNC            1
+#define MS_INVALIDATE       2
+#define MS_SYNC             4
 #define MCL_CURRENT         1
 #define MCL_FUTURE          2
 #define MCL_ONFAULT         4
@@ -186,6 +189,13 @@ long vm_mlock(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsig
 long vm_munlock(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len);
 long vm_mlockall(struct hw_cpu *cpu, struct mm_struct *mm, unsigned flags);
 long vm_munlockall(struct hw_cpu *cpu, struct mm_struct *mm);
+/* vec: a byte for each page of [addr, addr + len), 1 = it is in memory. Returns 0, -EINVAL or -ENOMEM (a hole: vec is
+ * right up to it). */
+long vm_mincore(struct mm_struct *mm, u64 addr, u64 len, u8 *vec);
+/* flags: MS_*. Returns 0, -EINVAL, -ENOMEM (a hole), -EBUSY (MS_INVALIDATE of locked memory) or -EIO: what could not be
+ * written stays dirty.
+ * TLB: with MS_SYNC the entries of what is written are flushed, wherever they are, before it is written. */
+long vm_msync(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned flags);
 /* The initial stack as exec makes it: [top - size, top), VM_GROWSDOWN, may grow to rlimit bytes. Returns 0/-errno. */
 int vm_stack(struct hw_cpu *cpu, struct mm_struct *mm, u64 top, u64 size, u64 rlimit);
 /* Top of the top-down search for addresses (mm->mmap_base). Default 0x7ffff7fff000 (no randomisation, 8M stack). */

@@ -44,6 +44,8 @@ enum play_op {
 	PLAY_MUNLOCK,
 	PLAY_MLOCKALL,
 	PLAY_MUNLOCKALL,
+	PLAY_MINCORE,
+	PLAY_MSYNC,
 	PLAY_RLIMIT, /* flags: enum vm_rlimit; LEN: bytes */
 	PLAY_READ,
 	PLAY_WRITE,
@@ -82,8 +84,16 @@ struct play_outcome {
 	u64 at;           /* si_addr */
 	u64 faults;       /* page faults that were handled on the way, minor and major */
 	u32 nr_data;
-	u8 data[PLAY_DATA]; /* READ: what was read last */
+	u8 data[PLAY_DATA]; /* READ: what was read last. MINCORE: 0 or 1 for each page, as text */
 };
+
+/* mincore's answer as text; none after an error. */
+static inline void play_mincore_text(const struct play_call *call, struct play_outcome *out)
+{
+	out->nr_data = out->result ? 0 : (u32)(ALIGN_UP(call->value[PLAY_LEN], 4096) / 4096);
+	for (u32 i = 0; i < out->nr_data; i++)
+		out->data[i] = out->data[i] & 1 ? '1' : '0';
+}
 
 static inline bool play_is_access(unsigned op)
 {

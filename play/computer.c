@@ -245,12 +245,22 @@ static s64 memory_call(struct computer *c, const struct play_call *call)
 		return vm_mlockall(cpu, mm, call->flags);
 	case PLAY_MUNLOCKALL:
 		return vm_munlockall(cpu, mm);
+	case PLAY_MSYNC:
+		return vm_msync(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->flags);
 	case PLAY_RLIMIT:
 		vm_set_rlimit(mm, call->flags, v[PLAY_LEN]);
 		return 0;
 	default:
 		return vm_madvise(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->advice);
 	}
+}
+
+static void do_mincore(struct computer *c, const struct play_call *call, struct play_outcome *out)
+{
+	const u64 *v = call->value;
+
+	out->result = vm_mincore(c->mm[call->process], v[PLAY_ADDR], v[PLAY_LEN], out->data);
+	play_mincore_text(call, out);
 }
 
 /* ---- accesses ---- */
@@ -379,6 +389,9 @@ void computer_call(struct computer *c, const struct play_call *call, struct play
 	case PLAY_WAIT:
 		for (u64 second = 0; second < call->value[PLAY_LEN]; second++)
 			vm_tick(c->vm, 1000000);
+		break;
+	case PLAY_MINCORE:
+		do_mincore(c, call, out);
 		break;
 	case PLAY_READ:
 	case PLAY_WRITE:

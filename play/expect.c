@@ -71,6 +71,15 @@ static bool value_is(struct run *r, const struct statement *st, const char *of, 
 			of);
 }
 
+static bool resident_is(struct run *r, const struct statement *st, const char *of, const struct play_outcome *out)
+{
+	if (r->call.op != PLAY_MINCORE)
+		return run_fail(r, "only mincore says what is resident");
+	return (out->nr_data == st->call.nr_data && memcmp(out->data, st->call.data, out->nr_data) == 0) ||
+	       run_fail(r, "expected resident \"%.*s\", got \"%.*s\" (%s)", (int)st->call.nr_data,
+			(const char *)st->call.data, (int)out->nr_data, (const char *)out->data, of);
+}
+
 static bool signal_is(struct run *r, const struct statement *st, const char *of, const struct play_outcome *out)
 {
 	const char *name = name_of(signal_names, st->number, st->code);
@@ -250,6 +259,8 @@ bool run_expect(struct run *r, const struct statement *st)
 		return on_each_outcome(r, st, result_is);
 	case EXPECT_VALUE:
 		return on_each_outcome(r, st, value_is);
+	case EXPECT_RESIDENT:
+		return on_each_outcome(r, st, resident_is);
 	case EXPECT_SIGNAL:
 		return on_each_outcome(r, st, signal_is);
 	case EXPECT_FAULT:

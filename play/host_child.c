@@ -220,11 +220,19 @@ static long do_call(const struct host *h, const struct play_call *call)
 		return raw(SYS_mlockall, call->flags, 0, 0, 0, 0, 0);
 	case PLAY_MUNLOCKALL:
 		return raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
+	case PLAY_MSYNC:
+		return raw(SYS_msync, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0);
 	case PLAY_RLIMIT:
 		return do_rlimit(call->flags, v[PLAY_LEN]);
 	default:
 		return raw(SYS_madvise, v[PLAY_ADDR], v[PLAY_LEN], (u64)call->advice, 0, 0, 0);
 	}
+}
+
+static void do_mincore(const struct play_call *call, struct play_outcome *out)
+{
+	out->result = raw(SYS_mincore, call->value[PLAY_ADDR], call->value[PLAY_LEN], (u64)out->data, 0, 0, 0);
+	play_mincore_text(call, out);
 }
 
 /* ---- the loop ---- */
@@ -285,6 +293,8 @@ _Noreturn void host_child(const struct host *h, unsigned self)
 		out = (struct play_outcome){0};
 		if (play_is_access(call.op))
 			do_access(&call, &out);
+		else if (call.op == PLAY_MINCORE)
+			do_mincore(&call, &out);
 		else if (call.op == PLAY_FORK)
 			out.result = do_fork(&self, call.other);
 		else if (call.op != PLAY_EXIT)

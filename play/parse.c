@@ -412,6 +412,8 @@ static const struct {
     {"munlock", VERB_CALL, PLAY_MUNLOCK, parse_range},
     {"mlockall", VERB_CALL, PLAY_MLOCKALL, parse_mlockall},
     {"munlockall", VERB_CALL, PLAY_MUNLOCKALL, parse_nothing},
+    {"mincore", VERB_CALL, PLAY_MINCORE, parse_range},
+    {"msync", VERB_CALL, PLAY_MSYNC, parse_msync},
     {"rlimit", VERB_CALL, PLAY_RLIMIT, parse_rlimit},
     {"read", VERB_CALL, PLAY_READ, parse_read},
     {"write", VERB_CALL, PLAY_WRITE, parse_write},

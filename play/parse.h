@@ -60,6 +60,7 @@ bool parse_brk(struct parser *p, struct statement *st);
 bool parse_madvise(struct parser *p, struct statement *st);
 bool parse_mlock(struct parser *p, struct statement *st);
 bool parse_mlockall(struct parser *p, struct statement *st);
+bool parse_msync(struct parser *p, struct statement *st);
 bool parse_rlimit(struct parser *p, struct statement *st);
 
 #endif

@@ -141,6 +141,15 @@ bool parse_mlock(struct parser *p, struct statement *st)
 	return parse_range(p, st) && parse_flags(p, words, &st->call.flags);
 }
 
+/* msync ADDR LEN [sync] [async] [invalidate] */
+bool parse_msync(struct parser *p, struct statement *st)
+{
+	static const struct named words[] = {
+	    {"sync", MS_SYNC, 0}, {"async", MS_ASYNC, 0}, {"invalidate", MS_INVALIDATE, 0}, {0}};
+
+	return parse_range(p, st) && parse_flags(p, words, &st->call.flags);
+}
+
 /* mlockall [current] [future] [onfault] */
 bool parse_mlockall(struct parser *p, struct statement *st)
 {

@@ -20,6 +20,14 @@ static bool expect_value(struct parser *p, struct statement *st)
 	return parse_data(p, &st->call);
 }
 
+static bool expect_resident(struct parser *p, struct statement *st)
+{
+	if (!parse_data(p, &st->call))
+		return false;
+	return p->quoted ? p->word[strspn(p->word, "01")] == 0 || parser_fail(p, "a 1 or 0 for each page")
+			 : parser_fail(p, "what is resident is a \"text\" of 1 and 0");
+}
+
 static bool expect_signal(struct parser *p, struct statement *st)
 {
 	const struct named *signal;
@@ -135,19 +143,13 @@ static const struct {
 	u8 what;
 	bool (*parse)(struct parser *p, struct statement *st);
 } expectations[] = {
-    {"result", EXPECT_RESULT, expect_result},
-    {"value", EXPECT_VALUE, expect_value},
-    {"signal", EXPECT_SIGNAL, expect_signal},
-    {"fault", EXPECT_FAULT, expect_fault},
-    {"faults", EXPECT_FAULTS, expect_faults},
-    {"maps", EXPECT_MAPS, expect_maps},
-    {"pte", EXPECT_PTE, expect_pte},
-    {"frame", EXPECT_FRAME, expect_frame},
-    {"rss", EXPECT_RSS, expect_result},
-    {"tables", EXPECT_TABLES, expect_result},
-    {"locked", EXPECT_LOCKED, expect_result},
-    {"huge", EXPECT_HUGE, expect_result},
-    {"counter", EXPECT_COUNTER, expect_counter},
+    {"result", EXPECT_RESULT, expect_result}, {"value", EXPECT_VALUE, expect_value},
+    {"signal", EXPECT_SIGNAL, expect_signal}, {"fault", EXPECT_FAULT, expect_fault},
+    {"faults", EXPECT_FAULTS, expect_faults}, {"maps", EXPECT_MAPS, expect_maps},
+    {"pte", EXPECT_PTE, expect_pte},          {"frame", EXPECT_FRAME, expect_frame},
+    {"rss", EXPECT_RSS, expect_result},       {"tables", EXPECT_TABLES, expect_result},
+    {"locked", EXPECT_LOCKED, expect_result}, {"resident", EXPECT_RESIDENT, expect_resident},
+    {"huge", EXPECT_HUGE, expect_result},     {"counter", EXPECT_COUNTER, expect_counter},
 };
 
 bool parse_expect(struct parser *p, struct statement *st)

@@ -198,6 +198,9 @@ static bool run_call(struct run *r, const struct statement *st)
 	resolve(r, st, &r->call);
 	if (!process_ready(r, &r->call) || !file_ready(r, &r->call))
 		return false;
+	if (r->call.op == PLAY_MINCORE && r->call.value[PLAY_LEN] > PLAY_DATA * PAGE_SIZE &&
+	    r->call.value[PLAY_LEN] < 1ull << 47)
+		return run_fail(r, "mincore of more than %d pages", PLAY_DATA);
 	if (play_is_access(r->call.op) && r->call.value[PLAY_OVER] > PLAY_WINDOW)
 		return run_fail(r, "over: too long");
 	computer_call(&r->computer, &r->call, &r->ours);

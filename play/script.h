@@ -41,20 +41,21 @@ enum verb {
 };
 
 enum expect {
-	EXPECT_RESULT,  /* e: the last call's result */
-	EXPECT_ERRNO,   /* number */
-	EXPECT_VALUE,   /* data: what was read */
-	EXPECT_SIGNAL,  /* number: signal, code; e: address, or none */
-	EXPECT_FAULT,   /* number: enum vm_fault_cause, or -1 = none */
-	EXPECT_FAULTS,  /* number */
-	EXPECT_MAPS,    /* e: first address, unit, text: the picture */
-	EXPECT_PTE,     /* e, size, flag[] */
-	EXPECT_FRAME,   /* e[ADDR], e[NEW_ADDR], number: 1 = the same, 0 = another; process of the second */
-	EXPECT_RSS,     /* e: bytes */
-	EXPECT_LOCKED,  /* e: bytes */
-	EXPECT_TABLES,  /* e: bytes */
-	EXPECT_HUGE,    /* e: bytes */
-	EXPECT_COUNTER, /* counter, number */
+	EXPECT_RESULT,   /* e: the last call's result */
+	EXPECT_ERRNO,    /* number */
+	EXPECT_VALUE,    /* data: what was read */
+	EXPECT_RESIDENT, /* data: what mincore said, as text */
+	EXPECT_SIGNAL,   /* number: signal, code; e: address, or none */
+	EXPECT_FAULT,    /* number: enum vm_fault_cause, or -1 = none */
+	EXPECT_FAULTS,   /* number */
+	EXPECT_MAPS,     /* e: first address, unit, text: the picture */
+	EXPECT_PTE,      /* e, size, flag[] */
+	EXPECT_FRAME,    /* e[ADDR], e[NEW_ADDR], number: 1 = the same, 0 = another; process of the second */
+	EXPECT_RSS,      /* e: bytes */
+	EXPECT_LOCKED,   /* e: bytes */
+	EXPECT_TABLES,   /* e: bytes */
+	EXPECT_HUGE,     /* e: bytes */
+	EXPECT_COUNTER,  /* counter, number */
 };
 
 enum show { SHOW_TABLES, SHOW_TLB, SHOW_MAPS, SHOW_COUNTERS };

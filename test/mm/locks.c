@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test/mm/locks.c - memory that is locked stays when everything that can go, goes; unlocked, it goes too. Whether
- * each page is there is asked of the entries themselves.
+ * test/mm/locks.c - memory that is locked stays when everything that can go, goes; unlocked, it goes too (whether
+ * each page is there is asked of the entries themselves); and what msync does when the disk fails.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -178,11 +178,40 @@ static void too_much(void **state)
 	assert_int_equal(vm_mlock(cpu, mm, other, 32 * MIB, 0), -EAGAIN);
 }
 
+/* msync of a disk that fails: -EIO, and what is dirty stays so until it is written. */
+static u64 written;
+static bool broken;
+
+static int write_page(void *ctx, u64 index, u64 pfn)
+{
+	written += !broken;
+	return broken ? -EIO : 0;
+}
+
+static void sync_error(void **state)
+{
+	static const struct backing_ops ops = {.write_page = write_page};
+	struct address_space *f = vm_file_create(vm, BYTES, &ops, NULL);
+	u64 va = map(BYTES, MAP_SHARED, f);
+
+	written = 0;
+	flat_touch(cpu, va, 4 * PAGE_SIZE, 'w');
+	broken = true;
+	assert_int_equal(vm_msync(cpu, mm, va, BYTES, MS_SYNC), -EIO);
+	broken = false;
+	assert_int_equal(vm_msync(cpu, mm, va, 2 * PAGE_SIZE, MS_SYNC), 0);
+	assert_int_equal(written, 2);
+	assert_int_equal(vm_msync(cpu, mm, va, BYTES, MS_SYNC), 0);
+	assert_int_equal(written, 4);
+	vm_file_put(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-	    T(anonymous), T(swapped), T(file), T(on_fault), T(part_of_huge), T(child_of_locker), T(too_much),
+	    T(anonymous),    T(swapped),         T(file),     T(on_fault),
+	    T(part_of_huge), T(child_of_locker), T(too_much), T(sync_error),
 	};
 	int failed = 0;
 
