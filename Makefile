@@ -5,7 +5,9 @@ BUILD ?= build
 QUIRE = $(BUILD)/cli/quire
 DEMO_LINES = 300000
 
-.PHONY: all setup check demo demo-pressure demo-fork bench install clean
+TORTURE_SECONDS = 3600
+
+.PHONY: all setup check torture demo demo-pressure demo-fork bench install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -19,6 +21,11 @@ setup:
 
 check: all
 	@tools/check.sh $(BUILD)
+
+# Random programs for an hour: on the simulated computer, then against this Linux. Other seeds each day.
+torture: all
+	$(BUILD)/test/torture/test-torture --seconds $(TORTURE_SECONDS) --seed $$(date +%Y%m%d0000)
+	$(BUILD)/test/torture/test-torture --seconds $(TORTURE_SECONDS) --seed $$(date +%Y%m%d0000) --host
 
 # sort(1) on lines in no order: its own work is small, so what virtual memory costs is easy to see.
 $(BUILD)/demo.txt:

@@ -43,11 +43,12 @@ static bool find_area(struct fault *f)
 
 /* ---- row 1 ---- */
 
+/* A fetch from a page that is not there counts as a read, as in Linux: the page comes, then the fetch is refused. */
 static bool area_allows(const struct fault *f)
 {
 	if (f->code & X86_PF_PK)
 		return false;
-	if (f->code & X86_PF_INSTR)
+	if (f->code & X86_PF_INSTR && f->code & X86_PF_PROT)
 		return f->vma->vm_flags & VM_EXEC;
 	if (fault_write(f))
 		return f->vma->vm_flags & VM_WRITE;
@@ -166,7 +167,9 @@ static bool sufficient(const struct fault *f)
 {
 	u64 need = X86_PTE_P | X86_PTE_US | (fault_write(f) ? X86_PTE_RW : 0);
 
-	return (f->entry & need) == need && !(f->code & X86_PF_INSTR && f->entry & X86_PTE_NX);
+	if (f->code & X86_PF_INSTR && f->code & X86_PF_PROT && f->entry & X86_PTE_NX)
+		return false;
+	return (f->entry & need) == need;
 }
 
 static char *put_hex(char *to, const char *name, u64 value)

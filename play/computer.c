@@ -75,6 +75,8 @@ static void observe(void *ctx, const struct vm_event *ev)
 
 	if (ev->type == VM_EV_FAULT)
 		c->last_cause = ev->cause;
+	if (ev->type == VM_EV_OOM_KILL)
+		c->killed[c->nr_killed++] = ev->mm;
 	if (c->step)
 		step_event(c->step, ev);
 }
@@ -118,6 +120,7 @@ int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk,
 	    .thp = cfg->thp,
 	    .khugepaged = &vm_khugepaged_defaults,
 	    .pcid = cfg->pcid,
+	    .kpti = cfg->kpti,
 	    .check = 3,
 	    .reclaim = cfg->reclaim,
 	    .overcommit = cfg->overcommit,
@@ -301,7 +304,9 @@ static bool translate(struct computer *c, unsigned process, u64 va, unsigned acc
 
 		if (c->step)
 			step_before_access(c->step, hw_soft_mmu(cpu), va, access);
+		vm_exit_to_user(cpu);
 		mmu_access(hw_soft_mmu(cpu), va, access, -1, &r);
+		vm_enter_kernel(cpu);
 		if (c->step)
 			step_after_access(c->step, va, access, &r);
 		*pa = r.pa;
@@ -358,6 +363,7 @@ void computer_call(struct computer *c, const struct play_call *call, struct play
 	struct play_counters now;
 
 	*out = (struct play_outcome){0};
+	c->nr_killed = 0;
 	counters_read(c->hw, &c->before);
 	if (call->op != PLAY_SPAWN && call->op != PLAY_SWITCH)
 		process_run(c, call->process);

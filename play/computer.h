@@ -30,8 +30,10 @@ struct computer {
 	struct mm_struct *loaded[PLAY_CPUS];  /* what each CPU runs */
 	struct address_space *file[PLAY_FILES];
 	struct play_disk disk[PLAY_FILES], swap;
-	u64 brk;                     /* where heaps begin */
-	int last_cause;              /* of the last access' last fault: enum vm_fault_cause, -1 = none */
+	u64 brk;                    /* where heaps begin */
+	int last_cause;             /* of the last access' last fault: enum vm_fault_cause, -1 = none */
+	u32 killed[PLAY_PROCESSES]; /* mm_id()s that the OOM killer chose in the last step */
+	unsigned nr_killed;
 	struct play_counters before; /* the last step */
 };
 

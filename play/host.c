@@ -142,15 +142,32 @@ static int process_begun(struct host *h, unsigned i, pid_t pid)
 	return h->pidfd[i] >= 0 ? 0 : host_fail(h, "pidfd_open: %s", strerror(errno));
 }
 
+static int answer(struct host *h, unsigned i, struct play_outcome *out)
+{
+	struct pollfd fd[2] = {{.fd = h->socket[i][0], .events = POLLIN}, {.fd = h->pidfd[i], .events = POLLIN}};
+
+	if (poll(fd, 2, TIMEOUT_MS) <= 0)
+		return host_fail(h, "the process does not answer");
+	if (!(fd[0].revents & POLLIN))
+		return host_fail(h, "the process ended unexpectedly");
+	if (recv(h->socket[i][0], out, sizeof(*out), 0) != (ssize_t)sizeof(*out))
+		return host_fail(h, "no answer could be read");
+	return 0;
+}
+
+/* Returns when it is ready for steps: its areas are those of a new process then. */
 static int spawn(struct host *h, unsigned i)
 {
+	struct play_outcome ready;
 	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
 		host_child(h, i);
-	return pid > 0 ? process_begun(h, i, pid) : host_fail(h, "fork: %s", strerror(errno));
+	if (pid < 0)
+		return host_fail(h, "fork: %s", strerror(errno));
+	return process_begun(h, i, pid) || answer(h, i, &ready) ? -1 : 0;
 }
 
 static void process_gone(struct host *h, unsigned i)
@@ -195,18 +212,11 @@ void host_destroy(struct host *h)
 
 static int ask(struct host *h, const struct play_call *call, struct play_outcome *out)
 {
-	unsigned i = call->process;
-	struct pollfd fd[2] = {{.fd = h->socket[i][0], .events = POLLIN}, {.fd = h->pidfd[i], .events = POLLIN}};
+	int socket = h->socket[call->process][0];
 
-	if (send(h->socket[i][0], call, sizeof(*call), MSG_NOSIGNAL) != (ssize_t)sizeof(*call))
+	if (send(socket, call, sizeof(*call), MSG_NOSIGNAL) != (ssize_t)sizeof(*call))
 		return host_fail(h, "a step could not be sent: %s", strerror(errno));
-	if (poll(fd, 2, TIMEOUT_MS) <= 0)
-		return host_fail(h, "the process does not answer");
-	if (!(fd[0].revents & POLLIN))
-		return host_fail(h, "the process ended unexpectedly");
-	if (recv(h->socket[i][0], out, sizeof(*out), 0) != (ssize_t)sizeof(*out))
-		return host_fail(h, "no answer could be read");
-	return 0;
+	return answer(h, call->process, out);
 }
 
 static int do_exit(struct host *h, const struct play_call *call, struct play_outcome *out)

@@ -284,9 +284,10 @@ static long do_fork(unsigned *self, unsigned child)
 _Noreturn void host_child(const struct host *h, unsigned self)
 {
 	struct play_call call;
-	struct play_outcome out;
+	struct play_outcome out = {0};
 
 	begin(h);
+	send(h->socket[self][1], &out, sizeof(out), MSG_NOSIGNAL);
 	while (recv(h->socket[self][1], &call, sizeof(call), 0) == (ssize_t)sizeof(call)) {
 		unsigned was = self;
 

@@ -44,6 +44,8 @@ static bool machine_word(struct parser *p, struct script_machine *m, const char 
 		m->overcommit = (u8)found->value;
 	else if (strcmp(key, "pcid") == 0 && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0))
 		m->pcid = strcmp(value, "on") == 0;
+	else if (strcmp(key, "kpti") == 0 && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0))
+		m->kpti = strcmp(value, "on") == 0;
 	else if (strcmp(key, "cpu") == 0 && strlen(value) < SCRIPT_WORD && cpu_preset_find(value))
 		snprintf(m->cpu, sizeof(m->cpu), "%.*s", SCRIPT_WORD - 1, value);
 	else

@@ -91,7 +91,7 @@ struct script_machine {
 	u8 thp;                /* enum vm_thp */
 	u8 reclaim;            /* enum vm_reclaim_policy */
 	u8 overcommit;         /* enum vm_overcommit */
-	bool pcid;
+	bool pcid, kpti;
 	u64 ram_bytes, swap_bytes; /* swap 0: none */
 };
 

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/torture/generate.c - what happens next. A seed names a machine and a sequence of calls; the model is asked for
+ * what is worth doing (who lives, what is mapped), and nothing depends on anything else: the same seed, the same calls.
+ *
+ * Left out: rights of x alone (Linux gives a protection key where the CPU has them), places that the kernel chooses
+ * (test/mm/place_host.c), fetches of bytes that are no harmless instruction.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "mm/vm.h"
+#include "test/torture/torture.h"
+
+#define RET             0xc3
+#define ADVICE_COLLAPSE 25 /* MADV_COLLAPSE: not in every libc */
+
+static u64 next(struct trial *t, u64 n)
+{
+	t->rng ^= t->rng << 13;
+	t->rng ^= t->rng >> 7;
+	t->rng ^= t->rng << 17;
+	return (t->rng >> 11) % n;
+}
+
+static bool one_in(struct trial *t, u64 n)
+{
+	return next(t, n) == 0;
+}
+
+/* ---- the machine ---- */
+
+/* A third has room, a third little RAM and swap for all, a third neither: there the OOM killer comes. */
+void generate_machine(struct trial *t)
+{
+	static const char *const preset[] = {"zen3", "skylake", "zen4"};
+	struct script_machine *m = &t->machine;
+
+	t->rng = t->seed * 0x9e3779b97f4a7c15ull + 1;
+	*m = (struct script_machine){.thp = (u8)next(t, 3), .pcid = next(t, 4), .kpti = one_in(t, 3)};
+	m->reclaim = (u8)next(t, VM_RECLAIM_NR);
+	strcpy(m->cpu, preset[next(t, 3)]);
+	if (!cpu_preset_find(m->cpu))
+		strcpy(m->cpu, preset[0]);
+	t->cpus = 1 + (unsigned)next(t, 4);
+	t->processes = 1;
+	switch (t->host ? 0 : next(t, 3)) {
+	case 0:
+		m->ram_bytes = 128 << 20;
+		break;
+	case 1:
+		m->ram_bytes = (8 + next(t, 9)) << 20;
+		m->swap_bytes = 256 << 20;
+		break;
+	default:
+		m->ram_bytes = (8 + next(t, 5)) << 20;
+		m->swap_bytes = next(t, 3) << 22;
+		break;
+	}
+	if (t->host)
+		m->thp = VM_THP_MADVISE;
+}
+
+/* ---- ranges ---- */
+
+struct pages {
+	unsigned first, nr;
+};
+
+/* Small ranges, and often whole huge pages. */
+static struct pages pick(struct trial *t)
+{
+	struct pages r;
+
+	if (one_in(t, 4)) {
+		r.first = (unsigned)next(t, MODEL_PAGES / 512) * 512;
+		r.nr = 512 * (1 + (unsigned)next(t, 2));
+	} else {
+		r.first = (unsigned)next(t, MODEL_PAGES);
+		r.nr = 1 + (unsigned)next(t, next(t, 4) ? 40 : 700);
+	}
+	r.nr = min(r.nr, MODEL_PAGES - r.first);
+	return r;
+}
+
+static void set_range(struct trial *t, struct play_call *call, struct pages r)
+{
+	call->value[PLAY_ADDR] = model_address(r.first);
+	call->value[PLAY_LEN] = (u64)r.nr * PAGE_SIZE;
+	if (one_in(t, 12))
+		call->value[PLAY_LEN] -= next(t, PAGE_SIZE); /* rounded up again */
+	if (one_in(t, 80))
+		call->value[PLAY_LEN] = 0;
+	if (one_in(t, 60))
+		call->value[PLAY_ADDR] += 8;
+}
+
+static u32 pick_prot(struct trial *t)
+{
+	u32 prot = next(t, 3) ? PROT_READ | PROT_WRITE : (u32)next(t, 8);
+
+	return prot == PROT_EXEC ? PROT_READ | PROT_EXEC : prot;
+}
+
+bool generate_area(const struct computer *c, unsigned process, unsigned page, unsigned *first, unsigned *end)
+{
+	struct vm_area_info info;
+	u64 va = model_address(page);
+
+	if (!vm_area_next(c->mm[process], va, &info) || info.start > va)
+		return false;
+	*first = (unsigned)((info.start - MODEL_BASE) >> PAGE_SHIFT);
+	*end = (unsigned)((info.end - MODEL_BASE) >> PAGE_SHIFT);
+	return true;
+}
+
+/* ---- calls ---- */
+
+static void make_mmap(struct trial *t, struct play_call *call)
+{
+	struct pages r = pick(t);
+	bool shared = one_in(t, 3);
+
+	call->op = PLAY_MMAP;
+	set_range(t, call, r);
+	call->prot = pick_prot(t);
+	call->file = one_in(t, 3) ? (s32)next(t, MODEL_FILES) : -1;
+	call->flags = (shared ? MAP_SHARED : MAP_PRIVATE) | (one_in(t, 10) ? MAP_FIXED_NOREPLACE : MAP_FIXED);
+	if (call->file < 0)
+		call->flags |= MAP_ANONYMOUS;
+	else if (r.nr < MODEL_FILE_PAGES)
+		call->value[PLAY_OFFSET] = next(t, MODEL_FILE_PAGES - r.nr) * PAGE_SIZE;
+	if (one_in(t, 8))
+		call->flags |= MAP_POPULATE;
+	if (one_in(t, 8))
+		call->flags |= MAP_NORESERVE;
+}
+
+static void make_advice(struct trial *t, struct play_call *call)
+{
+	static const int advice[] = {
+	    MADV_DONTNEED, MADV_DONTNEED, MADV_FREE,       MADV_HUGEPAGE,   MADV_HUGEPAGE,      MADV_NOHUGEPAGE,
+	    MADV_DONTFORK, MADV_DOFORK,   MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
+	    MADV_COLD,     MADV_PAGEOUT,  MADV_RANDOM,     MADV_NORMAL,     MADV_WILLNEED,      ADVICE_COLLAPSE,
+	};
+
+	call->op = PLAY_MADVISE;
+	set_range(t, call, pick(t));
+	call->advice = advice[next(t, ARRAY_SIZE(advice) - t->host)]; /* a collapse may fail on Linux */
+}
+
+/* A part of one area, of another size or at another place, or both. */
+static void make_mremap(struct trial *t, const struct computer *c, struct play_call *call)
+{
+	struct pages r = pick(t);
+	unsigned first, end, to, new_nr;
+
+	call->op = PLAY_MREMAP;
+	if (generate_area(c, call->process, r.first, &first, &end))
+		r.nr = min(r.nr, end - r.first);
+	new_nr = one_in(t, 3) ? 1 + (unsigned)next(t, 2 * r.nr) : r.nr;
+	set_range(t, call, r);
+	if (one_in(t, 4)) {
+		if (!call->value[PLAY_LEN])
+			call->value[PLAY_LEN] = PAGE_SIZE;
+		new_nr = min(new_nr, MODEL_PAGES - r.first);
+	} else {
+		new_nr = min(new_nr, MODEL_PAGES);
+		call->flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+		if (one_in(t, 5) && new_nr == r.nr && IS_ALIGNED(call->value[PLAY_LEN], PAGE_SIZE) &&
+		    call->value[PLAY_LEN])
+			call->flags |= MREMAP_DONTUNMAP;
+		to = (unsigned)next(t, MODEL_PAGES - new_nr + 1);
+		if (one_in(t, 3) && ALIGN_DOWN(to, 512u) + r.first % 512 <= MODEL_PAGES - new_nr)
+			to = ALIGN_DOWN(to, 512u) + r.first % 512; /* a huge page may move whole */
+		call->value[PLAY_NEW_ADDR] = model_address(to);
+	}
+	call->value[PLAY_NEW_LEN] = (u64)new_nr * PAGE_SIZE;
+}
+
+/* True when the bytes at the page's beginning are an instruction that does no harm, or cannot be fetched. */
+static bool may_fetch(const struct model *m, const struct page *p)
+{
+	struct play_outcome refused = {0};
+	u8 byte;
+
+	if (!model_may_access(m, p, PLAY_EXEC, 0, &refused))
+		return true;
+	byte = *model_byte((struct model *)m, (struct page *)p, 0);
+	return !p->unknown && (byte == RET || byte == 0);
+}
+
+static void make_access(struct trial *t, const struct model *m, struct play_call *call)
+{
+	struct pages r = pick(t);
+	unsigned op = (unsigned)next(t, 9);
+
+	call->op = op < 4 ? PLAY_READ : op < 8 ? PLAY_WRITE : PLAY_EXEC;
+	if (call->op == PLAY_EXEC && !may_fetch(m, &m->page[call->process][r.first]))
+		call->op = PLAY_READ;
+	call->nr_data = 1;
+	call->value[PLAY_ADDR] = model_address(r.first);
+	if (one_in(t, 3) && call->op != PLAY_EXEC) {
+		call->value[PLAY_ADDR] += PAGE_SIZE - 1;
+		if (call->op == PLAY_WRITE && one_in(t, 2))
+			call->nr_data = 2; /* crosses into the next page */
+	}
+	if (call->op != PLAY_EXEC && next(t, 3))
+		call->value[PLAY_OVER] = (u64)r.nr * PAGE_SIZE;
+	for (unsigned i = 0; i < call->nr_data && call->op == PLAY_WRITE; i++)
+		call->data[i] = (u8)('a' + next(t, 26));
+	if (call->op == PLAY_WRITE && call->nr_data == 1 && one_in(t, 4))
+		call->data[0] = RET;
+}
+
+static void make_simple(struct trial *t, struct play_call *call, unsigned op)
+{
+	call->op = (u8)op;
+	if (op == PLAY_MPROTECT)
+		call->prot = pick_prot(t);
+	set_range(t, call, pick(t));
+}
+
+/* ---- processes, files ---- */
+
+static unsigned living(const struct model *m)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < PLAY_PROCESSES; i++)
+		n += m->alive[i];
+	return n;
+}
+
+static void make_process(struct trial *t, const struct model *m, struct play_call *call)
+{
+	bool room = t->processes < PLAY_PROCESSES && living(m) < 5;
+
+	switch (next(t, 5)) {
+	case 0:
+	case 1:
+		if (!room)
+			break;
+		call->op = PLAY_FORK;
+		call->other = (u8)t->processes++;
+		return;
+	case 2:
+		if (!room || next(t, 3))
+			break;
+		call->op = PLAY_SPAWN;
+		call->process = (u8)t->processes++;
+		call->cpu = (u8)next(t, t->cpus);
+		return;
+	case 3:
+		if (living(m) < 2)
+			break;
+		call->op = PLAY_EXIT;
+		return;
+	default:
+		break;
+	}
+	call->op = PLAY_SWITCH;
+	call->cpu = (u8)next(t, t->cpus);
+}
+
+static void make_resize(struct trial *t, struct play_call *call)
+{
+	call->op = PLAY_RESIZE;
+	call->file = (s32)next(t, MODEL_FILES);
+	call->value[PLAY_LEN] = next(t, MODEL_FILE_PAGES + 1) * PAGE_SIZE;
+}
+
+/* The files, and what the OOM killer chose: these come first. */
+static bool make_first(struct trial *t, const struct model *m, struct play_call *call)
+{
+	if (t->nr < MODEL_FILES) {
+		call->op = t->nr ? PLAY_FILE : PLAY_MEMFD;
+		call->file = (s32)t->nr;
+		call->value[PLAY_LEN] = MODEL_FILE_PAGES * PAGE_SIZE;
+		return true;
+	}
+	for (unsigned i = 0; i < PLAY_PROCESSES; i++) {
+		if (!m->alive[i] || !m->doomed[i])
+			continue;
+		call->op = PLAY_EXIT;
+		call->process = (u8)i;
+		return true;
+	}
+	return false;
+}
+
+void generate_call(struct trial *t, const struct model *m, const struct computer *c, struct play_call *call)
+{
+	unsigned kind = (unsigned)next(t, 24), i = (unsigned)next(t, PLAY_PROCESSES);
+
+	*call = (struct play_call){.cpu = PLAY_SAME_CPU, .file = -1};
+	while (living(m) && !m->alive[i])
+		i = (i + 1) % PLAY_PROCESSES;
+	call->process = (u8)i;
+	if (make_first(t, m, call))
+		return;
+	if (!living(m)) {
+		call->op = PLAY_SPAWN;
+		call->process = (u8)min(t->processes, PLAY_PROCESSES - 1u);
+		t->processes++;
+		call->cpu = 0;
+	} else if (kind < 3) {
+		make_mmap(t, call);
+	} else if (kind == 3) {
+		make_simple(t, call, PLAY_MUNMAP);
+	} else if (kind < 6) {
+		make_simple(t, call, PLAY_MPROTECT);
+	} else if (kind < 8) {
+		make_advice(t, call);
+	} else if (kind == 8) {
+		make_mremap(t, c, call);
+	} else if (kind == 9) {
+		make_process(t, m, call);
+	} else if (kind == 10 && one_in(t, 4)) {
+		make_resize(t, call);
+	} else if (kind == 11 && one_in(t, 3)) {
+		call->op = PLAY_RECLAIM;
+		call->value[PLAY_LEN] = next(t, 3) << 20;
+	} else {
+		make_access(t, m, call);
+	}
+}
