@@ -27,10 +27,16 @@ static struct {
 	u64 start, len;
 } attached[64];
 
+static bool is_lock(s64 nr)
+{
+	return nr == SYS_mlock || nr == SYS_mlock2 || nr == SYS_munlock || nr == SYS_mlockall || nr == SYS_munlockall;
+}
+
 bool maps_is_call(s64 nr)
 {
 	return nr == SYS_mmap || nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_pkey_mprotect ||
-	       nr == SYS_mremap || nr == SYS_brk || nr == SYS_madvise || nr == SYS_shmat || nr == SYS_shmdt;
+	       nr == SYS_mremap || nr == SYS_brk || nr == SYS_madvise || nr == SYS_shmat || nr == SYS_shmdt ||
+	       is_lock(nr);
 }
 
 void maps_enter(struct thread *t)
@@ -139,6 +145,22 @@ static void on_shmdt(struct thread *t)
 	}
 }
 
+static void on_lock(struct thread *t)
+{
+	const u64 *a = t->call.arg;
+	s64 nr = t->call.nr;
+	u64 start = a[0] & ~4095ull, how = nr == SYS_munlock ? EVL_UNLOCK : EVL_LOCK;
+
+	if (nr == SYS_mlockall || nr == SYS_munlockall) {
+		emit_range(t, EV_LOCK, EVL_ALL | (nr == SYS_mlockall ? a[0] : 0), 0, 0);
+		return;
+	}
+	if (nr == SYS_mlock2 && a[2] & MLOCK_ONFAULT)
+		how = EVL_LOCK_ONFAULT;
+	if (a[1])
+		emit_range(t, EV_LOCK, how, start, pages_up(a[1] + (a[0] - start)));
+}
+
 static void emit_mapping(struct thread *t, u64 ret)
 {
 	const u64 *a = t->call.arg;
@@ -164,6 +186,13 @@ static void emit_mapping(struct thread *t, u64 ret)
 	case SYS_madvise:
 		if (a[1])
 			emit_range(t, EV_ADVISE, a[2], a[0], pages_up(a[1]));
+		break;
+	case SYS_mlock:
+	case SYS_mlock2:
+	case SYS_munlock:
+	case SYS_mlockall:
+	case SYS_munlockall:
+		on_lock(t);
 		break;
 	case SYS_shmat:
 		on_shmat(t, ret);

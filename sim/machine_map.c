@@ -12,7 +12,8 @@
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
-#define ADVICE_POPULATE_WRITE 23
+#define ADVICE_POPULATE_WRITE  23
+#define ADVICE_DONTNEED_LOCKED 24 /* not in every libc */
 
 static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
 {
@@ -211,9 +212,25 @@ void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int
 {
 	struct machine_cpu *c = change_begin(m, t);
 
-	if (advice == MADV_DONTNEED)
+	if (advice == MADV_DONTNEED || advice == ADVICE_DONTNEED_LOCKED)
 		drop_huge(m, m->running, start, start + len);
 	change_end(m, vm_madvise(c->hw, c->mm, start, len, advice), 0);
+}
+
+void machine_lock(struct machine *m, struct stream *t, u64 start, u64 len, u64 how)
+{
+	struct machine_cpu *c = change_begin(m, t);
+	long got;
+
+	if (how == EVL_ALL)
+		got = vm_munlockall(c->hw, c->mm);
+	else if (how & EVL_ALL)
+		got = vm_mlockall(c->hw, c->mm, how & ~(u64)EVL_ALL);
+	else if (how == EVL_UNLOCK)
+		got = vm_munlock(c->hw, c->mm, start, len);
+	else
+		got = vm_mlock(c->hw, c->mm, start, len, how == EVL_LOCK_ONFAULT ? MLOCK_ONFAULT : 0);
+	change_end(m, got, 0);
 }
 
 void machine_populate(struct machine *m, struct stream *t, u64 start, u64 len)

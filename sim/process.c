@@ -338,6 +338,7 @@ static bool advice_matters(int advice)
 {
 	switch (advice) {
 	case MADV_DONTNEED:
+	case 24: /* MADV_DONTNEED_LOCKED: not in every libc */
 	case MADV_FREE:
 	case MADV_DONTFORK:
 	case MADV_DOFORK:

@@ -27,7 +27,7 @@
 
 #include "lib/types.h"
 
-#define TRACE_VERSION 2
+#define TRACE_VERSION 3
 #define EV_WINDOW     32 /* slots of a window at most */
 
 enum ev_type {
@@ -43,6 +43,7 @@ enum ev_type {
 	EV_REMAP,   /* struct ev_remap */
 	EV_BRK,     /* struct ev_range: start = heap's start, len = new break - start */
 	EV_ADVISE,  /* struct ev_range, arg = advice */
+	EV_LOCK,    /* struct ev_range, arg = EVL_*: mlock and its kin */
 	EV_EXEC, /* struct ev_exec + name: a new address space; EV_MAP events with EVM_EXEC follow, then EV_EXEC_DONE */
 	EV_EXEC_DONE, /* struct ev_exec_done: stack contents and the cleared end of bss are touched, the program starts
 		       */
@@ -100,6 +101,9 @@ struct ev_clock {
 struct ev_range {
 	u64 start, len;
 }; /* bytes */
+/* EV_LOCK. EVL_ALL: whatever the range says, the whole address space, with mlockall's flags (MCL_*) besides; none of
+ * them: munlockall. */
+enum { EVL_UNLOCK = 0, EVL_LOCK = 1, EVL_LOCK_ONFAULT = 2, EVL_ALL = 16 };
 struct ev_touch {
 	u64 start, len;
 }; /* bytes; arg = EVR_READ or EVR_WRITE */

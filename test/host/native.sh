@@ -55,6 +55,7 @@ compare 2 'gzip -k FILE' gzip -kf "$tmp/lines"
 compare 2 'a forking program' "$here/forks"
 compare 2 'a shell with children' sh -c '(for i in 1 2 3; do (echo $i); done)'
 compare 2 'a threaded program' "$here/arenas"
+compare 2 'a program that locks memory' "$here/locks"
 compare 2 'mallocs of a few MiB' "$here/blocks"
 
 GLIBC_TUNABLES=glibc.malloc.hugetlb=1

@@ -254,7 +254,7 @@ static u64 plausible(u64 *random)
 
 static void random_event(struct tape *t, u64 *random)
 {
-	static const u8 words[EV_NR] = {0, 0, 3, 1, 2, 0, 9, 2, 2, 5, 2, 2, 1, 8, 2, 3, 1};
+	static const u8 words[EV_NR] = {0, 0, 3, 1, 2, 0, 9, 2, 2, 5, 2, 2, 2, 1, 8, 2, 3, 1};
 	unsigned type = EV_COUNTS + tape_random(random) % (EV_NR - EV_COUNTS);
 	u64 p[16];
 

@@ -106,6 +106,49 @@ static void sequential_reads(void **state)
 	end();
 }
 
+/* The program locks 8 MiB and sweeps 64 beside them: what is locked comes once, in the call, and never again, whatever
+ * the policy. Unlocked it leaves like the rest. */
+static void locked(void **state)
+{
+	const u64 pages = 8 * MIB / PAGE_SIZE, other = A + 1024 * MIB, swept = 64 * MIB / PAGE_SIZE;
+
+	for (unsigned unlocked = 0; unlocked < 2; unlocked++) {
+		begin();
+		tape_map(&tape, A, 8 * MIB, RW, MAP_PRIVATE);
+		tape_map(&tape, other, 64 * MIB, RW, MAP_PRIVATE);
+		tape_range(&tape, EV_LOCK, EVL_LOCK, A, 8 * MIB);
+		if (unlocked)
+			tape_range(&tape, EV_LOCK, EVL_UNLOCK, A, 8 * MIB);
+		tape_sweep(&tape, other, 64 * MIB, EVR_WRITE);
+		tape_sweep(&tape, A, 8 * MIB, EVR_WRITE);
+		play("4k,ram=32M;4k,ram=32M,reclaim=mglru;4k,ram=32M,reclaim=clock;4k,ram=32M,reclaim=fifo");
+		for (unsigned i = 0; i < all.nr_machines; i++) {
+			assert_int_equal(all.machine[i].populated[VM_FAULT_ZERO_WRITE], pages);
+			assert_int_equal(all.machine[i].faults[VM_FAULT_ZERO_WRITE], swept);
+			assert_int_equal(all.machine[i].faults[VM_FAULT_SWAP], unlocked ? pages : 0);
+		}
+		end();
+	}
+}
+
+/* mlockall(MCL_FUTURE), then MCL_CURRENT for what was there before, then none. */
+static void locked_all(void **state)
+{
+	begin();
+	tape_map(&tape, A, MIB, RW, MAP_PRIVATE);
+	tape_range(&tape, EV_LOCK, EVL_ALL | MCL_FUTURE, 0, 0);
+	tape_map(&tape, A + MIB, MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, MIB / 2, EVR_WRITE);
+	tape_range(&tape, EV_LOCK, EVL_ALL | MCL_CURRENT, 0, 0);
+	tape_range(&tape, EV_LOCK, EVL_ALL, 0, 0);
+	tape_map(&tape, A + 2 * MIB, MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, 3 * MIB, EVR_WRITE);
+	play("4k");
+	assert_int_equal(all.machine[0].faults[VM_FAULT_ZERO_WRITE], (MIB / 2 + MIB) / PAGE_SIZE);
+	assert_true(all.machine[0].populated[VM_FAULT_ZERO_WRITE] >= (MIB + MIB / 2) / PAGE_SIZE);
+	end();
+}
+
 /* Pages that were read back and not written need no second write. */
 static void clean_pages_are_dropped(void **state)
 {
@@ -220,6 +263,8 @@ int main(void)
 	    cmocka_unit_test(devices),
 	    cmocka_unit_test(random_reads),
 	    cmocka_unit_test(sequential_reads),
+	    cmocka_unit_test(locked),
+	    cmocka_unit_test(locked_all),
 	    cmocka_unit_test(clean_pages_are_dropped),
 	    cmocka_unit_test(huge_pages_split),
 	    cmocka_unit_test(khugepaged),
