@@ -8,8 +8,9 @@ folder=$(mktemp -d) || exit 1
 trap 'rm -rf "$folder"' EXIT
 
 for what in invlpg shootdown clear copy; do
-	n=$((n + 1))
 	script=$folder/$what.vm
+	: >"$script"
+	n=$((n + 1))
 	for seed in 1 2 3 4 5 6 7 8; do
 		BROKEN=$what "$torture" --seed "$seed" --seeds 1 --out "$script" >"$folder/log" 2>&1 || break
 	done

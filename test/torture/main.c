@@ -30,6 +30,7 @@ static struct trial *new_trial(u64 seed)
 	}
 	t->seed = seed;
 	t->host = options.host;
+	t->whole = true;
 	generate_machine(t);
 	return t;
 }

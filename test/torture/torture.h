@@ -27,6 +27,7 @@ struct trial {
 	struct play_call call[TORTURE_STEPS];
 	unsigned nr;   /* calls */
 	unsigned step; /* the one that is being done */
+	bool whole;    /* when the calls are done all is read and given back */
 	bool failed, cannot;
 	char failure[600];
 };
