@@ -256,6 +256,15 @@ struct vm_swap {
 	u64 ra_hits, ra_window, ra_slot; /* cluster read-ahead */
 };
 
+/* Who changed an entry last: kept for whoever finds a TLB that still goes by it. */
+struct pt_change {
+	u64 key; /* first address | level; 0: none */
+	u64 nr;  /* of the machine's changes, from 1 */
+	const char *who;
+	u32 mm;
+};
+#define PT_CHANGES 512
+
 struct vm {
 	struct hw_machine *hw;
 	struct vm_config cfg;
@@ -278,6 +287,8 @@ struct vm {
 	u64 last_ctx_id;
 	u64 fail_alloc_after; /* tests: this many allocations succeed, the next one fails once; ~0 = never */
 	struct vm_reclaim reclaim;
+	struct pt_change change[PT_CHANGES]; /* by key: a later one takes the place of another */
+	u64 nr_changes;
 	struct vm_swap swap;
 	struct vm_khugepaged_scan khugepaged;
 	struct vm_compact compact;

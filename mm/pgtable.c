@@ -89,7 +89,43 @@ static bool only_widens(u64 old, u64 new)
 	return !((old ^ new) & ~(gain | lose)) && !(old & ~new &gain) && !(new & ~old &lose);
 }
 
-bool pt_store(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 *old, u64 new)
+/* The page number of an entry's first address, and its level: what a change is remembered under. */
+static u64 change_key(u64 va, unsigned level)
+{
+	return ALIGN_DOWN(va, x86_level_size(level)) | level;
+}
+
+static struct pt_change *change_slot(struct vm *vm, u64 key)
+{
+	return &vm->change[(key >> PAGE_SHIFT ^ key) % PT_CHANGES];
+}
+
+static void remember_change(const struct mm_struct *mm, const struct pt_pos *pos, const char *who)
+{
+	u64 key = change_key(pos->va, pos->level);
+
+	*change_slot(mm->vm, key) = (struct pt_change){key, ++mm->vm->nr_changes, who, mm->id};
+}
+
+const char *pt_last_change(const struct mm_struct *mm, u64 va, u64 *nr)
+{
+	const char *who = NULL;
+
+	*nr = 0;
+	for (unsigned level = X86_PT; level <= X86_PML4; level++) {
+		u64 key = change_key(va, level);
+		const struct pt_change *c = change_slot(mm->vm, key);
+
+		if (c->key != key || c->mm != mm->id || c->nr < *nr)
+			continue;
+		*nr = c->nr;
+		who = c->who;
+	}
+	return who;
+}
+
+bool pt_store_by(const char *who, struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 *old,
+		 u64 new)
 {
 	struct page *table = virt_to_page(mm->vm, pos->entry);
 
@@ -98,6 +134,8 @@ bool pt_store(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos 
 		new = pti_set_user_pgtbl(mm->vm, pos->entry, new);
 	if (!__atomic_compare_exchange_n(pos->entry, old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return false;
+	if (entry_present(*old))
+		remember_change(mm, pos, who);
 	table->_mapcount += (new != 0) - (*old != 0);
 	if (pos->level == X86_PD || pos->level == X86_PDPT)
 		mm->huge_leaves[pos->level - 2] += (u64)entry_leaf(new, pos->level) - (u64)entry_leaf(*old, pos->level);
@@ -113,11 +151,11 @@ bool pt_store(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos 
 	return true;
 }
 
-u64 pt_set(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 new)
+u64 pt_set_by(const char *who, struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 new)
 {
 	u64 old = *pos->entry;
 
-	while (!pt_store(tlb, mm, pos, &old, new))
+	while (!pt_store_by(who, tlb, mm, pos, &old, new))
 		;
 	return old;
 }

@@ -100,12 +100,19 @@ int pt_extend(struct mm_struct *mm, u64 va, unsigned level, struct pt_pos *pos);
 
 /* THE store: every entry of every table is written by this. Replaces *old by new if the entry still holds *old; else
  * (the hardware set A or D meanwhile) refreshes *old and returns false. Keeps the table's count of used entries and
- * the mm's of huge leaves.
+ * the mm's of huge leaves, and remembers which function changed what a TLB may hold (vm_last_change).
  * TLB: a leaf's change that a TLB may not outlive goes into tlb; NULL where old was not present, or where only rights
  * are gained at a fault. A table's removal is the caller's to gather (pt_free_table). */
-bool pt_store(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 *old, u64 new);
+#define pt_store(...) pt_store_by(__func__, __VA_ARGS__)
+bool pt_store_by(const char *who, struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 *old,
+		 u64 new);
 /* Stores new whatever the entry holds; returns what it held last. */
-u64 pt_set(struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 new);
+#define pt_set(...) pt_set_by(__func__, __VA_ARGS__)
+u64 pt_set_by(const char *who, struct mmu_gather *tlb, struct mm_struct *mm, const struct pt_pos *pos, u64 new);
+
+/* The function that last changed a present entry on va's path, and the number of that change; NULL: not known any more.
+ */
+const char *pt_last_change(const struct mm_struct *mm, u64 va, u64 *nr);
 
 /* The one change beside pt_store(): takes A from a leaf. Returns whether it was set. No flush: a TLB that goes on using
  * its translation only makes the page look unused (Linux: ptep_test_and_clear_young). */

@@ -34,6 +34,7 @@
  */
 #include "mm/tlb.h"
 #include "mm/internal.h"
+#include "mm/pgtable.h"
 
 #define TLB_SINGLE_PAGE_FLUSH_CEILING 33
 #define MAX_GATHER_PAGES              10000
@@ -489,4 +490,14 @@ struct mmu_gather *tlb_gather_of(struct mmu_gather *tlb, struct hw_cpu *cpu, str
 		tlb_gather_mmu(tlb, cpu, mm);
 	}
 	return tlb;
+}
+
+/* ---- for whoever finds a flush missing ---- */
+
+const char *vm_last_change(struct hw_cpu *cpu, u64 va, u64 *nr)
+{
+	const struct vm_cpu *vcpu = *hw_percpu(cpu);
+
+	*nr = 0;
+	return vcpu && vcpu->loaded_mm ? pt_last_change(vcpu->loaded_mm, va, nr) : NULL;
 }

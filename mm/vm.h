@@ -249,6 +249,10 @@ int vm_fault(struct hw_cpu *cpu, struct mm_struct *mm, u64 va, unsigned error_co
 /* hw_shootdown's up-call: carry out req on this CPU. */
 void vm_shootdown(struct hw_cpu *cpu, const struct tlb_flush *req);
 
+/* A TLB of this CPU goes by an entry of va that is not so any more: the function of mm/ that changed it last, and the
+ * number of that change among the machine's; NULL when that is forgotten. For the message that ends the machine. */
+const char *vm_last_change(struct hw_cpu *cpu, u64 va, u64 *nr);
+
 /* The entry that translates va now, for displays and tests: its level (1..4, 0 = none present on the way, then
  * *level_of_hole says where) and raw bits. Does not touch A or D. */
 unsigned vm_lookup(struct mm_struct *mm, u64 va, u64 *entry);

@@ -72,7 +72,8 @@ struct mmu_config {
 	u8 oracle;     /* 1: on each hit walk again and compare (the TLB oracle) */
 	/* Oracle only: is a flush pending that will cover va of this PCID? NULL: never. */
 	bool (*flush_pending)(void *ctx, unsigned pcid, u64 va);
-	void (*oracle_fail)(void *ctx, const char *text); /* "stale entry used; ..." must not return */
+	/* "stale entry used: ..." for an access to va. Must not return. */
+	void (*oracle_fail)(void *ctx, u64 va, const char *text);
 	void *ctx;
 };
 

@@ -76,7 +76,7 @@ static void oracle_compare(struct mmu_cpu *cpu, u64 va, u64 cached, const char *
 		line_data(&l, data);
 	else
 		line_text(&l, now.refused ? "malformed" : "not present");
-	cpu->cfg.oracle_fail(cpu->cfg.ctx, l.text);
+	cpu->cfg.oracle_fail(cpu->cfg.ctx, va, l.text);
 }
 
 void oracle_check_hit(struct mmu_cpu *cpu, u64 va, struct tlb_ref e, const char *cache)

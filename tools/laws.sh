@@ -7,6 +7,7 @@
 #  2  mm/ is one relocatable object that needs exactly the hw_* names of hw/hw.h plus memcpy, memmove, memset, memcmp.
 #  3  No global mutable state in mm/ or mmu/.
 #  4  It stays readable: mm/ + its lib/ 10,000 lines (8,000 until reclaim, swap and KPTI came), mmu/ 2,500, a file 800.
+#  5  Every numbered invariant of vm_check has a test that breaks it and sees it caught.
 src=$1 mm=$(realpath -e "$2") mmu=$(realpath -e "$3") || exit 1
 n=0 bad=0
 tmp=$(mktemp -d) || exit 1
@@ -52,5 +53,10 @@ fi
 		awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }'
 } >"$tmp/size"
 verdict "law 4: budgets of lines" "$tmp/size"
+
+grep -ohE '\bINV\([0-9]+' mm/*.c | tr -dc '0-9\n' | sort -u >"$tmp/invariants"
+grep -ohE '\bassert_caught\([0-9]+' test/mm/*.c | tr -dc '0-9\n' | sort -u >"$tmp/broken"
+comm -23 "$tmp/invariants" "$tmp/broken" | sed 's/^/no test breaks invariant /' >"$tmp/untested"
+verdict "law 5: every invariant of vm_check is broken by a test" "$tmp/untested"
 echo "1..$n"
 exit $bad

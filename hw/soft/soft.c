@@ -37,10 +37,16 @@ struct hw_machine {
 
 /* ---- the owner's side ---- */
 
-static _Noreturn void oracle_fail(void *ctx, const char *text)
+/* ctx: the CPU. */
+static _Noreturn void oracle_fail(void *ctx, u64 va, const char *text)
 {
-	(void)ctx;
-	hw_panic(text);
+	char line[320];
+	u64 nr;
+	const char *who = vm_last_change(ctx, va, &nr);
+
+	snprintf(line, sizeof(line), "%s; last changed by %s, change %llu", text, who ? who : "nobody known",
+		 (unsigned long long)nr);
+	hw_panic(line);
 }
 
 /* As boot code leaves a CPU. Returns false when the MMU refuses a register (#GP): a bug of ours. */
@@ -64,6 +70,7 @@ struct hw_cpu *hw_soft_cpu(struct hw_machine *m, unsigned id)
 	    .gbpages = true,
 	    .oracle = m->cfg.oracle,
 	    .oracle_fail = oracle_fail,
+	    .ctx = cpu,
 	};
 
 	if (cpu->mmu)

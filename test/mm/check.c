@@ -145,13 +145,13 @@ static void huge_leaves(void **state)
 }
 static void leaf_outside(void **state)
 {
-	struct pt_pos pos = at(anon);
-	u64 *hole = pos.entry + 256; /* 1 MiB further, or in the next area: not what is mapped here */
+	u64 alone = (u64)vm_mmap(cpu, mm, 1ull << 40, PAGE_SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0);
+	struct pt_pos pos;
 
-	while (*hole)
-		hole++;
-	*hole = *pos.entry;
-	assert_caught(vma_lookup(mm, anon + (u64)((u8 *)hole - (u8 *)pos.entry) / 8 * PAGE_SIZE) ? 35 : 30);
+	flat_touch(cpu, alone, PAGE_SIZE, 'r');
+	pos = at(alone);
+	pos.entry[1] = *pos.entry; /* the zero page, where no area is */
+	assert_caught(30);
 }
 static void writable_in_readonly(void **state)
 {
@@ -227,6 +227,15 @@ static void rmap_chain(void **state)
 	node->slot[0] = 0;
 	assert_caught(60);
 }
+static void rmap_chain_of_one(void **state)
+{
+	struct page *page = page_of(anon); /* the parent's copy: one mapping, inline */
+	struct rmap_node *node = slab_alloc(vm, SLAB_RMAP);
+
+	node->slot[0] = page->rmap;
+	page->rmap = (u64)node;
+	assert_caught(61);
+}
 static void cache_name(void **state)
 {
 	page_of(shared)->index++;
@@ -249,6 +258,21 @@ static void free_mobility(void **state)
 		order++;
 	pfn_to_page(vm, vm->free_area[order].head[MIGRATE_UNMOVABLE])->flags = MIGRATE_MOVABLE;
 	assert_caught(80);
+}
+static void free_buddies(void **state)
+{
+	struct page *page = alloc_pages(vm, 0, PAGE_KERNEL), *buddy = NULL;
+
+	for (unsigned i = 0; i < 4 && page_to_pfn(vm, page) & 1; i++)
+		page = alloc_pages(vm, 0, PAGE_KERNEL);
+	buddy = page + 1;
+	while (buddy->kind == PAGE_FREE || buddy->kind == PAGE_FREE_TAIL)
+		alloc_pages(vm, 0, PAGE_KERNEL);
+	put_page(vm, page);
+	page->kind = PAGE_KERNEL; /* so that they do not merge */
+	put_page(vm, buddy);
+	page->kind = PAGE_FREE;
+	assert_caught(81);
 }
 static void free_count(void **state)
 {
@@ -407,9 +431,11 @@ int main(void)
 	    T(mapped_files),
 	    T(rmap_elsewhere),
 	    T(rmap_chain),
+	    T(rmap_chain_of_one),
 	    T(cache_name),
 	    T(free_list),
 	    T(free_mobility),
+	    T(free_buddies),
 	    T(free_count),
 	    T(kind_count),
 	    S(slot_owners),

@@ -43,6 +43,7 @@ struct hw_machine {
 	struct hw_cpu cpu[CPUS];
 	struct hw_cpu *current;
 	u64 irq_depth;
+	bool forgetful; /* it is told to invalidate, and does not */
 	struct flat_events events;
 };
 
@@ -112,7 +113,7 @@ void hw_write_cr3(struct hw_cpu *cpu, u64 v)
 	cpu->machine->events.cr3_writes++;
 	cpu->machine->events.last_cr3 = v;
 	cpu->cr3 = v & ~X86_CR3_NOFLUSH;
-	if (!(v & X86_CR3_NOFLUSH))
+	if (!(v & X86_CR3_NOFLUSH) && !cpu->machine->forgetful)
 		drop_pcid(cpu, (int)pcid_of(cpu));
 }
 
@@ -149,13 +150,16 @@ static void invlpg(struct hw_cpu *cpu, unsigned pcid, u64 va)
 void hw_invlpg(struct hw_cpu *cpu, u64 va)
 {
 	cpu->machine->events.invlpgs++;
-	invlpg(cpu, pcid_of(cpu), va);
+	if (!cpu->machine->forgetful)
+		invlpg(cpu, pcid_of(cpu), va);
 }
 void hw_invpcid(struct hw_cpu *cpu, unsigned type, unsigned pcid, u64 va)
 {
 	if (!(cpu->machine->features & HW_INVPCID))
 		hw_panic("flat: INVPCID where there is none");
 	cpu->machine->events.invpcids++;
+	if (cpu->machine->forgetful)
+		return;
 	if (type == X86_INVPCID_ADDR) { /* of the paging-structure caches, what leads to va only */
 		drop_va(cpu->tlb, TLB_SLOTS, pcid, va);
 		drop_va(cpu->psc, PSC_SLOTS, pcid, va);
@@ -275,6 +279,11 @@ struct hw_cpu *flat_cpu(struct hw_machine *m, unsigned id)
 	return cpu;
 }
 
+void flat_lose_flushes(struct hw_machine *m, bool lose)
+{
+	m->forgetful = lose;
+}
+
 struct flat_events *flat_events(struct hw_machine *m)
 {
 	return &m->events;
@@ -367,10 +376,15 @@ static u64 leaf_pa(u64 entry, unsigned level, u64 va)
 
 static void flat_stale(struct hw_cpu *cpu, u64 va, u64 cached, u64 memory)
 {
-	char text[160];
+	char text[240];
+	u64 nr;
+	const char *who = vm_last_change(cpu, va, &nr);
 
-	snprintf(text, sizeof(text), "flat: stale translation used: cpu %u va %llx cached %llx memory %llx", cpu->id,
-		 (unsigned long long)va, (unsigned long long)cached, (unsigned long long)memory);
+	snprintf(
+	    text, sizeof(text),
+	    "flat: stale translation used: cpu %u va %llx cached %llx memory %llx, last changed by %s, change %llu",
+	    cpu->id, (unsigned long long)va, (unsigned long long)cached, (unsigned long long)memory,
+	    who ? who : "nobody known", (unsigned long long)nr);
 	hw_panic(text);
 }
 

@@ -53,6 +53,9 @@ void flat_speculate(struct hw_cpu *cpu, u64 va);
  * that is not there any more. Returns false and names the CPU on stderr otherwise. */
 bool flat_caches_sound(struct hw_machine *m);
 
+/* From now on every invalidation is lost, as if mm/ had forgotten it; or not any more. */
+void flat_lose_flushes(struct hw_machine *m, bool lose);
+
 /* hw_panic: jumps there with flat_panic_text set, or aborts. */
 extern jmp_buf *flat_panic_jmp;
 extern char flat_panic_text[256];

@@ -26,7 +26,7 @@ struct world {
 
 static struct world w;
 
-static void oracle_spoke(void *ctx, const char *text)
+static void oracle_spoke(void *ctx, u64 va, const char *text)
 {
 	w.stale++;
 	assert_memory_equal(text, "stale entry used: ", 18);
