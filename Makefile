@@ -7,7 +7,7 @@ DEMO_LINES = 300000
 
 TORTURE_SECONDS = 3600
 
-.PHONY: all setup check torture demo demo-pressure demo-fork bench install clean
+.PHONY: all setup check torture demo demo-pressure demo-fork bench fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -53,6 +53,16 @@ bench: all
 	ninja -C $(BUILD) $(BENCHES)
 	for b in $(BENCHES); do echo "== $$b"; $(BUILD)/$$b > $(BUILD)/$$b.txt || exit; cat $(BUILD)/$$b.txt; done
 	for b in $(wildcard bench/*.sh); do echo "== $$b"; $$b $(BUILD) || exit; done
+
+# Each fuzzer for so long, one after the other, with a corpus of its own that begins as the committed one (needs clang).
+FUZZ_SECONDS = 600
+FUZZERS = play stream
+fuzz:
+	[ -d $(BUILD)-fuzz ] || CC=clang meson setup -Dfuzz=true -Db_lundef=false $(BUILD)-fuzz
+	ninja -C $(BUILD)-fuzz $(FUZZERS:%=test/fuzz/fuzz-%)
+	for f in $(FUZZERS); do mkdir -p $(BUILD)-fuzz/corpus/$$f && $(BUILD)-fuzz/test/fuzz/fuzz-$$f -max_len=4096 \
+		-max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1 -artifact_prefix=$(BUILD)-fuzz/$$f- \
+		$(BUILD)-fuzz/corpus/$$f test/fuzz/corpus/$$f || exit; done
 
 install: all
 	meson configure $(BUILD) --prefix $(abspath $(PREFIX))

@@ -94,7 +94,7 @@ static void drop_pages(struct address_space *file, u64 index)
 	u64 pfn;
 
 	while ((pfn = radix_next(&file->pages, &index))) {
-		struct page *page = pfn_to_page(file->vm, pfn);
+		struct page *page;
 
 		if (!filemap_place_has_frame(pfn)) {
 			if (pfn & PLACE_SWAP)
@@ -102,6 +102,7 @@ static void drop_pages(struct address_space *file, u64 index)
 			radix_set(file->vm, &file->pages, index, 0);
 			continue;
 		}
+		page = pfn_to_page(file->vm, pfn);
 		ASSERT(page->_mapcount == 0);
 		if (page->flags & PG_dirty && file->ops && file->ops->write_page &&
 		    file->ops->write_page(file->ctx, index, pfn))

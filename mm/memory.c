@@ -245,7 +245,10 @@ static u64 floor_below(struct mm_struct *mm, u64 start)
 
 	if (first && first->vm_start < start)
 		return start;
-	prev = first ? vma_prev(first) : container_of(mm->areas.last, struct vm_area_struct, node);
+	if (first)
+		prev = vma_prev(first);
+	else
+		prev = mm->areas.last ? container_of(mm->areas.last, struct vm_area_struct, node) : NULL;
 	return prev ? prev->vm_end : 0;
 }
 

@@ -174,6 +174,14 @@ struct machine_cpu *machine_enter_user(struct machine *m, struct stream *t)
 	return c;
 }
 
+void machine_enter_current(struct machine *m)
+{
+	struct machine_cpu *c = &m->cpu[hw_cpu_id(hw_this_cpu(m->hw))];
+
+	if (c->hw)
+		kernel_enter(m, c, KERNEL_SYSCALL);
+}
+
 void machine_syscall(struct machine *m, struct stream *t)
 {
 	machine_enter(m, t);

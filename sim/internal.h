@@ -207,8 +207,8 @@ void machine_touch(struct machine *m, struct stream *t, u64 start, u64 len, bool
 void machine_populate(struct machine *m, struct stream *t, u64 start, u64 len);
 /* file: index in sim.file[], or -1: anonymous. e->flags holds MAP_FIXED. */
 void machine_map(struct machine *m, struct stream *t, const struct ev_map *e, int file, bool stack);
-/* The file's size is known anew. */
-void machine_file_resize(struct machine *m, unsigned file);
+/* The file's size is known anew. t's space need not live here any more. */
+void machine_file_resize(struct machine *m, struct stream *t, unsigned file);
 void machine_unmap(struct machine *m, struct stream *t, u64 start, u64 len);
 void machine_protect(struct machine *m, struct stream *t, u64 start, u64 len, unsigned prot);
 void machine_remap(struct machine *m, struct stream *t, const struct ev_remap *e);
@@ -237,6 +237,8 @@ void machine_sample(struct machine *m);
 /* t's CPU runs t, in the kernel: mm/ may be called; or in user mode, where mm/ may not. */
 struct machine_cpu *machine_enter(struct machine *m, struct stream *t);
 struct machine_cpu *machine_enter_user(struct machine *m, struct stream *t);
+/* The CPU that ran last is in the kernel: for what concerns no space. */
+void machine_enter_current(struct machine *m);
 void machine_leave_space(struct machine *m, struct space *sp);
 /* The thread's window as this machine keeps it; NULL: it needs none. */
 struct machine_thread *machine_window(struct machine *m, const struct stream *t);

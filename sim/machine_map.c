@@ -117,10 +117,15 @@ static struct address_space *file_get(struct machine *m, unsigned file)
 	return m->file[file];
 }
 
-void machine_file_resize(struct machine *m, unsigned file)
+void machine_file_resize(struct machine *m, struct stream *t, unsigned file)
 {
-	if (file < m->cap_files && m->file[file])
-		vm_file_resize(m->file[file], m->sim->file[file].size);
+	if (file >= m->cap_files || !m->file[file])
+		return;
+	if (machine_has(m, t->process->space))
+		machine_enter(m, t);
+	else
+		machine_enter_current(m);
+	vm_file_resize(m->file[file], m->sim->file[file].size);
 }
 
 /* ---- areas ---- */

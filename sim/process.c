@@ -233,7 +233,7 @@ static bool path_is_shmem(const char *path)
 }
 
 /* Index of the file with this identity, made or brought up to date. */
-static unsigned file_find(struct sim *s, const struct ev_map *e, const char *path)
+static unsigned file_find(struct sim *s, struct stream *t, const struct ev_map *e, const char *path)
 {
 	unsigned i = 0;
 
@@ -245,7 +245,7 @@ static unsigned file_find(struct sim *s, const struct ev_map *e, const char *pat
 		s->file[s->nr_files++] = (struct file){e->dev, e->ino, e->size, path_is_shmem(path)};
 	} else if (s->file[i].size != e->size) {
 		s->file[i].size = e->size;
-		for_each_machine(s, m) machine_file_resize(m, i);
+		for_each_machine(s, m) machine_file_resize(m, t, i);
 	}
 	return i;
 }
@@ -276,7 +276,7 @@ int process_map(struct sim *s, struct stream *t, const struct ev_map *e, const c
 	bool is_file = (e->dev | e->ino) != 0;
 	struct region_area area = area_make(e, path, evm);
 	struct ev_map fixed = *e;
-	int file = is_file ? (int)file_find(s, e, path) : -1;
+	int file = is_file ? (int)file_find(s, t, e, path) : -1;
 
 	fixed.flags = (e->flags | MAP_FIXED) & ~(u64)MAP_FIXED_NOREPLACE;
 	fixed.flags = is_file ? fixed.flags & ~(u64)MAP_ANONYMOUS : fixed.flags | MAP_ANONYMOUS;

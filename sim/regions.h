@@ -78,17 +78,15 @@ unsigned region_map_search(const struct region_map *map, u64 va);
 /* Region at va, or REGION_NONE. The span found last is tried first: walks come in runs. */
 static inline unsigned region_find(struct region_map *map, u64 va)
 {
-	const struct span *s = map->span + map->hint;
+	unsigned i = map->hint;
 
-	if (map->hint >= map->nr || va < s->start || va >= s->end) {
-		unsigned i = region_map_search(map, va);
-
+	if (i >= map->nr || va < map->span[i].start || va >= map->span[i].end) {
+		i = region_map_search(map, va);
 		if (i == map->nr || va < map->span[i].start)
 			return REGION_NONE;
 		map->hint = i;
-		s = map->span + i;
 	}
-	return s->region;
+	return map->span[i].region;
 }
 
 #endif

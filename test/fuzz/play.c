@@ -3,20 +3,12 @@
  * test/fuzz/play.c - any bytes as a script: the parser accepts or refuses them, and what it accepts keeps the
  * invariants of play/script.h.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "mmu/mmu.h"
 #include "play/counters.h"
 #include "play/script.h"
-
-#define MUST(cond)                                                                                                     \
-	do {                                                                                                           \
-		if (!(cond))                                                                                           \
-			abort();                                                                                       \
-	} while (0)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "test/fuzz/bytes.h"
 
 static void check_expr(const struct script *s, const struct expr *e)
 {

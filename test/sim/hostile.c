@@ -210,6 +210,23 @@ static void mismatch(void **state)
 	still_works();
 }
 
+/* A map tells that its file has shrunk meanwhile: that is the kernel's work, also where it has tables of its own. */
+static void file_shrinks(void **state)
+{
+	struct tape t;
+
+	sim = tape_sim("4k,kpti=on;4k,kpti=on,pcid=off", ",ram=64M,check=2,oracle=1");
+	begin(&t);
+	tape_map_file(&t, A, 16 * PAGE_SIZE, RW, MAP_SHARED, 5, 16 * PAGE_SIZE, "/f");
+	tape_sweep(&t, A, 16 * PAGE_SIZE, EVR_WRITE);
+	tape_map_file(&t, A + 64 * PAGE_SIZE, PAGE_SIZE, RW, MAP_SHARED, 5, 8 * PAGE_SIZE, "/f");
+	tape_sweep(&t, A, 8 * PAGE_SIZE, EVR_WRITE);
+	assert_int_equal(sim_feed(sim, 0, t.word, t.nr), 0);
+	assert_int_equal(finish().machine[0].faults[VM_FAULT_FILE], 16);
+	tape_free(&t);
+	sim_destroy(sim);
+}
+
 /* A stream cut anywhere is no mistake; the pieces may be of any size. */
 static void truncated(void **state)
 {
@@ -323,9 +340,9 @@ static void random_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(bad_events),    cmocka_unit_test(bad_enters), cmocka_unit_test(out_of_order),
-	    cmocka_unit_test(odd_but_right), cmocka_unit_test(mismatch),   cmocka_unit_test(truncated),
-	    cmocka_unit_test(random_bytes),
+	    cmocka_unit_test(bad_events),    cmocka_unit_test(bad_enters),   cmocka_unit_test(out_of_order),
+	    cmocka_unit_test(odd_but_right), cmocka_unit_test(mismatch),     cmocka_unit_test(file_shrinks),
+	    cmocka_unit_test(truncated),     cmocka_unit_test(random_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

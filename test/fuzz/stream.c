@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/fuzz/stream.c - any bytes as what a hostile program leaves in the rings: the simulator takes or refuses each
+ * stream, and its machines stay sound.
+ *
+ *   bytes --> [ plausible events | raw words | pokes anywhere into the hub ] --> rings --> sim_pump --> machines
+ *
+ * The first byte: bit 0, the rings begin with bytes alone, else with two threads of a program and its child; bit 1, no
+ * pokes; the rest, which
+ * machines. No ring is ever filled twice, so no producer waits.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "sim/internal.h"
+#include "test/fuzz/bytes.h"
+#include "trace/ring.h"
+
+#define RINGS      4
+#define WORDS      8192 /* of a ring */
+#define MAX_EVENTS 200
+#define A          0x7fff00000000ull
+#define HEAP       0x555555560000ull
+#define STACK_TOP  0x7ffffffff000ull
+#define MIB        (1ull << 20)
+
+struct fuzz {
+	struct bytes in;
+	struct sim *sim;
+	struct ring_hub *hub, *producer;
+	struct ring *ring[RINGS]; /* NULL: closed */
+	unsigned put[RINGS];      /* words so far */
+	u8 *poke;                 /* the hub's mapping, once more */
+	size_t poke_bytes;
+	bool pokes;
+	u64 clock;
+	struct ev_counts counts[RINGS];
+};
+
+static void put(struct fuzz *f, unsigned i, unsigned type, u64 arg, const u64 *payload, unsigned n)
+{
+	u64 words[SIM_MAX_WORDS] = {ev_long_make(type, n, arg)};
+
+	memcpy(words + 1, payload, n * sizeof(u64));
+	if (!f->ring[i] || f->put[i] + n + 1 > WORDS)
+		return;
+	f->put[i] += n + 1;
+	ring_put(f->ring[i], words, n + 1);
+}
+
+static void put_one(struct fuzz *f, unsigned i, u64 word)
+{
+	if (!f->ring[i] || f->put[i] + 1 > WORDS)
+		return;
+	f->put[i]++;
+	ring_put1(f->ring[i], word);
+}
+
+static void put_exec(struct fuzz *f, unsigned i)
+{
+	u64 exec = STACK_TOP;
+	u64 stack[] = {STACK_TOP - 0x21000,
+		       0x21000,
+		       PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN,
+		       0,
+		       0,
+		       0,
+		       0,
+		       8 * MIB};
+	u64 done[] = {STACK_TOP - 512, STACK_TOP - 512, 256, 0, 0, 0, 0, HEAP};
+
+	put(f, i, EV_EXEC, 0, &exec, 1);
+	put(f, i, EV_MAP, EVM_EXEC | EVM_STACK, stack, ARRAY_SIZE(stack));
+	put(f, i, EV_EXEC_DONE, 0, done, ARRAY_SIZE(done));
+}
+
+/* Two threads of process 100, and its child 200. */
+static void begin(struct fuzz *f)
+{
+	static const u64 who[3][3] = {{100, 100, 0}, {100, 101, 0}, {200, 200, 100}};
+	u64 fork[] = {200, 0};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(who); i++)
+		put(f, i, EV_THREAD, 0, who[i], 3);
+	put_exec(f, 0);
+	put(f, 0, EV_FORK, 0, fork, 2);
+}
+
+static u64 address(struct fuzz *f)
+{
+	u64 b = bytes_take(&f->in, 2);
+
+	switch (b & 7) {
+	case 0:
+		return HEAP + (b >> 3 & 0xff) * PAGE_SIZE;
+	case 1:
+		return STACK_TOP - (1 + (b >> 3)) * PAGE_SIZE;
+	case 2:
+		return A + (b >> 3 & 15) * 2 * MIB;
+	default:
+		return A + (b >> 3 & 0xfff) * PAGE_SIZE;
+	}
+}
+
+static u64 length(struct fuzz *f)
+{
+	u64 b = bytes_take(&f->in, 1);
+
+	return b >= 0xf0 ? (1 + (b & 1)) * 2 * MIB : (b & 0x3f) * PAGE_SIZE;
+}
+
+static void put_map(struct fuzz *f, unsigned i)
+{
+	u64 kind = bytes_take(&f->in, 1), name = 0x612f;
+	bool file = kind & 2;
+	u64 p[10] = {address(f),
+		     length(f),
+		     kind >> 5,
+		     (kind & 1 ? MAP_SHARED : MAP_PRIVATE) | (file ? 0 : MAP_ANONYMOUS) | (kind & 4 ? MAP_POPULATE : 0),
+		     file,
+		     file * (1 + (kind >> 3 & 3)),
+		     0,
+		     file * length(f),
+		     0,
+		     name};
+
+	put(f, i, EV_MAP, kind == 0xff ? EVM_EXEC : 0, p, file ? 10 : 9);
+}
+
+/* A clock, as a producer does it, or any: late, early, far off. */
+static void put_clock(struct fuzz *f, unsigned i)
+{
+	u64 b = bytes_take(&f->in, 1), tick = b & 0x80 ? bytes_take(&f->in, 8) : f->clock + (b & 7);
+
+	if (b & 0x40)
+		tick = ++f->clock;
+	put(f, i, EV_CLOCK, 0, &tick, 1);
+}
+
+static void put_counts(struct fuzz *f, unsigned i)
+{
+	struct ev_counts *c = &f->counts[i];
+
+	c->instructions += bytes_take(&f->in, 2) << 8;
+	c->data_accesses += bytes_take(&f->in, 1);
+	put(f, i, EV_COUNTS, 0, (const u64 *)c, EV_PAYLOAD_WORDS(*c));
+}
+
+static void put_enters(struct fuzz *f, unsigned i)
+{
+	u64 b = bytes_take(&f->in, 1), va = address(f);
+
+	for (u64 k = 0; k <= (b & 63); k++, va += PAGE_SIZE)
+		put_one(f, i,
+			b >> 6 == 3 ? ev_enter_make(va >> PAGE_SHIFT, EV_WINDOW + k % 16, EVR_FETCH)
+				    : ev_enter_make(va >> PAGE_SHIFT, k % 16, 1 + (b >> 6)));
+}
+
+static void put_range(struct fuzz *f, unsigned i, unsigned type, u64 arg)
+{
+	u64 p[] = {address(f), length(f)};
+
+	put(f, i, type, arg, p, 2);
+}
+
+static void put_remap(struct fuzz *f, unsigned i)
+{
+	u64 p[] = {address(f), length(f), address(f), length(f), bytes_take(&f->in, 1) & 7};
+
+	put(f, i, EV_REMAP, 0, p, 5);
+}
+
+/* Somebody writes over counters, wills, states, words. */
+static void poke(struct fuzz *f)
+{
+	u64 at = bytes_take(&f->in, 2), value = bytes_take(&f->in, 1);
+
+	if (value & 0x80)
+		value = bytes_take(&f->in, 8);
+	if (!f->pokes)
+		return;
+	at = at & 0x8000 ? at * 8 % (f->poke_bytes - 8) : at * 4 % 4096;
+	memcpy(f->poke + ALIGN_DOWN(at, 4ull), &value, at & 0x8000 ? 8 : 4);
+}
+
+static void close_ring(struct fuzz *f, unsigned i)
+{
+	if (f->ring[i])
+		ring_close(f->ring[i]);
+	f->ring[i] = NULL;
+}
+
+static void who_event(struct fuzz *f, unsigned i, u64 b)
+{
+	u64 p[] = {100 * (1 + (b & 3)), 100 + (b & 15), b & 0x40 ? 100 * (b >> 4 & 3) : 0};
+
+	if (b & 0x80)
+		put(f, i, EV_THREAD, 0, p, 3);
+	else
+		put(f, i, EV_FORK, 0, (const u64[]){p[0], b >> 5 & 1}, 2);
+}
+
+static void event(struct fuzz *f)
+{
+	u64 op = bytes_take(&f->in, 1);
+	unsigned i = op >> 5 & (RINGS - 1);
+
+	switch (op & 31) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		put_enters(f, i);
+		break;
+	case 4:
+	case 5:
+		put_map(f, i);
+		break;
+	case 6:
+		put_range(f, i, EV_UNMAP, 0);
+		break;
+	case 7:
+		put_range(f, i, EV_PROTECT, bytes_take(&f->in, 1) & 15);
+		break;
+	case 8:
+		put_range(f, i, EV_ADVISE, bytes_take(&f->in, 1) & 31);
+		break;
+	case 9:
+		put_range(f, i, EV_TOUCH, bytes_take(&f->in, 1) & 3);
+		break;
+	case 10:
+		put(f, i, EV_BRK, 0, (const u64[]){HEAP, length(f)}, 2);
+		break;
+	case 11:
+		put_remap(f, i);
+		break;
+	case 12:
+		who_event(f, i, bytes_take(&f->in, 1));
+		break;
+	case 13:
+	case 14:
+		put_clock(f, i);
+		break;
+	case 15:
+		put_counts(f, i);
+		break;
+	case 16:
+		put(f, i, EV_SYSCALL, bytes_take(&f->in, 1), (const u64[]){0}, 0);
+		break;
+	case 17:
+		put(f, i, EV_EXIT, bytes_take(&f->in, 1) & 3, (const u64[]){0}, 1);
+		break;
+	case 18:
+		put_exec(f, i);
+		break;
+	case 19:
+		close_ring(f, i);
+		break;
+	case 20:
+		poke(f);
+		break;
+	case 21:
+		put_one(f, i, bytes_take(&f->in, 8));
+		break;
+	default:
+		sim_pump(f->sim, f->hub);
+	}
+}
+
+/* Two of four machines, as the input says. */
+static void create(struct fuzz *f, unsigned first)
+{
+	static const char *names[] = {"4k,ram=6M,swap=8M", "thp,ram=8M,swap=8M,reclaim=mglru,cpus=2",
+				      "4k,ram=8M,kpti=on,pcid=off,cpus=1", "2m,ram=12M,kpti=on,reclaim=clock"};
+	struct sim_machine_config cfg[2];
+	char err[256], text[128];
+	int fd;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cfg); i++) {
+		snprintf(text, sizeof(text), "%s,check=2,oracle=1", names[(first + i) % ARRAY_SIZE(names)]);
+		MUST(sim_machine_parse(text, NULL, &cfg[i], err) == 0);
+	}
+	f->sim = sim_create(cfg, ARRAY_SIZE(cfg));
+	f->hub = ring_hub_create(RINGS, WORDS, &fd);
+	MUST(f->sim && f->hub);
+	f->producer = ring_hub_attach(fd);
+	f->poke_bytes = (size_t)lseek(fd, 0, SEEK_END);
+	f->poke = mmap(NULL, f->poke_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	MUST(f->producer && f->poke != MAP_FAILED);
+	close(fd);
+	for (unsigned i = 0; i < RINGS; i++)
+		f->ring[i] = ring_open(f->producer, getpid(), getpid());
+}
+
+/* Every machine is sound. Where nobody lives (a child may never have begun), nothing is left of anybody's memory. */
+static void check_end(struct fuzz *f)
+{
+	struct sim_result r;
+
+	sim_finish(f->sim, &r);
+	for (unsigned i = 0; i < f->sim->nr_machines; i++) {
+		struct machine *m = &f->sim->machine[i];
+		struct vm_meminfo info;
+
+		vm_check(m->vm);
+		vm_meminfo(m->vm, &info);
+		MUST(m->error[0] || f->sim->processes || (info.anon_frames == 0 && info.file_mapped == 0));
+		MUST(info.swap_used <= info.swap_peak && info.swap_peak <= info.swap_slots);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	struct fuzz f = {.in = {data, size}};
+	u64 how = bytes_take(&f.in, 1);
+
+	f.pokes = !(how & 2);
+	create(&f, how >> 2);
+	if (!(how & 1))
+		begin(&f);
+	for (unsigned i = 0; i < MAX_EVENTS && f.in.left; i++)
+		event(&f);
+	for (unsigned i = 0; i < RINGS; i++)
+		close_ring(&f, i);
+	for (size_t taken = 1; taken;)
+		taken = sim_pump(f.sim, f.hub);
+	check_end(&f);
+	sim_destroy(f.sim);
+	munmap(f.poke, f.poke_bytes);
+	ring_hub_destroy(f.producer);
+	ring_hub_destroy(f.hub);
+	return 0;
+}
