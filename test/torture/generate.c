@@ -136,6 +136,17 @@ static void make_mmap(struct trial *t, struct play_call *call)
 		call->flags |= MAP_NORESERVE;
 }
 
+/* When pages that MADV_FREE gave up go is each kernel's choice: beside Linux a program uses it, or lets pages go. */
+static bool frees_lazily(const struct trial *t)
+{
+	return !t->host || t->seed / 2 % 2;
+}
+
+static bool lets_pages_go(const struct trial *t)
+{
+	return !t->host || !frees_lazily(t);
+}
+
 static void make_advice(struct trial *t, struct play_call *call)
 {
 	static const int advice[] = {
@@ -147,6 +158,8 @@ static void make_advice(struct trial *t, struct play_call *call)
 	call->op = PLAY_MADVISE;
 	set_range(t, call, pick(t));
 	call->advice = advice[next(t, ARRAY_SIZE(advice) - t->host)]; /* a collapse may fail on Linux */
+	if ((call->advice == MADV_PAGEOUT && !lets_pages_go(t)) || (call->advice == MADV_FREE && !frees_lazily(t)))
+		call->advice = MADV_COLD;
 }
 
 /* A part of one area, of another size or at another place, or both. */
@@ -318,7 +331,7 @@ void generate_call(struct trial *t, const struct model *m, const struct computer
 		make_process(t, m, call);
 	} else if (kind == 10 && one_in(t, 4)) {
 		make_resize(t, call);
-	} else if (kind == 11 && one_in(t, 3)) {
+	} else if (kind == 11 && lets_pages_go(t) && one_in(t, 3)) {
 		call->op = PLAY_RECLAIM;
 		call->value[PLAY_LEN] = next(t, 3) << 20;
 	} else {
