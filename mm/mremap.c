@@ -8,9 +8,11 @@
  *   DONTUNMAP    |- - - -|  ...  |=======|          the old range stays, empty
  *   old_len 0    |=======|  ...  |=======|          shared memory is mapped once more, nothing moves
  *
- * Source: Linux 6.12 mm/mremap.c. One difference, which is 6.17's order: all arguments are checked before anything is
- * looked up or unmapped, so that a call that is refused has changed nothing. The range that moves must lie in one area
- * (6.17 lifts that).
+ *   several      |===|==|  |===|  ...  |===|==|  |===|     a move without a change of size takes more than one area
+ * along
+ *
+ * Source: Linux 6.12 mm/mremap.c. Two differences, which are 6.17's: all arguments are checked before anything is
+ * looked up or unmapped, so that a call that is refused has changed nothing; and several areas may move in one call.
  */
 #include "mm/vma.h"
 #include "mm/tlb.h"
@@ -157,6 +159,29 @@ static long mremap_to(struct remap *r, struct vm_area_struct *vma)
 	return vma ? move_to(r, vma) : -EFAULT; /* with old_len 0 the target may have been the source */
 }
 
+/* A move without a change of size may take several areas along, each to the same distance; holes between them stay
+ * holes. It begins in an area, and stops at the first that cannot go: those before it have gone. Linux: remap_move().
+ */
+static long move_areas(const struct remap *r)
+{
+	u64 end = r->addr + r->old_len;
+	struct vm_area_struct *vma = vma_lookup(r->mm, r->addr);
+
+	for (u64 from = r->addr; from < end && vma && vma->vm_start < end; vma = vma_find(r->mm, from)) {
+		struct remap part = *r;
+		long ret;
+
+		part.addr = max(from, vma->vm_start);
+		part.old_len = part.new_len = min(end, vma->vm_end) - part.addr;
+		part.new_addr = r->new_addr + (part.addr - r->addr);
+		from = part.addr + part.old_len;
+		ret = vma->vm_flags & VM_HUGETLB ? -EFAULT : mremap_to(&part, vma);
+		if (IS_ERR_VALUE(ret))
+			return ret;
+	}
+	return r->new_addr;
+}
+
 /* ---- growing ---- */
 
 static long grow(struct remap *r, struct vm_area_struct *vma)
@@ -226,6 +251,8 @@ static long do_mremap(struct remap *r)
 	err = check_hugetlb(r, vma);
 	if (err)
 		return err;
+	if (r->flags & MREMAP_FIXED && r->old_len == r->new_len && !(vma->vm_flags & VM_HUGETLB))
+		return move_areas(r);
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
 		return mremap_to(r, vma);
 	if (r->new_len > r->old_len)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -225,7 +226,17 @@ static void do_madvise(struct world *w)
 		host(SYS_madvise, r.addr, r.len, advice, 0, 0, 0));
 }
 
-/* The range to move is mostly one area's: what 6.17 made of several is not modelled. */
+/* Linux moves several areas at once since 6.17. */
+static bool moves_several(void)
+{
+	struct utsname name;
+	unsigned major = 0, minor = 0;
+
+	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 17));
+}
+
+/* The range to move is mostly one area's. */
 static void do_mremap(struct world *w)
 {
 	struct range r = random_range(w, 6);
@@ -233,7 +244,7 @@ static void do_mremap(struct world *w)
 	u64 new_addr = WINDOW + rnd(w, PAGES) * PAGE_SIZE, new_len = r.len;
 	unsigned flags = rnd(w, 3) ? MREMAP_MAYMOVE | MREMAP_FIXED : 0;
 
-	if (vma)
+	if (vma && (rnd(w, 3) || !moves_several()))
 		r.len = rnd(w, 2) ? vma->vm_end - r.addr : min(r.len, vma->vm_end - r.addr);
 	new_len = rnd(w, 2) ? r.len : (1 + rnd(w, 8)) * PAGE_SIZE;
 	if (flags && vma && (vma->vm_flags & VM_SHARED) && !rnd(w, 4))
