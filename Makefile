@@ -56,7 +56,7 @@ bench: all
 
 # Each fuzzer for so long, one after the other, with a corpus of its own that begins as the committed one (needs clang).
 FUZZ_SECONDS = 600
-FUZZERS = play stream
+FUZZERS = play stream ops
 fuzz:
 	[ -d $(BUILD)-fuzz ] || CC=clang meson setup -Dfuzz=true -Db_lundef=false $(BUILD)-fuzz
 	ninja -C $(BUILD)-fuzz $(FUZZERS:%=test/fuzz/fuzz-%)
