@@ -40,7 +40,8 @@ struct options {
 static const struct argp_option option_table[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
      "A machine to simulate: 4k, thp, madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim, defrag, "
-     "fragmentation, pcid, kpti, cpus, hz, kernel, page-cache, check. Repeatable; without it: 4k, thp, 2m and 1g",
+     "fragmentation, hugepages, pcid, kpti, cpus, hz, kernel, page-cache, check. Repeatable; without it: 4k, thp, 2m "
+     "and 1g",
      0},
     {"cpu", 'c', "NAME", 0, "TLB geometry of all machines (see quire cpus); zen3", 0},
     {"ram", 'r', "SIZE", 0, "physical memory of each machine, like 4G", 0},

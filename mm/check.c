@@ -32,6 +32,7 @@
  *   100 a slot's count = the swap entries and shmem files that name it     103 a swap entry lies in a private area
  *   101 a cached slot and its page name each other, and are needed         102 the counts of slots
  *   110 pages that users may map are on one list each, others on none      111 the counts of pages on lists
+ *   120 the pool of MAP_HUGETLB pages: chain and count
  */
 #include "mm/check.h"
 #include "mm/pgtable.h"
@@ -416,6 +417,26 @@ static void census_all(struct vm *vm, s32 delta)
 	census_swap_cache(vm, delta);
 }
 
+static void check_hugetlb(struct vm *vm)
+{
+	u64 pages = 0, free = 0, step;
+
+	for (u32 pfn = vm->hugetlb.head; pfn; pfn = pfn_to_page(vm, pfn)->lru_next) {
+		struct page *page = pfn_to_page(vm, pfn);
+
+		INV(120, page->kind == PAGE_KERNEL && page->order == HPAGE_PMD_ORDER && page->flags == PG_hugetlb);
+		INV(120, ++free <= vm->hugetlb.free);
+	}
+	INV(120, free == vm->hugetlb.free);
+	for (u64 pfn = 0; vm->hugetlb.nr && pfn < vm->max_pfn; pfn += step) {
+		struct page *page = pfn_to_page(vm, pfn);
+
+		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
+		pages += page->kind >= PAGE_KERNEL && page->flags & PG_hugetlb;
+	}
+	INV(120, pages == vm->hugetlb.nr);
+}
+
 bool vm_check(struct vm *vm)
 {
 	check_free_lists(vm);
@@ -429,5 +450,6 @@ bool vm_check(struct vm *vm)
 	check_slots(vm);
 	check_lists(vm);
 	check_cpus(vm);
+	check_hugetlb(vm);
 	return true;
 }

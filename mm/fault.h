@@ -53,6 +53,10 @@ unsigned do_huge_anonymous_page(struct fault *f); /* row 2, huge.c */
 unsigned do_huge_wp_page(struct fault *f);        /* row 5, huge.c */
 unsigned do_file_fault(struct fault *f);          /* row 3, filemap.c */
 
+/* Rows 2 and 5 for MAP_HUGETLB, hugetlb.c. VM_FAULT_NR as above. */
+unsigned hugetlb_no_page(struct fault *f);
+unsigned hugetlb_wp(struct fault *f);
+
 /* Row 5, fault.c. f->pos, f->entry: a present entry that forbids the write. */
 unsigned do_wp_page(struct fault *f);
 /* A private anonymous page appears in f's empty entry: page has one reference, which becomes the entry's. */

@@ -146,6 +146,8 @@ unsigned do_huge_anonymous_page(struct fault *f)
 	const struct vm_config *cfg = &f->mm->vm->cfg;
 	bool writable = f->vma->vm_flags & VM_WRITE;
 
+	if (f->vma->vm_flags & VM_HUGETLB)
+		return hugetlb_no_page(f);
 	if (cfg->anon_order && place_fits(f, cfg->anon_order) &&
 	    (cfg->anon_order < HPAGE_PUD_ORDER || f->mm->vm->gbpages)) {
 		/* As hugetlb: no zero page; what is read first is writable already. */
@@ -199,6 +201,8 @@ unsigned do_huge_wp_page(struct fault *f)
 		wp_page_reuse(f);
 		cause = VM_FAULT_COW_REUSE;
 	}
+	if (cause == VM_FAULT_NR && f->vma->vm_flags & VM_HUGETLB && f->pos.level == X86_PD)
+		cause = hugetlb_wp(f);
 	if (cause != VM_FAULT_NR)
 		return cause;
 	tlb_gather_mmu(&tlb, f->cpu, f->mm);

@@ -150,6 +150,14 @@ int split_huge_leaf(struct mmu_gather *tlb, struct mm_struct *mm, struct pt_pos 
 /* May this area have huge pages, by policy and advice? */
 bool thp_vma_wanted(const struct vm_area_struct *vma);
 
+/* ---- hugetlb.c ---- */
+/* At boot: sets nr 2M pages aside, or as many as there are. */
+void hugetlb_init(struct vm *vm, u64 nr);
+/* The last user of a pool's page is gone. */
+void hugetlb_free_page(struct vm *vm, struct page *page);
+/* Can so many bytes be promised to a new area? */
+bool hugetlb_may_reserve(struct vm *vm, u64 bytes);
+
 /* ---- khugepaged.c ---- */
 /* MADV_COLLAPSE for the part [start, end) of an area. Returns 0, -EINVAL (an area of another kind, nothing mapped, a
  * swapped page that does not come back) or -ENOMEM (no free block of 2M). */

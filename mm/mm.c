@@ -117,6 +117,7 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	reclaim_init(vm);
 	if (!make_fixed_frames(vm))
 		return NULL;
+	hugetlb_init(vm, cfg->nr_hugepages);
 	fragment_memory(vm);
 	return vm;
 }

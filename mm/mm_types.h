@@ -150,13 +150,14 @@ _Static_assert(sizeof(struct page) == 32, "struct page: 32 bytes, one a frame");
 #define PG_shmem          2u /* a page of shared anonymous memory: counts as MM_SHMEMPAGES */
 #define PG_dirty          4u /* the file, or the swap slot, does not hold what the frame holds */
 /* of a block's head: reclaim's marks (lru.h, swap.h) */
-#define PG_lru        8u   /* on the list that bits 12..15 name */
-#define PG_active     16u  /* lru2: on an active list */
-#define PG_referenced 32u  /* lru2: found referenced once */
-#define PG_swapcache  64u  /* private names its swap slot */
-#define PG_workingset 128u /* it was active once */
-#define PG_readahead  256u /* brought in ahead, not yet asked for */
-#define PG_lazyfree   512u /* MADV_FREE, and not written since: reclaim may drop it */
+#define PG_lru        8u    /* on the list that bits 12..15 name */
+#define PG_active     16u   /* lru2: on an active list */
+#define PG_referenced 32u   /* lru2: found referenced once */
+#define PG_swapcache  64u   /* private names its swap slot */
+#define PG_workingset 128u  /* it was active once */
+#define PG_readahead  256u  /* brought in ahead, not yet asked for */
+#define PG_lazyfree   512u  /* MADV_FREE, and not written since: reclaim may drop it */
+#define PG_hugetlb    1024u /* of the pool of MAP_HUGETLB pages */
 #define PG_list_shift 12
 /* A free block's flags are its enum migrate_type. */
 
@@ -292,6 +293,10 @@ struct vm {
 	struct vm_swap swap;
 	struct vm_khugepaged_scan khugepaged;
 	struct vm_compact compact;
+	struct {
+		u32 head;     /* pfn, 0 ends: mm/hugetlb.c */
+		u64 nr, free; /* 2M pages set aside; of these nobody's */
+	} hugetlb;
 	struct vm_cpu cpu[NR_CPUS];
 };
 

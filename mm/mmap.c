@@ -257,6 +257,9 @@ static long do_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len,
 	if (flags & MAP_HUGETLB && !IS_ALIGNED(addr, PMD_SIZE))
 		return -EINVAL;
 
+	if (flags & MAP_HUGETLB && !shared_anon && !(flags & MAP_NORESERVE) && !hugetlb_may_reserve(mm->vm, len))
+		return -ENOMEM;
+
 	if (shared_anon) {
 		file = shmem_file_create(mm->vm, len);
 		if (!file)

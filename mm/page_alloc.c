@@ -210,6 +210,10 @@ void put_page(struct vm *vm, struct page *page)
 	ASSERT(page->_mapcount == 0);
 	if (page->flags & PG_lru && (page->kind == PAGE_ANON || page->kind == PAGE_FILE))
 		lru_list_del(vm, page);
+	if (page->flags & PG_hugetlb && page->kind == PAGE_ANON) {
+		hugetlb_free_page(vm, page);
+		return;
+	}
 	vm->kind_frames[page->kind] -= 1ull << order;
 	vm->kind_frames[PAGE_FREE] += 1ull << order;
 	for (u64 i = 1; i < 1ull << order; i++)

@@ -58,6 +58,7 @@ struct vm_config {
 	u8 anon_order; /* 0; or 9 / 18: anonymous memory comes from huge pages of that size wherever an area holds
 			  an aligned one (machines `2m` and `1g`); independent of thp */
 	const struct vm_khugepaged *khugepaged; /* NULL: it does not run. It runs in vm_tick() */
+	u64 nr_hugepages;                       /* 2M pages set aside for MAP_HUGETLB; 0: no pool (mm/hugetlb.c) */
 	u16 fragmentation;   /* per mille of free memory that lies in blocks under 2M at boot (mm/fragment.c) */
 	bool pagecache_cold; /* the first touch of a file page counts as major and reads it */
 	bool pcid;           /* use PCIDs where the CPU has them */

@@ -508,6 +508,8 @@ int vma_dup_all(struct mm_struct *child, struct mm_struct *parent)
 		if (!copy)
 			return -ENOMEM;
 		range.flags &= ~VM_LOCKED_MASK;
+		if (vma->vm_flags & VM_HUGETLB && !vma->vm_file)
+			range.flags |= VM_NORESERVE; /* the promise is the parent's (hugetlb.c) */
 		range.forked = vma->anon_vma && !(vma->vm_flags & VM_WIPEONFORK);
 		range.anon_vma = range.forked ? ++child->anon_vma_seq : 0;
 		vma_link(copy, &range);

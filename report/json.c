@@ -181,6 +181,7 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	json_object_set_new(v, "pcid", json_boolean(m->pcid));
 	set_u64(v, "cpus", m->cpus);
 	set_u64(v, "ram_bytes", m->ram_bytes);
+	set_u64(v, "hugepages", m->hugepages);
 	set_text(v, "defrag", m->defrag);
 	json_object_set_new(v, "fragmentation", json_real(m->fragmentation / 1000.0));
 	set_u64(v, "swap_bytes", m->swap_bytes);

@@ -51,6 +51,7 @@ struct sim_machine_result {
 	bool kpti, pcid; /* pcid: used, so the CPU has them */
 	u64 cpus;        /* 0: one a thread */
 	u64 ram_bytes;
+	u64 hugepages;     /* 2M pages set aside for MAP_HUGETLB */
 	char defrag[16];   /* "madvise", "always", "never" */
 	u16 fragmentation; /* per mille of free memory in blocks under 2M, at the start */
 	u64 swap_bytes;

@@ -173,6 +173,7 @@ int machine_init(struct machine *m, struct sim *s, const struct sim_machine_conf
 	struct vm_config vm = {
 	    .thp = cfg->thp,
 	    .anon_order = cfg->anon_order,
+	    .nr_hugepages = cfg->hugepages,
 	    .thp_defrag = cfg->defrag,
 	    .fragmentation = cfg->fragmentation,
 	    .khugepaged = cfg->khugepaged_off ? NULL : &vm_khugepaged_defaults,

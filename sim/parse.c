@@ -182,6 +182,10 @@ static int complete(struct sim_machine_config *c, char err[256])
 		c->swap_device = &swap_devices[0];
 	if (!c->swap_given)
 		c->swap_bytes = swap_default(c->ram_bytes);
+	if (c->hugepages * PMD_SIZE > c->ram_bytes / 2) {
+		snprintf(err, 256, "hugepages: at most half of the RAM can be set aside");
+		return -1;
+	}
 	if (c->swap_bytes / SWAP_PER_RAM <= c->ram_bytes)
 		return 0;
 	snprintf(err, 256, "swap: at most %u times the RAM: its table must fit", SWAP_PER_RAM);
@@ -275,6 +279,8 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 		return set_reclaim(c, value, err);
 	if (strcmp(key, "khugepaged") == 0)
 		return set_switch(&c->khugepaged_off, key, value, "off", "on", err);
+	if (strcmp(key, "hugepages") == 0)
+		return set_number(&c->hugepages, key, value, RAM_MAX / PMD_SIZE, err);
 	if (strcmp(key, "defrag") == 0)
 		return set_defrag(c, value, err);
 	if (strcmp(key, "fragmentation") == 0)
@@ -296,7 +302,8 @@ static int set_key(struct sim_machine_config *c, const char *key, const char *va
 	if (strcmp(key, "oracle") == 0)
 		return set_level(&c->oracle, key, value, 1, err);
 	return fail(err, "machine", key,
-		    "cpu, thp, ram, swap, swap-device, reclaim, khugepaged, defrag, fragmentation, pcid, kpti, cpus, "
+		    "cpu, thp, ram, swap, swap-device, reclaim, khugepaged, defrag, fragmentation, hugepages, pcid, "
+		    "kpti, cpus, "
 		    "hz, kernel, "
 		    "page-cache, check, oracle");
 }

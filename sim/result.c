@@ -124,6 +124,7 @@ static void fill_machine(struct machine *m, struct sim_machine_result *r)
 	r->pcid = hw_features(hw_soft_cpu(m->hw, 0)) & HW_PCID;
 	r->cpus = m->cfg.cpus;
 	r->ram_bytes = m->cfg.ram_bytes;
+	r->hugepages = m->cfg.hugepages;
 	snprintf(r->defrag, sizeof(r->defrag), "%s", defrag_names[m->cfg.defrag]);
 	r->fragmentation = m->cfg.fragmentation;
 	hw_soft_sum_mmu(m->hw, &r->mmu);

@@ -25,6 +25,7 @@ struct sim_machine_config {
 	enum vm_thp_defrag defrag;
 	u16 fragmentation; /* per mille */
 	u64 ram_bytes;
+	u64 hugepages;   /* 2M pages set aside for MAP_HUGETLB; 0: no pool */
 	u64 swap_bytes;  /* 0: none */
 	bool swap_given; /* else the parser chooses: twice the RAM, at least 1 GiB */
 	const struct swap_device *swap_device;
@@ -39,8 +40,8 @@ struct sim_machine_config {
 	u8 oracle;       /* 0, 1 */
 };
 /* Parses "NAME[,key=value...]": names 4k, thp, thp-madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim,
- * khugepaged, defrag, fragmentation, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle. Returns 0, or -1 with a
- * line in err that says what is wrong and what would be right. defaults: from --cpu, --ram...
+ * khugepaged, defrag, fragmentation, hugepages, pcid, kpti, cpus, hz, kernel, page-cache, check, oracle. Returns 0, or
+ * -1 with a line in err that says what is wrong and what would be right. defaults: from --cpu, --ram...
  */
 int sim_machine_parse(const char *text, const struct sim_machine_config *defaults, struct sim_machine_config *out,
 		      char err[256]);

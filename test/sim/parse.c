@@ -101,6 +101,8 @@ static void keys(void **state)
 	assert_int_equal(parsed("4k,ram=256M").swap_bytes, 1ull << 30);
 	assert_int_equal(parsed("4k,ram=16M").swap_bytes, 128 << 20);
 	assert_int_equal(parsed("4k,swap=0").swap_bytes, 0);
+	assert_int_equal(parsed("4k").hugepages, 0);
+	assert_int_equal(parsed("4k,ram=1G,hugepages=256").hugepages, 256);
 	assert_int_equal(parsed("thp").defrag, VM_DEFRAG_MADVISE);
 	assert_int_equal(parsed("thp,defrag=always").defrag, VM_DEFRAG_ALWAYS);
 	assert_int_equal(parsed("thp").fragmentation, 0);
@@ -145,6 +147,8 @@ static void mistakes(void **state)
 	    {"4k,cpus=0", "0", "1 to 64"},
 	    {"4k,cpus=65", "65", "1 to 64"},
 	    {"4k,hz=0", "0", "1 to 10000"},
+	    {"4k,hugepages=0", "0", "1 to"},
+	    {"4k,ram=1G,hugepages=257", "hugepages", "half of the RAM"},
 	    {"4k,defrag=defer", "defer", "madvise, always, never"},
 	    {"4k,fragmentation=", "''", "0.25"},
 	    {"4k,fragmentation=.5", ".5", "0.25"},
