@@ -6,7 +6,7 @@
 #  1  mm/ includes only mm/ lib/ x86/ hw/hw.h; mmu/ only mmu/ lib/ x86/. No include cycles anywhere.
 #  2  mm/ is one relocatable object that needs exactly the hw_* names of hw/hw.h plus memcpy, memmove, memset, memcmp.
 #  3  No global mutable state in mm/ or mmu/.
-#  4  It stays readable: mm/ + its lib/ 10,000 lines (8,000 until reclaim, swap and KPTI came), mmu/ 2,500, a file 800.
+#  4  It stays readable: mm/ + its lib/ 12,000 lines (8,000 until reclaim, swap and KPTI came, 10,000 until locks, compaction and hugetlb), mmu/ 2,500, a file 800.
 #  5  Every numbered invariant of vm_check has a test that breaks it and sees it caught.
 src=$1 mm=$(realpath -e "$2") mmu=$(realpath -e "$3") || exit 1
 n=0 bad=0
@@ -47,7 +47,7 @@ else
 fi
 
 {
-	cat mm/*.[ch] lib/gap.[ch] lib/types.h lib/errno.h lib/assert.h | wc -l | awk '$1 > 10000 { print "mm/ with lib/: " $1 " lines" }'
+	cat mm/*.[ch] lib/gap.[ch] lib/types.h lib/errno.h lib/assert.h | wc -l | awk '$1 > 12000 { print "mm/ with lib/: " $1 " lines" }'
 	cat mmu/*.[ch] | wc -l | awk '$1 > 2500 { print "mmu/: " $1 " lines" }'
 	wc -l mm/*.[ch] mmu/*.[ch] sim/*.[ch] hw/*/*.[ch] plugin/*.[ch] trace/*.[ch] report/*.[ch] play/*.[ch] cli/*.[ch] 2>/dev/null |
 		awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }'

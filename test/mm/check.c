@@ -274,6 +274,11 @@ static void free_buddies(void **state)
 	page->kind = PAGE_FREE;
 	assert_caught(81);
 }
+static void hugetlb_pool(void **state)
+{
+	vm->hugetlb.free++;
+	assert_caught(120);
+}
 static void free_count(void **state)
 {
 	vm->free_area[3].nr_free++;
@@ -435,6 +440,7 @@ int main(void)
 	    T(cache_name),
 	    T(free_list),
 	    T(free_mobility),
+	    T(hugetlb_pool),
 	    T(free_buddies),
 	    T(free_count),
 	    T(kind_count),

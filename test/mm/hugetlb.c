@@ -195,26 +195,11 @@ static void apart(void **state)
 		expect(i, (u8)(i + 1));
 }
 
-static jmp_buf caught;
-
-static void invariant(void **state)
-{
-	flat_panic_jmp = &caught;
-	vm->hugetlb.free--;
-	if (!setjmp(caught)) {
-		vm_check(vm);
-		fail_msg("nothing was noticed");
-	}
-	assert_non_null(strstr(flat_panic_text, "invariant 120"));
-	flat_panic_jmp = NULL;
-	vm->hugetlb.free++;
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    T(promises), T(pages), T(noreserve), T(fork_copies), T(fork_without_room), T(apart), T(invariant),
+	    T(promises), T(pages), T(noreserve), T(fork_copies), T(fork_without_room), T(apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
