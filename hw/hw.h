@@ -35,6 +35,7 @@ enum hw_feature {
 	HW_SMEP = 1u << 5,
 	HW_SMAP = 1u << 6,
 	HW_LA57 = 1u << 7,
+	HW_PKU = 1u << 8, /* protection keys, enabled (CR4.PKE) */
 };
 
 /* The index-th usable range of RAM: *start and *end in bytes, half-open, page aligned, ascending.

@@ -57,6 +57,7 @@ static void check_rights(const struct vm_area_struct *vma, u64 entry)
 	INV(32, entry & X86_PTE_US);
 	INV(32, none ? !(entry & X86_PTE_P) && entry & PTE_PROTNONE : (entry & X86_PTE_P) && !(entry & PTE_PROTNONE));
 	INV(32, (entry & nx) == (vma->vm_flags & VM_EXEC ? 0 : nx));
+	INV(36, ((entry & X86_PTE_PKEY) >> X86_PTE_PKEY_SHIFT) == (vma->vm_flags & VM_PKEY) >> VM_PKEY_SHIFT);
 }
 
 static void census_swap_entry(struct census *c, const struct vm_area_struct *vma, u64 entry, unsigned order)

@@ -47,6 +47,7 @@ enum vm_fault_cause {
 	VM_FAULT_SPURIOUS,      /* the entry allows it: a stale translation, or another CPU was first */
 	VM_FAULT_MAPERR,        /* no area: SIGSEGV, SEGV_MAPERR */
 	VM_FAULT_ACCERR,        /* the area forbids it: SIGSEGV, SEGV_ACCERR */
+	VM_FAULT_PKUERR,        /* the thread's PKRU forbids the page's protection key: SIGSEGV, SEGV_PKUERR */
 	VM_FAULT_BUS,           /* past the end of a file, or its page could not be read: SIGBUS */
 	VM_FAULT_NOMEM,         /* no frame: the OOM killer's case */
 	VM_FAULT_NR

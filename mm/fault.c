@@ -5,7 +5,7 @@
  *   |   | condition                      | action                                         | function          |
  *   |---|--------------------------------|------------------------------------------------|-------------------|
  *   | 0 | no area                        | grow the stack, or SEGV_MAPERR                 | find_area         |
- *   | 1 | the area forbids it            | SEGV_ACCERR                                    | area_allows       |
+ *   | 1 | the area forbids it            | SEGV_ACCERR; for want of a protection key      | area_allows       |
  *   | 2 | empty, anonymous               | read: the zero page; write: a zeroed frame;    | do_anonymous_page |
  *   |   |                                | huge where policy allows                       |                   |
  *   | 3 | empty, file                    | from the page cache, with fault-around         | do_file_fault     |
@@ -210,7 +210,7 @@ static unsigned handle_mm_fault(struct fault *f)
 	if (!find_area(f)) /* 0 */
 		return VM_FAULT_MAPERR;
 	if (!area_allows(f)) /* 1 */
-		return VM_FAULT_ACCERR;
+		return f->code & X86_PF_PK ? VM_FAULT_PKUERR : VM_FAULT_ACCERR;
 	fault_walk(f);
 	if (!f->entry)
 		cause = f->vma->vm_file ? do_file_fault(f) : do_anonymous_page(f); /* 3, 2 */

@@ -58,7 +58,7 @@ int split_huge_leaf(struct mmu_gather *tlb, struct mm_struct *mm, struct pt_pos 
 
 bool thp_vma_wanted(const struct vm_area_struct *vma)
 {
-	u32 flags = vma->vm_flags;
+	u64 flags = vma->vm_flags;
 
 	switch (vma->vm_mm->vm->cfg.thp) {
 	case VM_THP_ALWAYS:

@@ -123,7 +123,7 @@ struct page_use page_referenced(struct vm *vm, struct page *page)
 	return look_at_block(vm, page, true);
 }
 
-u32 page_vm_flags(struct vm *vm, struct page *page)
+u64 page_vm_flags(struct vm *vm, struct page *page)
 {
 	return look_at_block(vm, page, false).vm_flags;
 }

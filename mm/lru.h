@@ -36,11 +36,11 @@ void lru_add(struct vm *vm, struct page *page, enum lru_hint hint);
 /* Who used the block since this was last asked. Clears the accessed bits. */
 struct page_use {
 	unsigned referenced; /* entries whose accessed bit was set */
-	u32 vm_flags;        /* of all areas that map it, or-ed */
+	u64 vm_flags;        /* of all areas that map it, or-ed */
 };
 struct page_use page_referenced(struct vm *vm, struct page *page);
 /* The flags alone; accessed bits stay. */
-u32 page_vm_flags(struct vm *vm, struct page *page);
+u64 page_vm_flags(struct vm *vm, struct page *page);
 
 /* ---- shadows: when a page was evicted; 31 bits, never 0 ---- */
 u32 shadow_make(struct vm *vm, const struct page *page);

@@ -44,7 +44,7 @@ enum {
 
 /* Advice that is a flag of the area: those to clear, then those to set. Both 0: other advice. */
 struct flag_change {
-	u32 clear, set;
+	u64 clear, set;
 };
 
 static struct flag_change flag_change_of(int advice)
@@ -109,7 +109,7 @@ static bool is_known(int advice)
 static int advise_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, int advice)
 {
 	struct flag_change change = flag_change_of(advice);
-	u32 flags = ((*vma)->vm_flags & ~change.clear) | change.set;
+	u64 flags = ((*vma)->vm_flags & ~change.clear) | change.set;
 	int err = 0;
 
 	if (advice == MADV_WIPEONFORK && ((*vma)->vm_file || flags & VM_SHARED))

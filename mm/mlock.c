@@ -25,7 +25,7 @@ bool can_do_mlock(const struct mm_struct *mm)
 	return mm->rlimit[VM_RLIMIT_MEMLOCK] != 0;
 }
 
-bool mlock_future_ok(const struct mm_struct *mm, u32 flags, u64 pages)
+bool mlock_future_ok(const struct mm_struct *mm, u64 flags, u64 pages)
 {
 	return !(flags & VM_LOCKED) || mm->locked_vm + pages <= mm->rlimit[VM_RLIMIT_MEMLOCK] >> PAGE_SHIFT;
 }
@@ -44,16 +44,16 @@ static u64 locked_pages_in(struct mm_struct *mm, u64 start, u64 end)
 }
 
 /* [start, end) lies in *vma, and gets these of VM_LOCKED_MASK. *vma then is the area that holds it. */
-static int mlock_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u32 locks)
+static int mlock_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u64 locks)
 {
-	u32 flags = ((*vma)->vm_flags & ~VM_LOCKED_MASK) | locks;
+	u64 flags = ((*vma)->vm_flags & ~VM_LOCKED_MASK) | locks;
 
 	if (flags == (*vma)->vm_flags || (*vma)->vm_flags & (VM_SPECIAL | VM_HUGETLB))
 		return 0;
 	return vma_modify_flags(tlb, vma, start, end, flags);
 }
 
-static int apply_vma_lock_flags(struct mmu_gather *tlb, u64 start, u64 end, u32 locks)
+static int apply_vma_lock_flags(struct mmu_gather *tlb, u64 start, u64 end, u64 locks)
 {
 	struct vm_area_struct *vma = vma_lookup(tlb->mm, start);
 	int err;
@@ -70,7 +70,7 @@ static int apply_vma_lock_flags(struct mmu_gather *tlb, u64 start, u64 end, u32 
 }
 
 /* addr need not be a page's: the pages that the range meets are meant. */
-static int change_locks(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, u32 locks)
+static int change_locks(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, u64 locks)
 {
 	struct mmu_gather tlb;
 	int err;
@@ -98,7 +98,7 @@ long vm_mlock(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsig
 {
 	u64 start = ALIGN_DOWN(addr, PAGE_SIZE), bytes = ALIGN_UP(len + (addr - start), PAGE_SIZE);
 	u64 limit = mm->rlimit[VM_RLIMIT_MEMLOCK] >> PAGE_SHIFT, locked = mm->locked_vm + (bytes >> PAGE_SHIFT);
-	u32 locks = VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0);
+	u64 locks = VM_LOCKED | (flags & MLOCK_ONFAULT ? VM_LOCKONFAULT : 0);
 	int err;
 
 	balance_if_low(mm->vm, cpu);
@@ -128,7 +128,7 @@ long vm_munlock(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len)
 
 /* Every area that there is. One that cannot be changed (max_map_count cannot be in the way: none is cut) is passed
  * over. */
-static void lock_all_areas(struct hw_cpu *cpu, struct mm_struct *mm, u32 locks)
+static void lock_all_areas(struct hw_cpu *cpu, struct mm_struct *mm, u64 locks)
 {
 	struct mmu_gather tlb;
 
@@ -141,7 +141,7 @@ static void lock_all_areas(struct hw_cpu *cpu, struct mm_struct *mm, u32 locks)
 
 long vm_mlockall(struct hw_cpu *cpu, struct mm_struct *mm, unsigned flags)
 {
-	u32 locks = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
+	u64 locks = VM_LOCKED | (flags & MCL_ONFAULT ? VM_LOCKONFAULT : 0);
 
 	balance_if_low(mm->vm, cpu);
 	if (!(flags & (MCL_CURRENT | MCL_FUTURE)) || flags & ~(unsigned)(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT))

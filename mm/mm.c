@@ -105,6 +105,7 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	vm->gbpages = features & HW_GBPAGES;
 	vm->global = features & HW_PGE ? X86_PTE_G : 0;
 	vm->kpti = cfg->kpti;
+	vm->pku = features & HW_PKU;
 	vm->max_pfn = max_pfn;
 	vm->mem_map = (struct page *)((u8 *)vm + (vm_frames() << PAGE_SHIFT));
 	vm->fail_alloc_after = ~0ull;
@@ -172,6 +173,7 @@ struct mm_struct *mm_create(struct vm *vm)
 		return NULL;
 	mm->vm = vm;
 	mm->mm_users = 1;
+	mm->pkey_allocation_map = 1;
 	mm->mmap_base = DEFAULT_MMAP_BASE;
 	for (unsigned i = 0; i < VM_RLIMIT_NR; i++)
 		mm->rlimit[i] = i == VM_RLIMIT_STACK ? DEFAULT_STACK_RLIMIT : VM_RLIM_INFINITY;

@@ -37,27 +37,29 @@ typedef struct {
 
 /* ---- areas ---- */
 
-#define VM_READ               0x1u
-#define VM_WRITE              0x2u
-#define VM_EXEC               0x4u
-#define VM_SHARED             0x8u
-#define VM_MAYREAD            0x10u
-#define VM_MAYWRITE           0x20u
-#define VM_MAYEXEC            0x40u
-#define VM_GROWSDOWN          0x100u
-#define VM_LOCKED             0x2000u
-#define VM_SEQ_READ           0x8000u  /* MADV_SEQUENTIAL */
-#define VM_RAND_READ          0x10000u /* MADV_RANDOM */
-#define VM_DONTCOPY           0x20000u
-#define VM_DONTEXPAND         0x40000u
-#define VM_ACCOUNT            0x100000u
-#define VM_LOCKONFAULT        0x80000u /* beside VM_LOCKED: pages are not brought in, but stay once they are */
-#define VM_NORESERVE          0x200000u
-#define VM_HUGETLB            0x400000u
-#define VM_WIPEONFORK         0x2000000u
-#define VM_DONTDUMP           0x4000000u
-#define VM_HUGEPAGE           0x20000000u /* MADV_HUGEPAGE */
-#define VM_NOHUGEPAGE         0x40000000u /* MADV_NOHUGEPAGE */
+#define VM_READ               0x1ull
+#define VM_WRITE              0x2ull
+#define VM_EXEC               0x4ull
+#define VM_SHARED             0x8ull
+#define VM_MAYREAD            0x10ull
+#define VM_MAYWRITE           0x20ull
+#define VM_MAYEXEC            0x40ull
+#define VM_GROWSDOWN          0x100ull
+#define VM_LOCKED             0x2000ull
+#define VM_SEQ_READ           0x8000ull  /* MADV_SEQUENTIAL */
+#define VM_RAND_READ          0x10000ull /* MADV_RANDOM */
+#define VM_DONTCOPY           0x20000ull
+#define VM_DONTEXPAND         0x40000ull
+#define VM_ACCOUNT            0x100000ull
+#define VM_LOCKONFAULT        0x80000ull /* beside VM_LOCKED: pages are not brought in, but stay once they are */
+#define VM_NORESERVE          0x200000ull
+#define VM_HUGETLB            0x400000ull
+#define VM_WIPEONFORK         0x2000000ull
+#define VM_DONTDUMP           0x4000000ull
+#define VM_HUGEPAGE           0x20000000ull /* MADV_HUGEPAGE */
+#define VM_NOHUGEPAGE         0x40000000ull /* MADV_NOHUGEPAGE */
+#define VM_PKEY_SHIFT         32            /* the protection key, 4 bits */
+#define VM_PKEY               (0xfull << VM_PKEY_SHIFT)
 
 #define VM_LOCKED_MASK        (VM_LOCKED | VM_LOCKONFAULT)
 
@@ -74,7 +76,7 @@ struct vm_area_struct {
 		};
 	};
 	struct mm_struct *vm_mm;
-	u32 vm_flags;
+	u64 vm_flags;
 	u32 anon_vma; /* 0: no private page of it was faulted in yet. Else the identity of Linux's anon_vma in this mm
 			 (pgoff is fixed from then on); set by anon_vma_prepare() only */
 	bool forked;  /* has pages of a parent: Linux's anon_vma chain is not singular, so it merges only with areas of
@@ -99,7 +101,8 @@ struct mm_struct {
 	u64 mmap_base, start_brk, brk, start_stack;
 	u64 rlimit[VM_RLIMIT_NR]; /* bytes */
 	u64 total_vm, locked_vm;  /* pages of all areas, of those that are VM_LOCKED; kept in vma.c */
-	u32 def_flags;            /* what each new area begins with: VM_LOCKED_MASK after mlockall(MCL_FUTURE) */
+	u64 def_flags;            /* what each new area begins with: VM_LOCKED_MASK after mlockall(MCL_FUTURE) */
+	u16 pkey_allocation_map;  /* bit k: protection key k is in use; 0 always is at first */
 	u32 anon_vma_seq;         /* last anon_vma identity given out */
 	u64 rss[NR_MM_COUNTERS];  /* pages */
 	s32 oom_score_adj;        /* -1000 (never killed) .. 1000 */
@@ -272,7 +275,7 @@ struct vm {
 	u8 *ram;    /* phys_to_virt(pa) = ram + pa */
 	u64 nx;     /* X86_PTE_NX where the CPU has it, else 0 */
 	u64 global; /* X86_PTE_G likewise */
-	bool pcid, invpcid, gbpages, kpti;
+	bool pcid, invpcid, gbpages, kpti, pku;
 	struct page *mem_map; /* [max_pfn] */
 	u64 max_pfn, total_frames;
 	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */

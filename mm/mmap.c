@@ -106,7 +106,7 @@ u64 get_unmapped_area(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, s
 /* ---- limits ---- */
 
 /* Linux: is_data_mapping(). Private writable memory, but no stack. */
-static bool is_data_mapping(u32 flags)
+static bool is_data_mapping(u64 flags)
 {
 	return (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) == VM_WRITE;
 }
@@ -121,7 +121,7 @@ static u64 data_pages(struct mm_struct *mm)
 	return pages;
 }
 
-bool may_expand_vm(struct mm_struct *mm, u32 flags, u64 pages)
+bool may_expand_vm(struct mm_struct *mm, u64 flags, u64 pages)
 {
 	u64 most = min(mm->rlimit[VM_RLIMIT_AS], TASK_SIZE) >> PAGE_SHIFT;
 	u64 data = mm->rlimit[VM_RLIMIT_DATA];
@@ -143,14 +143,14 @@ static u64 mapped_pages(struct mm_struct *mm, u64 start, u64 end)
 
 /* ---- mmap ---- */
 
-static u32 lock_flags(const struct mm_struct *mm, unsigned flags)
+static u64 lock_flags(const struct mm_struct *mm, unsigned flags)
 {
 	return mm->def_flags | (flags & MAP_LOCKED ? VM_LOCKED : 0);
 }
 
-static u32 make_vm_flags(const struct mm_struct *mm, unsigned prot, unsigned flags)
+static u64 make_vm_flags(const struct mm_struct *mm, unsigned prot, unsigned flags)
 {
-	u32 vm = (prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) | FLAGS_MAYALL;
+	u64 vm = (prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) | FLAGS_MAYALL;
 
 	vm |= flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
 	vm |= flags & MAP_STACK ? VM_NOHUGEPAGE : 0; /* since 6.7 */

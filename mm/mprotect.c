@@ -6,19 +6,24 @@
  *   |----:---|  |---|  |----:--|      each area's part in turn; a hole ends the work with -ENOMEM, and what came
  *        1        2      hole         before it stays done, as in Linux
  *
- * Source: Linux 6.12 mm/mprotect.c.
+ * A protection key is a property of the area (bits of vm_flags, so areas of different keys do not merge) and of each of
+ * its entries. The kernel only hands keys out; the processor enforces them, by each thread's PKRU.
+ *
+ * Source: Linux 6.12 mm/mprotect.c, arch/x86/include/asm/pkeys.h.
  */
 #include "mm/vma.h"
 #include "mm/tlb.h"
 #include "mm/vmscan.h"
 
-#define VM_MAY_SHIFT 4 /* VM_MAYREAD = VM_READ << 4, and so on */
+#define NR_PKEYS         16
+#define PKEY_ACCESS_MASK 3 /* PKEY_DISABLE_ACCESS, PKEY_DISABLE_WRITE */
+#define VM_MAY_SHIFT     4 /* VM_MAYREAD = VM_READ << 4, and so on */
 
 /* A private area that becomes writable is charged for its pages once; an untouched one that stops being so gives the
  * charge back. The flag takes part in merging. */
-static u32 account_flags(const struct vm_area_struct *vma, u32 flags)
+static u64 account_flags(const struct vm_area_struct *vma, u64 flags)
 {
-	u32 exempt = VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE;
+	u64 exempt = VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE;
 
 	if (flags & VM_WRITE)
 		return vma->vm_flags & exempt ? flags : flags | VM_ACCOUNT;
@@ -26,12 +31,15 @@ static u32 account_flags(const struct vm_area_struct *vma, u32 flags)
 }
 
 /* [start, end) lies in *vma. *vma then is the area that holds it. Returns 0 or vma_modify_flags()' errors. */
-static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, unsigned prot)
+static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, unsigned prot,
+			  int pkey)
 {
-	u32 old = (*vma)->vm_flags, flags = (old & ~VM_ACCESS_FLAGS) | prot;
+	u64 old = (*vma)->vm_flags, flags = (old & ~(u64)VM_ACCESS_FLAGS) | prot;
 	u64 pages = (end - start) >> PAGE_SHIFT;
 	int err;
 
+	if (pkey >= 0)
+		flags = (flags & ~VM_PKEY) | (u64)pkey << VM_PKEY_SHIFT;
 	if (flags & ~(flags >> VM_MAY_SHIFT) & VM_ACCESS_FLAGS)
 		return -EACCES;
 	if (flags == old)
@@ -45,7 +53,7 @@ static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u
 	return err ? err : change_protection(tlb, *vma, start, end);
 }
 
-static int mprotect_range(struct mmu_gather *tlb, u64 start, u64 end, unsigned prot)
+static int mprotect_range(struct mmu_gather *tlb, u64 start, u64 end, unsigned prot, int pkey)
 {
 	struct vm_area_struct *vma = vma_lookup(tlb->mm, start);
 	int err;
@@ -53,7 +61,7 @@ static int mprotect_range(struct mmu_gather *tlb, u64 start, u64 end, unsigned p
 	for (; vma && vma->vm_start <= start; vma = vma_next(vma)) {
 		u64 stop = min(end, vma->vm_end);
 
-		err = mprotect_fixup(tlb, &vma, start, stop, prot);
+		err = mprotect_fixup(tlb, &vma, start, stop, prot, pkey);
 		if (err)
 			return err;
 		start = min(end, vma->vm_end);
@@ -63,8 +71,38 @@ static int mprotect_range(struct mmu_gather *tlb, u64 start, u64 end, unsigned p
 	return -ENOMEM;
 }
 
+/* ---- protection keys: PKRU says what a thread may do to pages of each ---- */
+
+static bool pkey_is_allocated(const struct mm_struct *mm, int pkey)
+{
+	return pkey >= 0 && pkey < NR_PKEYS && mm->pkey_allocation_map & 1u << pkey;
+}
+
+long vm_pkey_alloc(struct mm_struct *mm, unsigned flags, unsigned access_rights)
+{
+	if (flags || access_rights & ~(unsigned)PKEY_ACCESS_MASK)
+		return -EINVAL;
+	for (int pkey = 0; pkey < NR_PKEYS && mm->vm->pku; pkey++) {
+		if (!pkey_is_allocated(mm, pkey)) {
+			mm->pkey_allocation_map |= (u16)(1u << pkey);
+			return pkey;
+		}
+	}
+	return -ENOSPC;
+}
+
+long vm_pkey_free(struct mm_struct *mm, int pkey)
+{
+	if (!pkey_is_allocated(mm, pkey))
+		return -EINVAL;
+	mm->pkey_allocation_map &= (u16) ~(1u << pkey);
+	return 0;
+}
+
+/* ---- the call ---- */
+
 /* After a merge the area may reach beyond `end`, over ranges with the right flags already: they need no work. */
-long vm_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot)
+long vm_pkey_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot, int pkey)
 {
 	struct mmu_gather tlb;
 	u64 end = addr + ALIGN_UP(len, PAGE_SIZE);
@@ -79,10 +117,17 @@ long vm_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, un
 		return -ENOMEM;
 	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
 		return -EINVAL;
+	if (pkey != -1 && !pkey_is_allocated(mm, pkey))
+		return -EINVAL;
 	tlb_gather_mmu(&tlb, cpu, mm);
-	err = mprotect_range(&tlb, addr, end, prot);
+	err = mprotect_range(&tlb, addr, end, prot, pkey);
 	tlb_finish_mmu(&tlb);
 	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
 	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
 	return err;
+}
+
+long vm_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot)
+{
+	return vm_pkey_mprotect(cpu, mm, addr, len, prot, -1);
 }

@@ -22,7 +22,7 @@
 #define PTE_PROTNONE    X86_PTE_G
 #define PAGE_TABLE_BITS (X86_PTE_P | X86_PTE_RW | X86_PTE_US | X86_PTE_A)
 /* What mprotect may change in a leaf; the rest (frame, A, D, PS) stays. */
-#define PTE_RIGHTS (X86_PTE_P | X86_PTE_RW | X86_PTE_US | X86_PTE_NX | PTE_PROTNONE)
+#define PTE_RIGHTS (X86_PTE_P | X86_PTE_RW | X86_PTE_US | X86_PTE_NX | X86_PTE_PKEY | PTE_PROTNONE)
 
 static inline bool entry_present(u64 entry)
 {
@@ -55,10 +55,11 @@ static inline unsigned order_level(unsigned order)
 static inline u64 vma_page_prot(const struct vm_area_struct *vma)
 {
 	u64 nx = vma->vm_flags & VM_EXEC ? 0 : vma->vm_mm->vm->nx;
+	u64 key = (vma->vm_flags & VM_PKEY) >> VM_PKEY_SHIFT << X86_PTE_PKEY_SHIFT;
 
 	if (!(vma->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)))
-		return PTE_PROTNONE | X86_PTE_US | nx;
-	return X86_PTE_P | X86_PTE_US | nx;
+		return PTE_PROTNONE | X86_PTE_US | nx | key;
+	return X86_PTE_P | X86_PTE_US | nx | key;
 }
 /* A leaf for vma, of the level's size; the frame is aligned to it. */
 static inline u64 entry_make(const struct vm_area_struct *vma, u64 pfn, unsigned level, u64 bits)

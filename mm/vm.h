@@ -176,6 +176,12 @@ long vm_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsign
 	     struct address_space *file, u64 pgoff);
 long vm_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len);
 long vm_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot);
+/* pkey_mprotect: a key of vm_pkey_alloc()'s, or -1: as mprotect. pkey_alloc: the key, -EINVAL (flags, rights), -ENOSPC
+ * (none left, or the CPU has none); access_rights: PKEY_DISABLE_ACCESS 1, PKEY_DISABLE_WRITE 2: the caller puts them
+ * into PKRU. pkey_free: -EINVAL when it is not in use. */
+long vm_pkey_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot, int pkey);
+long vm_pkey_alloc(struct mm_struct *mm, unsigned flags, unsigned access_rights);
+long vm_pkey_free(struct mm_struct *mm, int pkey);
 long vm_mremap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 old_len, u64 new_len, unsigned flags,
 	       u64 new_addr);
 /* Linux's brk: returns the new break, or the old one when it cannot move. vm_set_brk places the heap's start. */

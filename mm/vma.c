@@ -106,14 +106,14 @@ static void count_locked(struct vm_area_struct *vma, u64 pages)
 		vma->vm_mm->locked_vm += pages;
 }
 
-void vma_set_flags(struct vm_area_struct *vma, u32 flags)
+void vma_set_flags(struct vm_area_struct *vma, u64 flags)
 {
 	count_locked(vma, -vma_pages(vma));
 	vma->vm_flags = flags;
 	count_locked(vma, vma_pages(vma));
 }
 
-static u64 guard_of(u32 flags)
+static u64 guard_of(u64 flags)
 {
 	return flags & VM_GROWSDOWN ? STACK_GUARD_GAP : 0;
 }
@@ -345,7 +345,7 @@ static int reserve_cuts(struct vm_area_struct *vma, u64 start, u64 end, struct v
 	return -ENOMEM;
 }
 
-int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u32 flags)
+int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u64 flags)
 {
 	struct vm_area_struct *old = *vma, *spare[2];
 	struct vma_merge_struct vmg = vma_range(old, start, end);

@@ -27,7 +27,7 @@ struct vma_merge_struct {
 	u64 start, end; /* bytes */
 	u64 pgoff;      /* pages */
 	struct address_space *file;
-	u32 flags;
+	u64 flags;
 	u32 anon_vma; /* of the pages that are (or will be moved) in the range; 0: none */
 	bool forked;  /* as the area's */
 	bool apart;   /* becomes an area of its own, whatever lies beside it */
@@ -54,11 +54,11 @@ struct vm_area_struct *vma_merge_new_range(struct vma_merge_struct *vmg);
 /* A new range becomes mapped: merged, and `spare` freed, or as `spare`. Returns the area that holds it. Cannot fail. */
 struct vm_area_struct *vma_add(struct vma_merge_struct *vmg, struct vm_area_struct *spare);
 /* New flags, which do not change where it may be: locked_vm follows. */
-void vma_set_flags(struct vm_area_struct *vma, u32 flags);
+void vma_set_flags(struct vm_area_struct *vma, u64 flags);
 /* [start, end), inside *vma, gets new flags: merged with its neighbours, or cut out of *vma, which then is the area
  * that holds it. Entries keep their old rights. Returns 0, -ENOMEM (RAM, max_map_count) or -EINVAL (a cut through a
  * huge page of MAP_HUGETLB); then nothing has changed. */
-int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u32 flags);
+int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u64 flags);
 /* True when [start, end) has an area in it. */
 bool vma_intersects(struct mm_struct *mm, u64 start, u64 end);
 
@@ -88,11 +88,11 @@ int do_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end);
 int populate_areas(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, bool past);
 void mm_populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end); /* past; errors are not told */
 /* May so many pages with these flags come to mm's areas? RLIMIT_AS, RLIMIT_DATA. */
-bool may_expand_vm(struct mm_struct *mm, u32 flags, u64 pages);
+bool may_expand_vm(struct mm_struct *mm, u64 flags, u64 pages);
 
 /* ---- mlock.c: RLIMIT_MEMLOCK ---- */
 bool can_do_mlock(const struct mm_struct *mm);
 /* May so many pages with these flags come to mm's areas? */
-bool mlock_future_ok(const struct mm_struct *mm, u32 flags, u64 pages);
+bool mlock_future_ok(const struct mm_struct *mm, u64 flags, u64 pages);
 
 #endif

@@ -38,8 +38,12 @@ enum play_op {
 	PLAY_MREMAP,
 	PLAY_BRK,
 	PLAY_MADVISE,
-	PLAY_RECLAIM, /* LEN bytes; 0: all that can go. On the host nothing happens */
-	PLAY_WAIT,    /* LEN seconds, in which the kernel's own threads work. On the host nothing happens */
+	PLAY_PKEY_ALLOC,    /* ADDR: its rights. These four are not compared with the host: its CPU may have no keys */
+	PLAY_PKEY_FREE,     /* ADDR: the key */
+	PLAY_PKEY_MPROTECT, /* NEW_ADDR: the key */
+	PLAY_WRPKRU,        /* ADDR: the value */
+	PLAY_RECLAIM,       /* LEN bytes; 0: all that can go. On the host nothing happens */
+	PLAY_WAIT,          /* LEN seconds, in which the kernel's own threads work. On the host nothing happens */
 	PLAY_MLOCK,
 	PLAY_MUNLOCK,
 	PLAY_MLOCKALL,

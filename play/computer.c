@@ -5,7 +5,7 @@
  *   access:  mmu_access --OK--> the byte at pa in RAM
  *               ^    \--#GP--> SIGSEGV, SI_KERNEL
  *               |     #PF
- *               `--0-- vm_fault --MAPERR, ACCERR--> SIGSEGV   --BUS--> SIGBUS   --NOMEM--> SIGKILL
+ *               `--0-- vm_fault --MAPERR, ACCERR, PKUERR--> SIGSEGV   --BUS--> SIGBUS   --NOMEM--> SIGKILL
  *
  * Source: Linux 6.12 arch/x86/mm/fault.c (bad_area, do_sigbus), arch/x86/kernel/traps.c (exc_general_protection).
  */
@@ -17,7 +17,8 @@
 #include "play/computer.h"
 #include "play/step.h"
 
-#define MAX_RETRIES 8
+#define MAX_RETRIES  8
+#define PKRU_AT_EXEC 0x55555554u /* key 0 alone may be used (Linux: init_pkru_value) */
 
 /* ---- disks ---- */
 
@@ -90,6 +91,7 @@ static int process_begin(struct computer *c, unsigned i, unsigned cpu)
 	vm_set_mmap_base(c->mm[i], PLAY_WINDOW_END);
 	vm_set_brk(c->mm[i], c->brk);
 	c->cpu_of[i] = (u8)cpu;
+	c->pkru[i] = PKRU_AT_EXEC;
 	return 0;
 }
 
@@ -99,6 +101,7 @@ static void process_run(struct computer *c, unsigned i)
 	unsigned cpu = c->cpu_of[i];
 
 	hw_soft_set_current(c->hw, hw_soft_cpu(c->hw, cpu));
+	mmu_write_pkru(hw_soft_mmu(hw_soft_cpu(c->hw, cpu)), c->pkru[i]);
 	if (c->loaded[cpu] == c->mm[i])
 		return;
 	vm_switch(hw_soft_cpu(c->hw, cpu), c->mm[i]);
@@ -112,6 +115,7 @@ int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk,
 	    .ram_bytes = cfg->ram_bytes,
 	    .pcid = cfg->pcid,
 	    .contents = true,
+	    .pku = true,
 	    .oracle = 1,
 	    .observe = observe,
 	    .ctx = c,
@@ -183,6 +187,7 @@ static int do_switch(struct computer *c, const struct play_call *call)
 static int do_fork(struct computer *c, const struct play_call *call)
 {
 	c->cpu_of[call->other] = c->cpu_of[call->process];
+	c->pkru[call->other] = c->pkru[call->process];
 	return mm_fork(computer_cpu(c, call->process), c->mm[call->process], &c->mm[call->other]);
 }
 
@@ -217,6 +222,24 @@ static int new_file(struct computer *c, const struct play_call *call)
 	return file ? 0 : -ENOMEM;
 }
 
+/* ---- protection keys ---- */
+
+static void do_wrpkru(struct computer *c, unsigned process, u32 pkru)
+{
+	c->pkru[process] = pkru;
+	process_run(c, process);
+}
+
+/* The new key's rights go into PKRU at once. */
+static s64 do_pkey_alloc(struct computer *c, unsigned process, unsigned rights)
+{
+	s64 key = vm_pkey_alloc(c->mm[process], 0, rights);
+
+	if (key >= 0)
+		do_wrpkru(c, process, (c->pkru[process] & ~(3u << 2 * key)) | rights << 2 * key);
+	return key;
+}
+
 /* ---- calls on memory ---- */
 
 static s64 memory_call(struct computer *c, const struct play_call *call)
@@ -236,6 +259,12 @@ static s64 memory_call(struct computer *c, const struct play_call *call)
 		return vm_munmap(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN]);
 	case PLAY_MPROTECT:
 		return vm_mprotect(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->prot);
+	case PLAY_PKEY_MPROTECT:
+		return vm_pkey_mprotect(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->prot, (int)v[PLAY_NEW_ADDR]);
+	case PLAY_PKEY_ALLOC:
+		return do_pkey_alloc(c, call->process, (unsigned)v[PLAY_ADDR]);
+	case PLAY_PKEY_FREE:
+		return vm_pkey_free(mm, (int)v[PLAY_ADDR]);
 	case PLAY_MREMAP:
 		return vm_mremap(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags, v[PLAY_NEW_ADDR]);
 	case PLAY_BRK:
@@ -283,6 +312,9 @@ static void refuse_fault(struct play_outcome *out, int cause, u64 va)
 		break;
 	case VM_FAULT_ACCERR:
 		refuse(out, SIGSEGV, SEGV_ACCERR, va);
+		break;
+	case VM_FAULT_PKUERR:
+		refuse(out, SIGSEGV, SEGV_PKUERR, va);
 		break;
 	case VM_FAULT_BUS:
 		refuse(out, SIGBUS, BUS_ADRERR, va);
@@ -391,6 +423,9 @@ void computer_call(struct computer *c, const struct play_call *call, struct play
 	case PLAY_RECLAIM:
 		vm_reclaim(c->vm, computer_cpu(c, call->process),
 			   call->value[PLAY_LEN] ? call->value[PLAY_LEN] >> PAGE_SHIFT : ~0ull);
+		break;
+	case PLAY_WRPKRU:
+		do_wrpkru(c, call->process, (u32)call->value[PLAY_ADDR]);
 		break;
 	case PLAY_WAIT:
 		for (u64 second = 0; second < call->value[PLAY_LEN]; second++)

@@ -27,7 +27,8 @@ struct computer {
 	struct step *step;
 	struct mm_struct *mm[PLAY_PROCESSES]; /* NULL: not begun, or gone */
 	u8 cpu_of[PLAY_PROCESSES];            /* where each runs */
-	struct mm_struct *loaded[PLAY_CPUS];  /* what each CPU runs */
+	u32 pkru[PLAY_PROCESSES];
+	struct mm_struct *loaded[PLAY_CPUS]; /* what each CPU runs */
 	struct address_space *file[PLAY_FILES];
 	struct play_disk disk[PLAY_FILES], swap;
 	u64 brk;                    /* where heaps begin */

@@ -256,6 +256,11 @@ int host_call(struct host *h, const struct play_call *call, struct play_outcome 
 	case PLAY_RECLAIM:
 	case PLAY_WAIT:
 		return 0;
+	case PLAY_PKEY_ALLOC:
+	case PLAY_PKEY_FREE:
+	case PLAY_PKEY_MPROTECT:
+	case PLAY_WRPKRU:
+		return host_fail(h, "protection keys are not compared: say '# host: no, REASON'");
 	case PLAY_MEMFD:
 	case PLAY_FILE:
 	case PLAY_RESIZE:

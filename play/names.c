@@ -25,6 +25,7 @@ const struct named errno_names[] = {
 const struct named signal_names[] = {
     {"SEGV_MAPERR", SIGSEGV, SEGV_MAPERR},
     {"SEGV_ACCERR", SIGSEGV, SEGV_ACCERR},
+    {"SEGV_PKUERR", SIGSEGV, SEGV_PKUERR},
     {"SEGV_KERNEL", SIGSEGV, SI_KERNEL}, /* #GP: a non-canonical address */
     {"BUS_ADRERR", SIGBUS, BUS_ADRERR},
     {"KILL", SIGKILL, 0}, /* memory is full */
@@ -66,6 +67,7 @@ const struct named cause_names[] = {
     {"spurious", VM_FAULT_SPURIOUS, 0},
     {"maperr", VM_FAULT_MAPERR, 0},
     {"accerr", VM_FAULT_ACCERR, 0},
+    {"pkuerr", VM_FAULT_PKUERR, 0},
     {"bus", VM_FAULT_BUS, 0},
     {"nomem", VM_FAULT_NOMEM, 0},
     {"none", -1, 0},

@@ -403,6 +403,10 @@ static const struct {
     {"mmap", VERB_CALL, PLAY_MMAP, parse_mmap},
     {"munmap", VERB_CALL, PLAY_MUNMAP, parse_range},
     {"mprotect", VERB_CALL, PLAY_MPROTECT, parse_mprotect},
+    {"pkey_alloc", VERB_CALL, PLAY_PKEY_ALLOC, parse_pkey_alloc},
+    {"pkey_free", VERB_CALL, PLAY_PKEY_FREE, parse_pkey},
+    {"pkey_mprotect", VERB_CALL, PLAY_PKEY_MPROTECT, parse_pkey_mprotect},
+    {"wrpkru", VERB_CALL, PLAY_WRPKRU, parse_pkey},
     {"mremap", VERB_CALL, PLAY_MREMAP, parse_mremap},
     {"brk", VERB_CALL, PLAY_BRK, parse_brk},
     {"madvise", VERB_CALL, PLAY_MADVISE, parse_madvise},
@@ -452,7 +456,8 @@ static bool parse_assigned(struct parser *p)
 
 static bool has_result(const struct statement *st)
 {
-	return st->call.op == PLAY_MMAP || st->call.op == PLAY_MREMAP || st->call.op == PLAY_BRK;
+	return st->call.op == PLAY_MMAP || st->call.op == PLAY_MREMAP || st->call.op == PLAY_BRK ||
+	       st->call.op == PLAY_PKEY_ALLOC;
 }
 
 /* What stands before the = gets the value of what comes after. */
@@ -463,7 +468,7 @@ static bool parse_target(struct parser *p, struct statement *st)
 	if (!p->assigned[0] || file)
 		return true;
 	if (st->verb != VERB_SET && (st->verb != VERB_CALL || !has_result(st)))
-		return parser_fail(p, "only mmap, mremap, brk, memfd, file and sums have a result to name");
+		return parser_fail(p, "only mmap, mremap, brk, pkey_alloc, memfd, file and sums have a result to name");
 	st->target = (s32)name_index(p, p->assigned, true);
 	return st->target >= 0;
 }

@@ -180,3 +180,21 @@ bool parse_rlimit(struct parser *p, struct statement *st)
 	st->e[PLAY_LEN] = (struct expr){.nr = 1, .term[0] = {.name = -1, .number = VM_RLIM_INFINITY}};
 	return true;
 }
+
+/* pkey_alloc [RIGHTS] */
+bool parse_pkey_alloc(struct parser *p, struct statement *st)
+{
+	return !parser_more(p) || parse_expr(p, "rights", &st->e[PLAY_ADDR]);
+}
+
+/* pkey_free KEY, wrpkru VALUE */
+bool parse_pkey(struct parser *p, struct statement *st)
+{
+	return parse_expr(p, "a key or a value", &st->e[PLAY_ADDR]);
+}
+
+/* pkey_mprotect ADDR LEN RIGHTS KEY */
+bool parse_pkey_mprotect(struct parser *p, struct statement *st)
+{
+	return parse_mprotect(p, st) && parse_expr(p, "a key", &st->e[PLAY_NEW_ADDR]);
+}

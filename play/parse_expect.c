@@ -36,8 +36,9 @@ static bool expect_signal(struct parser *p, struct statement *st)
 		return false;
 	signal = name_find(signal_names, p->word);
 	if (!signal)
-		return parser_fail(p, "'%.40s' is no signal: SEGV_MAPERR, SEGV_ACCERR, SEGV_KERNEL, BUS_ADRERR or KILL",
-				   p->word);
+		return parser_fail(
+		    p, "'%.40s' is no signal: SEGV_MAPERR, SEGV_ACCERR, SEGV_PKUERR, SEGV_KERNEL, BUS_ADRERR or KILL",
+		    p->word);
 	st->number = signal->value;
 	st->code = (s32)signal->more;
 	return !parser_accept(p, "at") || parse_expr(p, "an address", &st->e[PLAY_ADDR]);

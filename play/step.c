@@ -205,6 +205,7 @@ static const char *const cause_text[VM_FAULT_NR] = {
     [VM_FAULT_SPURIOUS] = "row 6, the entry allows it: the CPU used an older one",
     [VM_FAULT_MAPERR] = "row 0, no area holds the address: SIGSEGV, SEGV_MAPERR",
     [VM_FAULT_ACCERR] = "row 1, the area forbids it: SIGSEGV, SEGV_ACCERR",
+    [VM_FAULT_PKUERR] = "row 1, PKRU forbids the page's protection key: SIGSEGV, SEGV_PKUERR",
     [VM_FAULT_BUS] = "row 3, past the end of the file: SIGBUS, BUS_ADRERR",
     [VM_FAULT_NOMEM] = "no frame is free: the process is killed",
 };

@@ -15,12 +15,11 @@
 #define JSON_VERSION 1
 
 static const char *const cause_key[VM_FAULT_NR] = {
-    [VM_FAULT_ZERO_READ] = "zero_read", [VM_FAULT_ZERO_WRITE] = "zero_write",
-    [VM_FAULT_FILE] = "file",           [VM_FAULT_COW_COPY] = "cow_copy",
-    [VM_FAULT_COW_REUSE] = "cow_reuse", [VM_FAULT_STACK] = "stack",
-    [VM_FAULT_SWAP] = "swap",           [VM_FAULT_SPURIOUS] = "spurious",
-    [VM_FAULT_MAPERR] = "segv_maperr",  [VM_FAULT_ACCERR] = "segv_accerr",
-    [VM_FAULT_BUS] = "sigbus",          [VM_FAULT_NOMEM] = "no_memory",
+    [VM_FAULT_ZERO_READ] = "zero_read", [VM_FAULT_ZERO_WRITE] = "zero_write", [VM_FAULT_FILE] = "file",
+    [VM_FAULT_COW_COPY] = "cow_copy",   [VM_FAULT_COW_REUSE] = "cow_reuse",   [VM_FAULT_STACK] = "stack",
+    [VM_FAULT_SWAP] = "swap",           [VM_FAULT_SPURIOUS] = "spurious",     [VM_FAULT_MAPERR] = "segv_maperr",
+    [VM_FAULT_ACCERR] = "segv_accerr",  [VM_FAULT_PKUERR] = "segv_pkuerr",    [VM_FAULT_BUS] = "sigbus",
+    [VM_FAULT_NOMEM] = "no_memory",
 };
 static const char *const access_key[2] = {"data", "fetch"};
 static const char *const entry_key[KERNEL_ENTRY_NR] = {

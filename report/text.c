@@ -74,6 +74,7 @@ static const struct row rows[] = {
     {"  spurious", CELL_COUNT, AT(faults[VM_FAULT_SPURIOUS]), NONZERO},
     {"  SIGSEGV, no mapping", CELL_COUNT, AT(faults[VM_FAULT_MAPERR]), NONZERO},
     {"  SIGSEGV, not allowed", CELL_COUNT, AT(faults[VM_FAULT_ACCERR]), NONZERO},
+    {"  SIGSEGV, protection key", CELL_COUNT, AT(faults[VM_FAULT_PKUERR]), NONZERO},
     {"  SIGBUS", CELL_COUNT, AT(faults[VM_FAULT_BUS]), NONZERO},
     {"  out of memory", CELL_COUNT, AT(faults[VM_FAULT_NOMEM]), NONZERO},
     {"  of all: 2M pages", CELL_COUNT, AT(faults_by_order[1]), NONZERO},

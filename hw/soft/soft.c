@@ -50,9 +50,9 @@ static _Noreturn void oracle_fail(void *ctx, u64 va, const char *text)
 }
 
 /* As boot code leaves a CPU. Returns false when the MMU refuses a register (#GP): a bug of ours. */
-static bool cpu_reset(struct mmu_cpu *mmu, bool pcid)
+static bool cpu_reset(struct mmu_cpu *mmu, bool pcid, bool pku)
 {
-	const u64 cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP | X86_CR4_SMAP;
+	const u64 cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP | X86_CR4_SMAP | (pku ? X86_CR4_PKE : 0);
 
 	return mmu_write_efer(mmu, X86_EFER_NXE) == 0 && mmu_write_cr4(mmu, cr4) == 0 && mmu_write_cr3(mmu, 0) == 0 &&
 	       mmu_write_cr0(mmu, X86_CR0_PG | X86_CR0_WP) == 0 &&
@@ -81,7 +81,7 @@ struct hw_cpu *hw_soft_cpu(struct hw_machine *m, unsigned id)
 	mmu_cpu_init(cpu->mmu, &cfg);
 	cpu->machine = m;
 	cpu->id = id;
-	if (!cpu_reset(cpu->mmu, m->cfg.pcid))
+	if (!cpu_reset(cpu->mmu, m->cfg.pcid, m->cfg.pku))
 		hw_panic("hw/soft: a CPU refuses its reset state");
 	return cpu;
 }
@@ -178,6 +178,7 @@ unsigned hw_features(struct hw_cpu *cpu)
 {
 	unsigned features = HW_NX | HW_PGE | HW_GBPAGES | HW_SMEP | HW_SMAP;
 
+	features |= cpu->machine->cfg.pku ? HW_PKU : 0;
 	return cpu->machine->cfg.pcid ? features | HW_PCID | HW_INVPCID : features;
 }
 

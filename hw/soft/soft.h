@@ -29,6 +29,7 @@ struct hw_soft_config {
 	u64 ram_bytes; /* rounded down to whole pages */
 	bool pcid;     /* CR4.PCIDE, where the preset has it */
 	bool contents; /* data frames have contents: clear and copy write them */
+	bool pku;      /* protection keys are enabled (CR4.PKE) */
 	u8 oracle;     /* 1: the TLB oracle */
 	/* Each event, after it was counted; NULL: nobody listens. Must not call mm/. */
 	void (*observe)(void *ctx, const struct vm_event *ev);

@@ -168,6 +168,11 @@ static void kernel_page(void **state)
 	*at(anon).entry &= ~X86_PTE_US;
 	assert_caught(32);
 }
+static void protection_key(void **state)
+{
+	*at(anon).entry |= 3ull << X86_PTE_PKEY_SHIFT;
+	assert_caught(36);
+}
 static void zero_page_writable(void **state)
 {
 	vm_mprotect(cpu, mm, rdonly, MIB, RW);
@@ -426,6 +431,7 @@ int main(void)
 	    T(writable_in_readonly),
 	    T(executable),
 	    T(kernel_page),
+	    T(protection_key),
 	    T(zero_page_writable),
 	    T(frame_both_free_and_mapped),
 	    T(shared_and_writable),
