@@ -20,6 +20,7 @@
  * Sources: Linux 6.12 mm/khugepaged.c (hpage_collapse_scan_pmd, collapse_huge_page, madvise_collapse); as measured on
  * 6.18, areas that forbid writing collapse too.
  */
+#include "mm/compaction.h"
 #include "mm/fault.h"
 #include "mm/lru.h"
 #include "mm/swap.h"
@@ -195,16 +196,21 @@ static enum scan_result collapse_huge_page(struct hw_cpu *cpu, struct vm_area_st
 	return SCAN_SUCCEED;
 }
 
-/* One aligned 2M of vma. */
+/* One aligned 2M of vma. Where no huge page is free pages move together first, whatever defrag= says of faults: Linux's
+ * khugepaged/defrag is 1. The tables stay where they are. */
 static enum scan_result collapse_at(struct hw_cpu *cpu, struct vm_area_struct *vma, u64 va,
 				    const struct vm_khugepaged *limits)
 {
+	struct vm *vm = vma->vm_mm->vm;
 	enum scan_result result;
 	struct pt_pos pmd;
 
 	pt_walk(vma->vm_mm, va, X86_PD, &pmd);
-	result = scan_pmd(vma->vm_mm->vm, &pmd, limits);
-	return result == SCAN_SUCCEED ? collapse_huge_page(cpu, vma, &pmd) : result;
+	result = scan_pmd(vm, &pmd, limits);
+	if (result != SCAN_SUCCEED)
+		return result;
+	compact_memory(vm, cpu);
+	return collapse_huge_page(cpu, vma, &pmd);
 }
 
 /* An area that collapse may work on: private memory in which something was written, with room for 2M. */

@@ -259,6 +259,31 @@ static void no_free_block(void **state)
 		put_page(vm, taken[--nr]);
 }
 
+/* Free memory is in single pages, which move together: for whoever asks, and for khugepaged. */
+static void moves_pages_together(void **state)
+{
+	struct page *taken[64];
+	unsigned nr = 0;
+
+	small_pages(40 * MIB);
+	while ((taken[nr] = alloc_pages(vm, HPAGE_PMD_ORDER, PAGE_KERNEL)))
+		nr++;
+	for (u64 i = 1024; i < 40 * MIB >> PAGE_SHIFT; i += 2)
+		assert_int_equal(vm_munmap(cpu, mm, BASE + i * PAGE_SIZE, PAGE_SIZE), 0);
+	assert_null(alloc_pages(vm, HPAGE_PMD_ORDER, PAGE_KERNEL));
+	assert_int_equal(vm_madvise(cpu, mm, BASE, 2 * MIB, COLLAPSE), 0);
+	assert_int_equal(collapsed(), 1);
+	while ((taken[nr] = alloc_pages(vm, HPAGE_PMD_ORDER, PAGE_KERNEL)))
+		nr++;
+	vm_tick(vm, 10 * SECOND);
+	assert_int_equal(collapsed(), 2);
+	expect_filled(0, 1024);
+	for (u64 i = 1025; i < 40 * MIB >> PAGE_SHIFT; i += 2)
+		expect_filled(i, 1);
+	while (nr)
+		put_page(vm, taken[--nr]);
+}
+
 /* The cursor outlives the address space that it is in. */
 static void process_dies(void **state)
 {
@@ -307,6 +332,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(max_ptes_swap, setup, teardown),
 	    cmocka_unit_test_setup_teardown(swap_read_error, setup, teardown),
 	    cmocka_unit_test_setup_teardown(no_free_block, setup, teardown),
+	    cmocka_unit_test_setup_teardown(moves_pages_together, setup, teardown),
 	    cmocka_unit_test_setup_teardown(process_dies, setup, teardown),
 	    cmocka_unit_test_setup_teardown(nth_allocation, setup, teardown),
 	};
