@@ -14,8 +14,8 @@
  *
  *   1 each entry that names it loses P (what else it says stays)          so no CPU can use it after
  *   2 the flush, one a batch and mm
- *   3 the frame is copied, and struct page: counts, marks, rmap, place on its list. The cache that has it learns the
- * frame 4 each entry gets the new frame, and P back where its area allows access
+ *   3 the frame is copied, and struct page: counts, marks, rmap, place on its list; its cache learns the frame
+ *   4 each entry gets the new frame, and P back where its area allows access
  *
  * Everything that may fail (frames to move to) comes before 1. It runs where nothing is held (mm/vmscan.c): a fault
  * that lacks a huge page goes back, compacts, and begins again (direct compaction). After a run over all memory that

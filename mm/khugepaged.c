@@ -3,11 +3,12 @@
  * mm/khugepaged.c - collapse: 512 small entries of an area become one huge leaf, in the background (khugepaged) or when
  * asked for (MADV_COLLAPSE).
  *
- *   PD entry --> PT: [a][b][ ][z][a]...        a, b pages   z zero page   empty   (swapped: brought in first)
- *                     |  |  |  |                            1 every entry loses its rights, the PD entry goes, ONE
- * flush v  v  0  0               2 copy, or clear PD leaf  --> [ a| b| 0| 0| ...   ]         3 the small pages are let
- * go: who shares one keeps it
+ *   PD entry --> PT: [a][b][ ][z][a]...       1  every entry loses its rights, the PD entry goes; ONE flush
+ *                     |  |  |  |  |            2  pages are copied; the zero page (z) and empty entries: cleared
+ *                     v  v  0  0  v            3  the small pages are let go; who shares one keeps it
+ *   PD leaf  --> [    a| b| 0| 0| a| ... ]
  *
+ * Swapped pages are brought in first.
  * After the flush nobody can write to what is copied. Everything that may fail comes before 1.
  *
  * What khugepaged wants of 2M (scan_pmd), that MADV_COLLAPSE does not ask for: at most max_ptes_none empty entries,

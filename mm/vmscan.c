@@ -5,9 +5,8 @@
  *   free frames                                                         who acts
  *   ---- high ---------------------------------------------------------- background reclaim stops
  *   ---- low ----------------------------------------------------------- background reclaim begins (balance, vm_tick)
- *   ---- min ----------------------------------------------------------- allocations fail: the caller lets go of all
- *                                                                        that it holds, reclaims (make_room), tries
- * again
+ *   ---- min ----------------------------------------------------------- allocations fail: the caller lets go of all it
+ *                                                                        holds, reclaims (make_room), tries again
  *   ---- 0   ---- only reclaim itself may come down here: it needs tables and nodes to split huge pages
  *
  * When reclaim may run. It unmaps pages of any address space, and splits huge leaves. So it runs only where nobody
