@@ -55,6 +55,7 @@ void generate_machine(struct trial *t)
 	default:
 		m->ram_bytes = (8 + next(t, 5)) << 20;
 		m->swap_bytes = next(t, 3) << 22;
+		t->hungry = true;
 		break;
 	}
 	if (t->host)
@@ -130,6 +131,12 @@ static void make_mmap(struct trial *t, struct play_call *call)
 		call->flags |= MAP_ANONYMOUS;
 	else if (r.nr < MODEL_FILE_PAGES)
 		call->value[PLAY_OFFSET] = next(t, MODEL_FILE_PAGES - r.nr) * PAGE_SIZE;
+	if (t->hungry && call->file < 0 && one_in(t, 2)) {
+		call->value[PLAY_ADDR] = model_address(0);
+		call->value[PLAY_LEN] = MODEL_PAGES * PAGE_SIZE;
+		call->prot = PROT_READ | PROT_WRITE;
+		call->flags |= MAP_POPULATE;
+	}
 	if (one_in(t, 8))
 		call->flags |= MAP_POPULATE;
 	if (one_in(t, 8))

@@ -21,13 +21,15 @@
 /* One run, in memory that the process that does it shares with us. */
 struct trial {
 	u64 seed, rng;
-	bool host; /* on this Linux too */
+	bool host;   /* on this Linux too */
+	bool hungry; /* the programs want more than the machine has */
 	struct script_machine machine;
 	unsigned cpus, processes; /* how many there are; were, those that ended included */
 	struct play_call call[TORTURE_STEPS];
-	unsigned nr;   /* calls */
-	unsigned step; /* the one that is being done */
-	bool whole;    /* when the calls are done all is read and given back */
+	unsigned nr;    /* calls */
+	unsigned kills; /* processes that the OOM killer chose */
+	unsigned step;  /* the one that is being done */
+	bool whole;     /* when the calls are done all is read and given back */
 	bool failed, cannot;
 	char failure[600];
 };

@@ -176,6 +176,7 @@ static bool do_call(struct runner *r, const struct play_call *call)
 		fflush(r->script);
 	}
 	computer_call(&r->computer, call, &r->got);
+	r->t->kills += r->computer.nr_killed;
 	if (doom(r, call) && call->op != PLAY_EXIT) {
 		if (r->script)
 			write_expected(call, &r->got, r->script);
