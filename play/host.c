@@ -128,6 +128,17 @@ static int check_thp(struct host *h, const struct script *s)
 	return ok || !h->huge ? 0 : host_fail(h, "transparent huge pages are not set to madvise here");
 }
 
+/* The address sanitizer's shadow of all memory cannot be locked. */
+static int check_locks(struct host *h, const struct script *s)
+{
+#ifdef __SANITIZE_ADDRESS__
+	for (unsigned i = 0; i < s->nr; i++)
+		if (s->statement[i].verb == VERB_CALL && s->statement[i].call.op == PLAY_MLOCKALL)
+			return host_fail(h, "mlockall is not compared where the address sanitizer is on");
+#endif
+	return 0;
+}
+
 bool host_was_short(const struct host *h)
 {
 	return h->huge && thp_fallbacks() != h->fallbacks;
@@ -185,7 +196,7 @@ int host_init(struct host *h, const struct script *s)
 	for (unsigned i = 0; i < s->nr_processes; i++)
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, h->socket[i]) != 0)
 			return host_fail(h, "socketpair: %s", strerror(errno));
-	return check_thp(h, s) || open_files(h, s) ? -1 : spawn(h, 0);
+	return check_thp(h, s) || check_locks(h, s) || open_files(h, s) ? -1 : spawn(h, 0);
 }
 
 void host_destroy(struct host *h)

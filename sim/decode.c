@@ -192,7 +192,8 @@ static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, c
 {
 	char name[256];
 
-	if (type == EV_CLOCK && t->state == STREAM_FRESH)
+	/* A will comes after the end when a process is gone between its thread's EV_EXIT and ring_close(). */
+	if ((type == EV_CLOCK || type == EV_EXIT) && t->state == STREAM_FRESH)
 		return 0;
 	if (type == EV_COUNTS)
 		return t->state == STREAM_LIVE ? take_counts(s, t, (const void *)p) : 0;

@@ -160,12 +160,6 @@ static void out_of_order(void **state)
 	tape_free(&t);
 
 	begin(&t);
-	tape_exit(&t, EVX_EXIT);
-	tape_exit(&t, EVX_EXIT);
-	expect_closed(&t, "a second exit");
-	tape_free(&t);
-
-	begin(&t);
 	tape_fork(&t, 200, 0);
 	tape_fork(&t, 200, 0);
 	expect_closed(&t, "two forks of one child that never lived");
@@ -186,6 +180,8 @@ static void odd_but_right(void **state)
 	tape_range(&t, EV_UNMAP, 0, 0x10000, 4096);
 	tape_range(&t, EV_ADVISE, 12345, A, 4096);
 	tape_exit(&t, 99);
+	tape_counts(&t, 1000, 100, 10); /* the will of a process that was gone before it could close the ring */
+	tape_exit(&t, EVX_LOST);
 	tape_thread(&t, 300, 300, 0); /* the stream is used again */
 	tape_exit(&t, EVX_LOST);
 	assert_int_equal(sim_feed(sim, 0, t.word, t.nr), 0);
