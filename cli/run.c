@@ -39,7 +39,8 @@ struct options {
 
 static const struct argp_option option_table[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
-     "A machine to simulate: 4k, thp, madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim, defrag, "
+     "A machine to simulate: 4k, thp, madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim, khugepaged, "
+     "defrag, "
      "fragmentation, hugepages, pcid, kpti, cpus, hz, kernel, page-cache, check. Repeatable; without it: 4k, thp, 2m "
      "and 1g",
      0},
