@@ -12,6 +12,7 @@
 #define PLAY_MIN_RAM  (8ull << 20)
 #define PLAY_MAX_RAM  (4ull << 30)
 #define PLAY_MAX_SWAP (1ull << 30)
+#define PLAY_MAX_POOL 1024 /* 2M pages */
 #define PLAY_MAX_WAIT 3600 /* seconds */
 
 struct parser {

@@ -24,6 +24,7 @@ static const struct named mmap_words[] = {
     {"noreserve", MAP_NORESERVE, 0},
     {"locked", MAP_LOCKED, 0},
     {"growsdown", MAP_GROWSDOWN, 0},
+    {"hugetlb", MAP_HUGETLB, 0},
     {"stack", MAP_STACK, 0},
     {"untyped", 0, 0},
     {"at", 0, 1},

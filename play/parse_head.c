@@ -31,11 +31,15 @@ static bool machine_word(struct parser *p, struct script_machine *m, const char 
 	static const struct named modes[] = {
 	    {"0", VM_OVERCOMMIT_GUESS, 0}, {"1", VM_OVERCOMMIT_ALWAYS, 0}, {"2", VM_OVERCOMMIT_NEVER, 0}, {0}};
 	const struct named *found;
+	char *end;
 
 	if (strcmp(key, "ram") == 0)
 		return machine_size(p, key, value, PLAY_MIN_RAM, PLAY_MAX_RAM, &m->ram_bytes);
 	if (strcmp(key, "swap") == 0)
 		return machine_size(p, key, value, 0, PLAY_MAX_SWAP, &m->swap_bytes);
+	if (strcmp(key, "hugepages") == 0)
+		return (number_parse(value, &end, &m->nr_hugepages) && !*end && m->nr_hugepages <= PLAY_MAX_POOL) ||
+		       parser_fail(p, "hugepages=%.40s: from 0 to %d", value, PLAY_MAX_POOL);
 	if (strcmp(key, "thp") == 0 && (found = name_find(thp, value)))
 		m->thp = (u8)found->value;
 	else if (strcmp(key, "reclaim") == 0 && (found = name_find(policies, value)))

@@ -92,6 +92,7 @@ struct script_machine {
 	u8 reclaim;            /* enum vm_reclaim_policy */
 	u8 overcommit;         /* enum vm_overcommit */
 	bool pcid, kpti;
+	u64 nr_hugepages;          /* of the pool of 2M pages, 0: none */
 	u64 ram_bytes, swap_bytes; /* swap 0: none */
 };
 
