@@ -22,7 +22,8 @@ struct host {
 	int file[PLAY_FILES]; /* each process has them by the same numbers */
 	u64 brk;              /* where heaps begin here */
 	bool huge;            /* the script asks for huge pages */
-	u64 fallbacks;        /* huge pages that this Linux could not give, before we began */
+	bool collapses;       /* it makes some of small ones */
+	u64 disturbed;        /* before we began: what host_was_disturbed() compares with */
 	char error[SCRIPT_TEXT];
 };
 
@@ -31,8 +32,8 @@ int host_init(struct host *h, const struct script *s);
 void host_destroy(struct host *h);
 /* Returns 0, or -1 with error set: the process is gone, or does not answer. */
 int host_call(struct host *h, const struct play_call *call, struct play_outcome *out);
-/* True when this Linux was short of huge pages meanwhile: a difference may come from that. */
-bool host_was_short(const struct host *h);
+/* True when this Linux was short of huge pages meanwhile, or khugepaged made one: a difference may come from that. */
+bool host_was_disturbed(const struct host *h);
 /* The areas of a process within the window and from the heap's beginning on. rss: of the window only. */
 int host_maps(struct host *h, unsigned process, struct play_maps *out);
 

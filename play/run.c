@@ -342,8 +342,9 @@ int run_script(struct run *r, const struct script *s, const struct run_config *c
 			result = RUN_FAIL;
 		computer_destroy(&r->computer);
 	}
-	if (result == RUN_FAIL && cfg->verify && host_was_short(&r->host)) {
-		snprintf(r->failure, sizeof(r->failure), "this Linux was short of huge pages");
+	if (result == RUN_FAIL && cfg->verify && host_was_disturbed(&r->host)) {
+		snprintf(r->failure, sizeof(r->failure),
+			 "this Linux was short of huge pages, or khugepaged made one meanwhile");
 		result = RUN_CANNOT;
 	}
 	if (cfg->verify)
