@@ -139,7 +139,7 @@ static bool names(struct mm_struct *mm, u64 va, u64 pfn, struct pt_pos *pos)
 }
 
 /* Step 1. */
-static void unmap_entry(void *ctx, struct mm_struct *mm, u64 va)
+static void try_to_migrate_one(void *ctx, struct mm_struct *mm, u64 va)
 {
 	struct migration *move = ctx;
 	struct pt_pos pos;
@@ -154,7 +154,7 @@ static void unmap_entry(void *ctx, struct mm_struct *mm, u64 va)
 }
 
 /* Step 4. */
-static void remap_entry(void *ctx, struct mm_struct *mm, u64 va)
+static void remove_migration_pte(void *ctx, struct mm_struct *mm, u64 va)
 {
 	const u64 access = X86_PTE_P | PTE_PROTNONE;
 	struct migration *move = ctx;
@@ -190,7 +190,8 @@ static void migrate_pages(struct compact_control *cc, u64 start)
 
 	for (u64 pfn = start; pfn < start + BLOCK; pfn++)
 		if (movable(pfn_to_page(vm, pfn)))
-			rmap_walk(vm, pfn_to_page(vm, pfn), unmap_entry, &(struct migration){.cc = cc, .from = pfn});
+			rmap_walk(vm, pfn_to_page(vm, pfn), try_to_migrate_one,
+				  &(struct migration){.cc = cc, .from = pfn});
 	tlb_gather_end(&cc->tlb);
 	for (u64 pfn = start; pfn < start + BLOCK; pfn++) {
 		struct page *from = pfn_to_page(vm, pfn), *to;
@@ -199,7 +200,8 @@ static void migrate_pages(struct compact_control *cc, u64 start)
 			continue;
 		to = pop_target(cc);
 		migrate_page(vm, from, to);
-		rmap_walk(vm, to, remap_entry, &(struct migration){.cc = cc, .from = pfn, .to = page_to_pfn(vm, to)});
+		rmap_walk(vm, to, remove_migration_pte,
+			  &(struct migration){.cc = cc, .from = pfn, .to = page_to_pfn(vm, to)});
 		cc->migrated++;
 	}
 }

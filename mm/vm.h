@@ -248,7 +248,7 @@ void vm_exit_to_user(struct hw_cpu *cpu);
 #define VM_KERNEL_TEXT   0xffffffff81000000ull /* code: 2M */
 
 /* #PF on a user address. va = CR2; error_code: X86_PF_*. X86_PF_USER clear = the kernel touched user memory.
- * Returns 0: retry the access; else the cause that ends it: VM_FAULT_MAPERR, _ACCERR, _BUS, _NOMEM.
+ * Returns 0: retry the access; else the cause that ends it: VM_FAULT_MAPERR, _ACCERR, _PKUERR, _BUS, _NOMEM.
  * _NOMEM: the process must end; the OOM killer chose it (VM_EV_OOM_KILL told so, and its memory is gone), or found
  * nobody that it may kill. Any other process that it chose is told of by the event alone, and must be ended too. */
 int vm_fault(struct hw_cpu *cpu, struct mm_struct *mm, u64 va, unsigned error_code);

@@ -240,7 +240,7 @@ static void moved_together(void **state)
 	while (alloc_pages(vm, HPAGE_PMD_ORDER, PAGE_KERNEL))
 		;
 	compact_memory(vm, cpu);
-	assert_blamed_range(cpu, A, 2048 * PAGE_SIZE, 'r', "unmap_entry");
+	assert_blamed_range(cpu, A, 2048 * PAGE_SIZE, 'r', "try_to_migrate_one");
 }
 /* A paging-structure cache leads into a table that is gone. */
 static void table_freed(void **state)
