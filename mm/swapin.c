@@ -188,7 +188,8 @@ static int bring_in(struct fault *f, u32 slot, struct page **page)
 /* The entry maps the page again. An exclusive page of a writable area is writable at once. Returns 0 or -ENOMEM. */
 static int map_swapped_page(struct fault *f, struct page *page, bool exclusive)
 {
-	bool writable = exclusive && f->vma->vm_flags & VM_WRITE;
+	struct vm *vm = f->mm->vm;
+	bool writable = exclusive && f->vma->vm_flags & VM_WRITE && (fault_write(f) || !vm->cfg.swapin_readonly);
 	u64 bits = writable ? X86_PTE_RW | (fault_write(f) ? X86_PTE_D : 0) : 0;
 	u32 slot = page->private;
 
@@ -196,12 +197,12 @@ static int map_swapped_page(struct fault *f, struct page *page, bool exclusive)
 		return -ENOMEM;
 	get_page(page);
 	page->flags |= exclusive ? PG_anon_exclusive : 0;
-	pt_set(NULL, f->mm, &f->pos, entry_make(f->vma, page_to_pfn(f->mm->vm, page), X86_PT, bits));
+	pt_set(NULL, f->mm, &f->pos, entry_make(f->vma, page_to_pfn(vm, page), X86_PT, bits));
 	f->entry = *f->pos.entry;
 	f->mm->rss[MM_SWAPENTS]--;
-	swap_put(f->mm->vm, slot);
-	if ((writable && fault_write(f)) || swap_full(f->mm->vm))
-		swap_cache_free(f->mm->vm, page);
+	swap_put(vm, slot);
+	if ((writable && fault_write(f)) || swap_full(vm))
+		swap_cache_free(vm, page);
 	return 0;
 }
 

@@ -70,6 +70,8 @@ struct vm_config {
 	const struct backing_ops *swap_ops; /* index = slot. NULL: a device without contents, which never fails */
 	void *swap_ctx;
 	bool swap_rotational; /* a disk that seeks: read ahead by slots, not by addresses */
+	bool swapin_readonly; /* a read that brings a page back leaves it read-only, though it is its owner's alone: as
+				 Linux 6.1 does, later ones do not */
 	bool swap_checksum;   /* frames have contents: a page that comes back changed is an I/O error */
 	enum vm_overcommit overcommit;
 	bool ram_dirty; /* RAM may hold old bytes: vm_init clears the page array. false: fresh RAM reads as zero, and

@@ -200,6 +200,32 @@ static void corrupt_page(void **state)
 	end();
 }
 
+/* ---- what a swapped page comes back as ---- */
+
+/* Faults of a write that follows the read by which the page came back. */
+static u64 faults_after_read(bool readonly)
+{
+	u64 faults;
+
+	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS, .swapin_readonly = readonly});
+	map(mm, 1);
+	write_pages(1, 1);
+	swap_out_all();
+	expect_pages(1, 1);
+	faults = flat_events(m)->faults;
+	write_pages(1, 2);
+	faults = flat_events(m)->faults - faults;
+	assert_int_equal(flat_events(m)->frames_copied, 0);
+	end();
+	return faults;
+}
+
+static void writable_at_once(void **state)
+{
+	assert_int_equal(faults_after_read(false), 0);
+	assert_int_equal(faults_after_read(true), 1);
+}
+
 /* ---- swap is full ---- */
 
 static void full_swap(void **state)
@@ -356,6 +382,7 @@ int main(void)
 	    cmocka_unit_test(write_error),
 	    cmocka_unit_test(write_error_of_shared),
 	    cmocka_unit_test(corrupt_page),
+	    cmocka_unit_test(writable_at_once),
 	    cmocka_unit_test(full_swap),
 	    cmocka_unit_test(victims),
 	    cmocka_unit_test(overcommit),
