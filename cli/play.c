@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "play/probe.h"
 #include "play/run.h"
 #include "sim/xalloc.h"
 
@@ -24,6 +25,7 @@ struct play {
 	const char *answer; /* given in place of the script's; or NULL */
 	int status;         /* the worst so far */
 	unsigned files;
+	bool probed; /* --probe was given: no file is needed */
 };
 
 /* ---- files ---- */
@@ -161,6 +163,14 @@ static int play_file(struct play *p, const char *name)
 	return status;
 }
 
+/* ---- probes ---- */
+
+static void print_probes(void)
+{
+	for (enum probe_id i = 0; i < PROBE_NR; i++)
+		printf("%s=%s\n", probe_table[i].name, probe_answer_name(probe_ask(i)));
+}
+
 /* ---- the verb ---- */
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -181,11 +191,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		p->answer = arg;
 		p->cfg.answered = true;
 		return 0;
+	case 'p':
+		p->probed = true;
+		print_probes();
+		return 0;
 	case ARGP_KEY_ARG:
 		p->files++;
 		worsen(p, play_file(p, arg));
 		return 0;
 	case ARGP_KEY_NO_ARGS:
+		if (p->probed)
+			return 0;
 		argp_failure(state, EXIT_QUIRE, 0, "a script is missing");
 		return 0;
 	default:
@@ -198,6 +214,8 @@ int cmd_play(int argc, char **argv)
 	static const struct argp_option options[] = {
 	    {"step", 's', NULL, 0, "explain each line: walks, faults, what the kernel does, flushes", 0},
 	    {"verify-on-host", 'v', NULL, 0, "make the same calls and accesses on this Linux, and compare", 0},
+	    {"probe", 'p', NULL, 0, "print what this Linux does where Linuxes differ, a line each: NAME=yes|no|unknown",
+	     0},
 	    {"answer", 'a', "ANSWER", 0, "answer the script's last question", 0},
 	    {"quiet", 'q', NULL, 0, "print nothing but what is wrong", 0},
 	    {0},

@@ -25,6 +25,7 @@
 
 #include "mm/vm.h"
 #include "play/host.h"
+#include "play/raw.h"
 #include "x86/paging.h"
 
 #define STACK_BYTES (8ull << 20) /* what a stack may grow to: the simulated kernel's default */
@@ -38,20 +39,6 @@ static struct {
 	u64 own_bytes[VM_RLIMIT_NR]; /* AS, DATA: what counts of ours */
 	u8 *own;                     /* a page that can be written, then one without rights */
 } state;
-
-static long raw(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
-{
-	register u64 r10 __asm__("r10") = d;
-	register u64 r8 __asm__("r8") = e;
-	register u64 r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
 
 /* ---- accesses ---- */
 
@@ -105,7 +92,7 @@ static u64 count_faults(void)
 {
 	struct rusage usage;
 
-	raw(SYS_getrusage, RUSAGE_SELF, (u64)&usage, 0, 0, 0, 0);
+	raw_syscall(SYS_getrusage, RUSAGE_SELF, (u64)&usage, 0, 0, 0, 0);
 	return (u64)(usage.ru_minflt + usage.ru_majflt);
 }
 
@@ -160,7 +147,7 @@ static void do_access(const struct play_call *call, struct play_outcome *out)
 /* The kernel's own brk lies below ours: what our script sees as the lowest break is where it began. */
 static long do_brk(const struct host *h, u64 brk)
 {
-	return raw(SYS_brk, brk < h->brk ? 0 : brk, 0, 0, 0, 0, 0);
+	return raw_syscall(SYS_brk, brk < h->brk ? 0 : brk, 0, 0, 0, 0, 0);
 }
 
 /* Who has CAP_IPC_LOCK may lock without limit: it is given up for a limit. Returns 0 or -errno. */
@@ -168,13 +155,13 @@ static long use_cap_ipc_lock(bool use)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	long err = raw(SYS_capget, (u64)&head, (u64)data, 0, 0, 0, 0);
+	long err = raw_syscall(SYS_capget, (u64)&head, (u64)data, 0, 0, 0, 0);
 
 	if (use)
 		data[0].effective |= data[0].permitted & 1u << CAP_IPC_LOCK;
 	else
 		data[0].effective &= ~(1u << CAP_IPC_LOCK);
-	return err ? err : raw(SYS_capset, (u64)&head, (u64)data, 0, 0, 0, 0);
+	return err ? err : raw_syscall(SYS_capset, (u64)&head, (u64)data, 0, 0, 0, 0);
 }
 
 static long do_rlimit(unsigned which, u64 bytes)
@@ -186,13 +173,13 @@ static long do_rlimit(unsigned which, u64 bytes)
 	    [VM_RLIMIT_MEMLOCK] = RLIMIT_MEMLOCK,
 	};
 	struct rlimit limit;
-	long err = raw(SYS_prlimit64, 0, (u64)resource[which], 0, (u64)&limit, 0, 0);
+	long err = raw_syscall(SYS_prlimit64, 0, (u64)resource[which], 0, (u64)&limit, 0, 0);
 
 	limit.rlim_cur =
 	    bytes == VM_RLIM_INFINITY ? limit.rlim_max : min(limit.rlim_max, bytes + state.own_bytes[which]);
 	if (!err && which == VM_RLIMIT_MEMLOCK)
 		err = use_cap_ipc_lock(bytes == VM_RLIM_INFINITY);
-	return err ? err : raw(SYS_prlimit64, 0, (u64)resource[which], (u64)&limit, 0, 0, 0);
+	return err ? err : raw_syscall(SYS_prlimit64, 0, (u64)resource[which], (u64)&limit, 0, 0, 0);
 }
 
 static long do_call(const struct host *h, const struct play_call *call)
@@ -201,37 +188,38 @@ static long do_call(const struct host *h, const struct play_call *call)
 
 	switch (call->op) {
 	case PLAY_MMAP:
-		return raw(SYS_mmap, v[PLAY_ADDR], v[PLAY_LEN], call->prot, call->flags,
-			   call->file < 0 ? (u64)-1 : (u64)h->file[call->file], v[PLAY_OFFSET]);
+		return raw_syscall(SYS_mmap, v[PLAY_ADDR], v[PLAY_LEN], call->prot, call->flags,
+				   call->file < 0 ? (u64)-1 : (u64)h->file[call->file], v[PLAY_OFFSET]);
 	case PLAY_MUNMAP:
-		return raw(SYS_munmap, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+		return raw_syscall(SYS_munmap, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
 	case PLAY_MPROTECT:
-		return raw(SYS_mprotect, v[PLAY_ADDR], v[PLAY_LEN], call->prot, 0, 0, 0);
+		return raw_syscall(SYS_mprotect, v[PLAY_ADDR], v[PLAY_LEN], call->prot, 0, 0, 0);
 	case PLAY_MREMAP:
-		return raw(SYS_mremap, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags, v[PLAY_NEW_ADDR], 0);
+		return raw_syscall(SYS_mremap, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags,
+				   v[PLAY_NEW_ADDR], 0);
 	case PLAY_BRK:
 		return do_brk(h, v[PLAY_ADDR]);
 	case PLAY_MLOCK:
-		return call->flags ? raw(SYS_mlock2, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0)
-				   : raw(SYS_mlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+		return call->flags ? raw_syscall(SYS_mlock2, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0)
+				   : raw_syscall(SYS_mlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
 	case PLAY_MUNLOCK:
-		return raw(SYS_munlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+		return raw_syscall(SYS_munlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
 	case PLAY_MLOCKALL:
-		return raw(SYS_mlockall, call->flags, 0, 0, 0, 0, 0);
+		return raw_syscall(SYS_mlockall, call->flags, 0, 0, 0, 0, 0);
 	case PLAY_MUNLOCKALL:
-		return raw(SYS_munlockall, 0, 0, 0, 0, 0, 0);
+		return raw_syscall(SYS_munlockall, 0, 0, 0, 0, 0, 0);
 	case PLAY_MSYNC:
-		return raw(SYS_msync, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0);
+		return raw_syscall(SYS_msync, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0);
 	case PLAY_RLIMIT:
 		return do_rlimit(call->flags, v[PLAY_LEN]);
 	default:
-		return raw(SYS_madvise, v[PLAY_ADDR], v[PLAY_LEN], (u64)call->advice, 0, 0, 0);
+		return raw_syscall(SYS_madvise, v[PLAY_ADDR], v[PLAY_LEN], (u64)call->advice, 0, 0, 0);
 	}
 }
 
 static void do_mincore(const struct play_call *call, struct play_outcome *out)
 {
-	out->result = raw(SYS_mincore, call->value[PLAY_ADDR], call->value[PLAY_LEN], (u64)out->data, 0, 0, 0);
+	out->result = raw_syscall(SYS_mincore, call->value[PLAY_ADDR], call->value[PLAY_LEN], (u64)out->data, 0, 0, 0);
 	play_mincore_text(call, out);
 }
 
@@ -267,14 +255,14 @@ static void begin(const struct host *h)
 	if (setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, RLIM_INFINITY}) != 0 &&
 	    setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, STACK_BYTES}) != 0)
 		_exit(1);
-	raw(SYS_brk, h->brk, 0, 0, 0, 0, 0);
+	raw_syscall(SYS_brk, h->brk, 0, 0, 0, 0, 0);
 	own_memory();
 	catch_signals();
 }
 
 static long do_fork(unsigned *self, unsigned child)
 {
-	long pid = raw(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+	long pid = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 
 	if (pid == 0)
 		*self = child;

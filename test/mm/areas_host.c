@@ -10,6 +10,7 @@
  *
  * A failure prints seed and step, and the call; `areas-host SEED` runs one seed again.
  */
+#include "play/raw.h"
 #include "test/mm/areas_env.h"
 #include <fcntl.h>
 #include <stdarg.h>
@@ -43,21 +44,6 @@ static u64 rnd(struct world *w, u64 below)
 	w->rnd ^= w->rnd >> 7;
 	w->rnd ^= w->rnd << 17;
 	return (w->rnd >> 11) % below;
-}
-
-/* The test's own process must not use what libc offers: raw calls, results as the kernel gives them. */
-static long host(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
-{
-	long ret;
-	register u64 r10 __asm__("r10") = d;
-	register u64 r8 __asm__("r8") = e;
-	register u64 r9 __asm__("r9") = f;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
 }
 
 /* ---- shapes ---- */
@@ -194,7 +180,7 @@ static void do_mmap(struct world *w)
 	snprintf(w->call, sizeof w->call, "mmap(+%ld, %ld pages, prot %u, flags %#x, file %d, pgoff %lu)", PAGE(r.addr),
 		 (s64)r.len / 4096, prot, flags, file, pgoff);
 	compare(w, vm_mmap(env_cpu(), w->mm, r.addr, r.len, prot, flags, file ? w->file : NULL, file ? pgoff : 0),
-		host(SYS_mmap, r.addr, r.len, prot, flags, file ? w->fd : -1, file ? pgoff * PAGE_SIZE : 0));
+		raw_syscall(SYS_mmap, r.addr, r.len, prot, flags, file ? w->fd : -1, file ? pgoff * PAGE_SIZE : 0));
 }
 
 static void do_munmap_call(struct world *w)
@@ -202,7 +188,7 @@ static void do_munmap_call(struct world *w)
 	struct range r = spoil(w, random_range(w, 8));
 
 	snprintf(w->call, sizeof w->call, "munmap(+%ld, %ld pages)", PAGE(r.addr), (s64)r.len / 4096);
-	compare(w, vm_munmap(env_cpu(), w->mm, r.addr, r.len), host(SYS_munmap, r.addr, r.len, 0, 0, 0, 0));
+	compare(w, vm_munmap(env_cpu(), w->mm, r.addr, r.len), raw_syscall(SYS_munmap, r.addr, r.len, 0, 0, 0, 0));
 }
 
 static void do_mprotect(struct world *w)
@@ -212,7 +198,7 @@ static void do_mprotect(struct world *w)
 
 	snprintf(w->call, sizeof w->call, "mprotect(+%ld, %ld pages, %u)", PAGE(r.addr), (s64)r.len / 4096, prot);
 	compare(w, vm_mprotect(env_cpu(), w->mm, r.addr, r.len, prot),
-		host(SYS_mprotect, r.addr, r.len, prot, 0, 0, 0));
+		raw_syscall(SYS_mprotect, r.addr, r.len, prot, 0, 0, 0));
 }
 
 static void do_madvise(struct world *w)
@@ -223,7 +209,7 @@ static void do_madvise(struct world *w)
 
 	snprintf(w->call, sizeof w->call, "madvise(+%ld, %ld pages, %d)", PAGE(r.addr), (s64)r.len / 4096, advice);
 	compare(w, vm_madvise(env_cpu(), w->mm, r.addr, r.len, advice),
-		host(SYS_madvise, r.addr, r.len, advice, 0, 0, 0));
+		raw_syscall(SYS_madvise, r.addr, r.len, advice, 0, 0, 0));
 }
 
 /* Linux moves several areas at once since 6.17. */
@@ -264,7 +250,7 @@ static void do_mremap(struct world *w)
 	snprintf(w->call, sizeof w->call, "mremap(+%ld, %lu pages, %lu pages, flags %u, +%ld)", PAGE(r.addr),
 		 r.len / 4096, new_len / 4096, flags, PAGE(new_addr));
 	compare(w, vm_mremap(env_cpu(), w->mm, r.addr, r.len, new_len, flags, new_addr),
-		host(SYS_mremap, r.addr, r.len, new_len, flags, new_addr, 0));
+		raw_syscall(SYS_mremap, r.addr, r.len, new_len, flags, new_addr, 0));
 }
 
 /* A byte is written, or read and compared. */
@@ -340,7 +326,7 @@ static int run_seed(u64 seed)
 			printf("seed %lu: killed by signal %d\n", seed, WTERMSIG(status));
 		return status ? 1 : 0;
 	}
-	w.fd = host(SYS_memfd_create, (u64) "areas", 0, 0, 0, 0, 0);
+	w.fd = raw_syscall(SYS_memfd_create, (u64) "areas", 0, 0, 0, 0, 0);
 	if (w.fd < 0 || ftruncate(w.fd, 4 * PAGES * PAGE_SIZE))
 		exit(1);
 	w.mm = env_mm();

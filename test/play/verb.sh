@@ -143,5 +143,12 @@ else
 	[ $status -eq 1 ] && grep -qE 's\.vm:4: the machines differ: simulated 0x[0-9a-f]+, Linux -ENOMEM' "$dir/out"
 	verdict $? 'a difference is found'
 fi
+
+# Every probe is printed with an answer, and has its line in the document.
+"$quire" play --probe >"$dir/out" 2>&1 && [ "$(wc -l <"$dir/out")" -gt 20 ] && ! grep -vE '^[a-z0-9_]+=(yes|no|unknown)$' "$dir/out" &&
+	for name in $(sed 's/=.*//' "$dir/out"); do
+		grep -q "^| \`$name\` |" "${0%/*}/../../docs/scripts.md" || { echo "$name is not in docs/scripts.md" >>"$dir/out"; false; break; }
+	done
+verdict $? 'probes: printed, and told of'
 echo "1..$n"
 exit $bad
