@@ -303,8 +303,7 @@ long vm_mmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsign
 	return ret;
 }
 
-/* Linux: populate_vma_page_range(). */
-static int populate_area(struct hw_cpu *cpu, const struct vm_area_struct *vma, u64 start, u64 end)
+int populate_area(struct hw_cpu *cpu, const struct vm_area_struct *vma, u64 start, u64 end)
 {
 	bool write = (vma->vm_flags & (VM_WRITE | VM_SHARED)) == VM_WRITE;
 

@@ -30,6 +30,18 @@ static u64 account_flags(const struct vm_area_struct *vma, u64 flags)
 	return vma->vm_file || vma->anon_vma ? flags : flags & ~VM_ACCOUNT;
 }
 
+/* Locked private memory becomes writable: its pages are copied now, so that no write has to wait for it. Errors are not
+ * told. What was changed until here is flushed first, since faults may reclaim. */
+static void populate_locked(struct mmu_gather *tlb, const struct vm_area_struct *vma, u64 start, u64 end)
+{
+	struct mm_struct *mm = tlb->mm;
+	struct hw_cpu *cpu = tlb->cpu;
+
+	tlb_finish_mmu(tlb);
+	populate_area(cpu, vma, start, end);
+	tlb_gather_mmu(tlb, cpu, mm);
+}
+
 /* [start, end) lies in *vma. *vma then is the area that holds it. Returns 0 or vma_modify_flags()' errors. */
 static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, unsigned prot,
 			  int pkey)
@@ -50,7 +62,11 @@ static int mprotect_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u
 	if (!may_expand_vm(tlb->mm, flags, pages) && may_expand_vm(tlb->mm, old, pages))
 		return -ENOMEM; /* it would become data, and there is a limit on that */
 	err = vma_modify_flags(tlb, vma, start, end, flags);
-	return err ? err : change_protection(tlb, *vma, start, end);
+	if (!err)
+		err = change_protection(tlb, *vma, start, end);
+	if (!err && flags & VM_WRITE && (old & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED)
+		populate_locked(tlb, *vma, start, end);
+	return err;
 }
 
 static int mprotect_range(struct mmu_gather *tlb, u64 start, u64 end, unsigned prot, int pkey)

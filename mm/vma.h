@@ -82,9 +82,11 @@ void vma_munmap_perform(struct mmu_gather *tlb, struct vma_munmap_struct *vms);
 #define IS_ERR_VALUE(x) ((u64)(x) >= (u64)-4095)
 /* Both steps with a flush batch of their own. start and end: pages' bounds. Errors as vma_munmap_prepare(). */
 int do_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end);
-/* Faults [start, end) in, as MAP_POPULATE and locked memory want; not where areas are locked on fault. An area that
- * allows no access, or a page that cannot be had, is passed over (past), or ends it. Returns 0, or the VM_FAULT_* that
- * ended it. */
+/* Faults [start, end) of vma in, as MAP_POPULATE and locked memory want; not where it is locked on fault. Returns 0, or
+ * the VM_FAULT_* that ended it (VM_FAULT_ACCERR: the area allows no access). Linux: populate_vma_page_range(). */
+int populate_area(struct hw_cpu *cpu, const struct vm_area_struct *vma, u64 start, u64 end);
+/* The same for every area of [start, end). An area that allows no access, or a page that cannot be had, is passed over
+ * (past), or ends it. Returns 0, or the VM_FAULT_* that ended it. */
 int populate_areas(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, bool past);
 void mm_populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end); /* past; errors are not told */
 /* May so many pages with these flags come to mm's areas? RLIMIT_AS, RLIMIT_DATA. */
