@@ -8,7 +8,8 @@
  *
  * A file's cache is warm: a page that is not there yet counts as cached, and gets its frame at its first use. With
  * pagecache_cold the first touch of each page is a major fault that reads it. Pages of shmem begin as zeroes, at their
- * first touch. A page that was reclaimed is not there, whatever the cache was at first. What its place then holds:
+ * first touch, and are zeroes again after they were dropped without anybody having written to them. A page that was
+ * reclaimed is not there, whatever the cache was at first. What its place then holds:
  *
  *   63     62      31                0
  *   +------+-----+--+----------------+
@@ -356,6 +357,10 @@ static int save_page(struct vm *vm, struct address_space *file, struct page *pag
 {
 	u32 slot;
 
+	if (file->shmem && !(page->flags & PG_dirty)) {
+		*place = 0; /* nobody has written to it: it is zeroes again when it is asked for */
+		return 0;
+	}
 	if (file->shmem) {
 		slot = swap_slot_take(vm);
 		if (slot == SWP_NONE)
