@@ -93,6 +93,7 @@ static int try_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_stru
 	mm->start_stack = parent->start_stack;
 	memcpy(mm->rlimit, parent->rlimit, sizeof(mm->rlimit));
 	mm->oom_score_adj = parent->oom_score_adj;
+	mm->thp_disable = parent->thp_disable;
 	mm->pkey_allocation_map = parent->pkey_allocation_map;
 	err = vma_dup_all(mm, parent);
 	if (!err)

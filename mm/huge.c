@@ -3,8 +3,9 @@
  * mm/huge.c - 2M and 1G pages of anonymous memory: given at fault time, shared by fork, split.
  *
  * Who gets one at a fault on an empty entry (Linux's rule): the whole aligned 2M lies in the area, no table is in its
- * place yet, and policy wants it: thp=always unless MADV_NOHUGEPAGE, thp=madvise with MADV_HUGEPAGE. A machine with
- * anon_order gives pages of that order, by the same rule of place, to all anonymous memory (as hugetlb would).
+ * place yet, and policy wants it: thp=always unless MADV_NOHUGEPAGE, thp=madvise with MADV_HUGEPAGE; and the process
+ * has not said PR_SET_THP_DISABLE. A machine with anon_order gives pages of that order, by the same rule of place, to
+ * all anonymous memory (as hugetlb would).
  *
  * Where none is free, the fault compacts memory (mm/compaction.c) as defrag says, and then goes on with small pages.
  *
@@ -56,15 +57,37 @@ int split_huge_leaf(struct mmu_gather *tlb, struct mm_struct *mm, struct pt_pos 
 
 /* ---- row 2: an empty entry ---- */
 
+long vm_set_thp_disable(struct mm_struct *mm, u64 disable, u64 flags)
+{
+	if (flags & ~(u64)VM_THP_EXCEPT_ADVISED || (flags && !disable))
+		return -EINVAL;
+	mm->thp_disable = disable ? (u8)(1 | flags) : 0;
+	return 0;
+}
+
+long vm_get_thp_disable(const struct mm_struct *mm)
+{
+	return mm->thp_disable;
+}
+
+bool thp_vma_disabled(const struct vm_area_struct *vma, bool asked)
+{
+	u8 disable = vma->vm_mm->thp_disable;
+
+	if (vma->vm_flags & VM_NOHUGEPAGE || disable == 1)
+		return true;
+	return disable && !asked && !(vma->vm_flags & VM_HUGEPAGE);
+}
+
 bool thp_vma_wanted(const struct vm_area_struct *vma)
 {
-	u64 flags = vma->vm_flags;
-
+	if (thp_vma_disabled(vma, false))
+		return false;
 	switch (vma->vm_mm->vm->cfg.thp) {
 	case VM_THP_ALWAYS:
-		return !(flags & VM_NOHUGEPAGE);
+		return true;
 	case VM_THP_MADVISE:
-		return flags & VM_HUGEPAGE;
+		return vma->vm_flags & VM_HUGEPAGE;
 	default:
 		return false;
 	}

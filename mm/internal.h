@@ -149,6 +149,8 @@ int split_huge_leaf(struct mmu_gather *tlb, struct mm_struct *mm, struct pt_pos 
 
 /* May this area have huge pages, by policy and advice? */
 bool thp_vma_wanted(const struct vm_area_struct *vma);
+/* The area's advice or its process forbid them. asked: by MADV_COLLAPSE. */
+bool thp_vma_disabled(const struct vm_area_struct *vma, bool asked);
 
 /* ---- hugetlb.c ---- */
 /* At boot: sets nr 2M pages aside, or as many as there are. */

@@ -227,7 +227,7 @@ int madvise_collapse(struct hw_cpu *cpu, struct vm_area_struct *vma, u64 start, 
 {
 	enum scan_result result, last = SCAN_SUCCEED;
 
-	if (!may_collapse(vma) || vma->vm_flags & VM_NOHUGEPAGE)
+	if (!may_collapse(vma) || thp_vma_disabled(vma, true))
 		return -EINVAL;
 	for (u64 va = ALIGN_UP(start, PMD_SIZE); va + PMD_SIZE <= end; va += PMD_SIZE) {
 		result = collapse_at(cpu, vma, va, NULL);

@@ -107,6 +107,7 @@ struct mm_struct {
 	u64 rss[NR_MM_COUNTERS];  /* pages */
 	s32 oom_score_adj;        /* -1000 (never killed) .. 1000 */
 	bool oom_victim;          /* killed for want of memory: its faults find none any more */
+	u8 thp_disable;           /* what vm_get_thp_disable() says */
 	u64 huge_leaves[2];       /* 2M, 1G */
 	u64 table_frames;
 	u64 peak_rss, peak_table_frames;

@@ -144,6 +144,14 @@ enum vm_rlimit {
 #define VM_RLIM_INFINITY (~0ull)
 void vm_set_rlimit(struct mm_struct *mm, enum vm_rlimit which, u64 bytes);
 
+/* prctl(PR_SET_THP_DISABLE, disable, flags): no new transparent huge pages for this process and its children; with
+ * VM_THP_EXCEPT_ADVISED (PR_THP_DISABLE_EXCEPT_ADVISED, Linux 6.18) but where MADV_HUGEPAGE or MADV_COLLAPSE asks for
+ * them. Returns 0 or -EINVAL (unknown flags, or flags with disable 0). vm_get_thp_disable: PR_GET_THP_DISABLE's answer:
+ * 0, 1, or 1 | VM_THP_EXCEPT_ADVISED. */
+#define VM_THP_EXCEPT_ADVISED 2
+long vm_set_thp_disable(struct mm_struct *mm, u64 disable, u64 flags);
+long vm_get_thp_disable(const struct mm_struct *mm);
+
 /* prot, flags, advice: Linux's values (a host's <sys/mman.h>, included before, has them all). */
 #ifndef PROT_READ
 #define PROT_READ           1

@@ -50,7 +50,8 @@ enum play_op {
 	PLAY_MUNLOCKALL,
 	PLAY_MINCORE,
 	PLAY_MSYNC,
-	PLAY_RLIMIT, /* flags: enum vm_rlimit; LEN: bytes */
+	PLAY_RLIMIT,      /* flags: enum vm_rlimit; LEN: bytes */
+	PLAY_THP_DISABLE, /* prctl(PR_SET_THP_DISABLE): ADDR: its argument; flags: its flags */
 	PLAY_READ,
 	PLAY_WRITE,
 	PLAY_EXEC,

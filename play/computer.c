@@ -283,6 +283,8 @@ static s64 memory_call(struct computer *c, const struct play_call *call)
 	case PLAY_RLIMIT:
 		vm_set_rlimit(mm, call->flags, v[PLAY_LEN]);
 		return 0;
+	case PLAY_THP_DISABLE:
+		return vm_set_thp_disable(mm, v[PLAY_ADDR], call->flags);
 	default:
 		return vm_madvise(cpu, mm, v[PLAY_ADDR], v[PLAY_LEN], call->advice);
 	}

@@ -419,6 +419,7 @@ static const struct {
     {"mincore", VERB_CALL, PLAY_MINCORE, parse_range},
     {"msync", VERB_CALL, PLAY_MSYNC, parse_msync},
     {"rlimit", VERB_CALL, PLAY_RLIMIT, parse_rlimit},
+    {"thp_disable", VERB_CALL, PLAY_THP_DISABLE, parse_thp_disable},
     {"read", VERB_CALL, PLAY_READ, parse_read},
     {"write", VERB_CALL, PLAY_WRITE, parse_write},
     {"exec-access", VERB_CALL, PLAY_EXEC, parse_exec},

@@ -63,6 +63,7 @@ bool parse_mlock(struct parser *p, struct statement *st);
 bool parse_mlockall(struct parser *p, struct statement *st);
 bool parse_msync(struct parser *p, struct statement *st);
 bool parse_rlimit(struct parser *p, struct statement *st);
+bool parse_thp_disable(struct parser *p, struct statement *st);
 bool parse_pkey_alloc(struct parser *p, struct statement *st);
 bool parse_pkey(struct parser *p, struct statement *st);
 bool parse_pkey_mprotect(struct parser *p, struct statement *st);

@@ -160,6 +160,14 @@ bool parse_mlockall(struct parser *p, struct statement *st)
 	return parse_flags(p, words, &st->call.flags);
 }
 
+/* thp_disable VALUE [except-advised] */
+bool parse_thp_disable(struct parser *p, struct statement *st)
+{
+	static const struct named words[] = {{"except-advised", VM_THP_EXCEPT_ADVISED, 0}, {0}};
+
+	return parse_expr(p, "0 or 1", &st->e[PLAY_ADDR]) && parse_flags(p, words, &st->call.flags);
+}
+
 /* rlimit WHICH SIZE|unlimited */
 bool parse_rlimit(struct parser *p, struct statement *st)
 {
