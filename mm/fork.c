@@ -13,6 +13,7 @@
  * Source: Linux 6.12 mm/memory.c (copy_page_range, copy_present_ptes), kernel/fork.c (dup_mmap).
  */
 #include "mm/swap.h"
+#include "mm/vma.h"
 #include "mm/vmscan.h"
 
 static bool vma_needs_copy(const struct vm_area_struct *child, const struct vm_area_struct *parent)
@@ -106,12 +107,28 @@ static int try_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_stru
 	return 0;
 }
 
+/* Over-commitment: the child's areas are charged one after the other. Linux: dup_mmap(). */
+static bool may_charge_child(struct mm_struct *parent)
+{
+	bool sum = parent->vm->cfg.overcommit == VM_OVERCOMMIT_NEVER; /* the only mode that adds promises up */
+	u64 pages = 0;
+
+	for (struct vm_area_struct *vma = vma_find(parent, 0); vma; vma = vma_next(vma)) {
+		if ((vma->vm_flags & (VM_ACCOUNT | VM_DONTCOPY)) != VM_ACCOUNT)
+			continue;
+		pages = (sum ? pages : 0) + vma_pages(vma);
+		if (!vm_enough_memory(parent, pages))
+			return false;
+	}
+	return true;
+}
+
 int mm_fork(struct hw_cpu *cpu, struct mm_struct *parent, struct mm_struct **child)
 {
 	unsigned tries = 0;
 	int err;
 
-	if (parent->vm->cfg.overcommit == VM_OVERCOMMIT_NEVER && !vm_enough_memory(parent, vm_accounted(parent)))
+	if (!may_charge_child(parent))
 		return -ENOMEM;
 	balance_if_low(parent->vm, cpu);
 	do {

@@ -194,8 +194,6 @@ void filemap_unlink_vma(struct vm_area_struct *vma); /* and goes: drops it */
 /* ---- util.c: over-commitment ---- */
 /* May this many pages more be promised to private writable memory? */
 bool vm_enough_memory(struct mm_struct *mm, u64 pages);
-/* Pages of mm that are promised. */
-u64 vm_accounted(struct mm_struct *mm);
 /* The largest integer whose square is not above x; x below 2^62. */
 u64 int_sqrt(u64 x);
 

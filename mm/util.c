@@ -17,7 +17,8 @@
 #define OVERCOMMIT_RATIO   50                            /* percent of RAM */
 #define USER_RESERVE_PAGES (128ull << (20 - PAGE_SHIFT)) /* kept for others to log in and kill what runs wild */
 
-u64 vm_accounted(struct mm_struct *mm)
+/* Pages of mm that are promised. */
+static u64 accounted(struct mm_struct *mm)
 {
 	u64 pages = 0;
 
@@ -37,7 +38,7 @@ bool vm_enough_memory(struct mm_struct *mm, u64 pages)
 		return pages <= vm->total_frames + vm->swap.slots;
 	limit -= min(limit, min(mm->total_vm / 32, USER_RESERVE_PAGES));
 	for (struct mm_struct *other = vm->mm_list; other; other = other->next)
-		promised += vm_accounted(other);
+		promised += accounted(other);
 	return promised < limit;
 }
 
