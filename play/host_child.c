@@ -213,7 +213,7 @@ static long do_call(const struct host *h, const struct play_call *call)
 	case PLAY_RLIMIT:
 		return do_rlimit(call->flags, v[PLAY_LEN]);
 	case PLAY_THP_DISABLE:
-		return raw(SYS_prctl, PR_SET_THP_DISABLE, v[PLAY_ADDR], call->flags, 0, 0, 0);
+		return raw_syscall(SYS_prctl, PR_SET_THP_DISABLE, v[PLAY_ADDR], call->flags, 0, 0, 0);
 	default:
 		return raw_syscall(SYS_madvise, v[PLAY_ADDR], v[PLAY_LEN], (u64)call->advice, 0, 0, 0);
 	}
