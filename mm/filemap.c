@@ -89,12 +89,12 @@ struct address_space *shmem_file_create(struct vm *vm, u64 bytes)
 	return file;
 }
 
-/* Drops the cached pages from `index` on; nothing maps them. What was written goes to the backing first. */
-static void drop_pages(struct address_space *file, u64 index)
+/* Drops the cached pages [index, end); nothing maps them. What was written goes to the backing first. */
+static void drop_pages(struct address_space *file, u64 index, u64 end)
 {
 	u64 pfn;
 
-	while ((pfn = radix_next(&file->pages, &index))) {
+	while ((pfn = radix_next(&file->pages, &index)) && index < end) {
 		struct page *page;
 
 		if (!filemap_place_has_frame(pfn)) {
@@ -125,7 +125,7 @@ void vm_file_put(struct address_space *f)
 	if (--f->refcount)
 		return;
 	ASSERT(!f->i_mmap);
-	drop_pages(f, 0);
+	drop_pages(f, 0, ~0ull);
 	if (f->ops && f->ops->release)
 		f->ops->release(f->ctx);
 	radix_set(f->vm, &f->vm->files, f->id, 0);
@@ -162,26 +162,51 @@ static u64 file_pages(const struct address_space *file)
 	return ALIGN_UP(file->size, PAGE_SIZE) >> PAGE_SHIFT;
 }
 
-/* Linux's truncate: every area loses what lies past the new end, private copies too; then the cache does. */
-void vm_file_resize(struct address_space *f, u64 size)
+/* Every area loses its entries of the file's pages [first, end); private copies go too, unless they are spared. Linux:
+ * unmap_mapping_range(). */
+static void unmap_pages(struct address_space *f, u64 first, u64 end, bool spare_copies)
 {
 	struct hw_cpu *cpu = hw_this_cpu(f->vm->hw);
-	u64 keep;
 
-	f->size = size;
-	keep = file_pages(f);
 	for (struct vm_area_struct *vma = f->i_mmap; vma; vma = vma->i_mmap_next) {
-		u64 first = max(keep, vma->vm_pgoff) - vma->vm_pgoff;
-		u64 start = vma->vm_start + (first << PAGE_SHIFT);
+		u64 last = vma->vm_pgoff + ((vma->vm_end - vma->vm_start) >> PAGE_SHIFT);
+		u64 from = max(first, vma->vm_pgoff), to = min(end, last);
+		u64 start = vma->vm_start + ((from - vma->vm_pgoff) << PAGE_SHIFT);
 		struct mmu_gather tlb;
 
-		if (first >= (vma->vm_end - vma->vm_start) >> PAGE_SHIFT)
+		if (from >= to)
 			continue;
 		tlb_gather_mmu(&tlb, cpu, vma->vm_mm);
-		zap_page_range(&tlb, vma, start, vma->vm_end);
+		if (spare_copies)
+			zap_file_pages(&tlb, vma, start, start + ((to - from) << PAGE_SHIFT));
+		else
+			zap_page_range(&tlb, vma, start, start + ((to - from) << PAGE_SHIFT));
 		tlb_finish_mmu(&tlb);
 	}
-	drop_pages(f, keep);
+}
+
+/* Linux's truncate: what lies past the new end goes from every area, then from the cache. */
+void vm_file_resize(struct address_space *f, u64 size)
+{
+	f->size = size;
+	unmap_pages(f, file_pages(f), ~0ull, false);
+	drop_pages(f, file_pages(f), ~0ull);
+	CHECK3(f->vm->cfg.check, vm_check(f->vm));
+}
+
+/* The hole reads as zeroes: the cache forgets its pages, and a backing with contents is told. */
+void vm_file_punch(struct address_space *f, u64 start, u64 len)
+{
+	u64 first = ALIGN_UP(start, PAGE_SIZE) >> PAGE_SHIFT, end = (start + len) >> PAGE_SHIFT;
+
+	end = min(end, file_pages(f));
+	if (first >= end)
+		return;
+	unmap_pages(f, first, end, true);
+	drop_pages(f, first, end);
+	for (u64 index = first; f->ops && f->ops->write_page && index < end; index++)
+		if (f->ops->write_page(f->ctx, index, f->vm->zero_pfn))
+			hw_log(f->vm->hw, "a hole could not be written");
 	CHECK3(f->vm->cfg.check, vm_check(f->vm));
 }
 

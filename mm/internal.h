@@ -122,6 +122,8 @@ struct mmu_gather;
  * straddles start or end is split. Returns 0, or -ENOMEM: there was no table for that, and the leaf stays mapped whole.
  */
 int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
+/* Only what the page cache has mapped there; private copies stay. */
+void zap_file_pages(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* MADV_FREE: pages become clean and old; reclaim may drop them. */
 void madvise_free_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* MADV_COLD: pages that only this entry maps look unused, and are the next to go but for those that do so already. A

@@ -6,6 +6,7 @@
  *                          DONTDUMP DODUMP           cut and merged as mprotect does
  *   its pages go           DONTNEED DONTNEED_LOCKED  at once
  *                          FREE                      when memory is short
+ *                          REMOVE                    from the shared file as well: a hole
  *   its pages come         POPULATE_READ POPULATE_WRITE
  *   its pages become huge  COLLAPSE                  khugepaged.c
  *   its pages look unused  COLD                      reclaim takes them before others
@@ -26,6 +27,7 @@ enum {
 	MADV_WILLNEED = 3,
 	MADV_DONTNEED = 4,
 	MADV_FREE = 8,
+	MADV_REMOVE = 9,
 	MADV_DONTFORK = 10,
 	MADV_DOFORK = 11,
 	MADV_HUGEPAGE = 14,
@@ -98,6 +100,7 @@ static bool is_known(int advice)
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE:
+	case MADV_REMOVE:
 	case MADV_COLLAPSE:
 		return true;
 	default:
@@ -145,6 +148,16 @@ static int advise_drop(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 s
 	return zap_page_range(tlb, vma, start, end) ? -EAGAIN : 0;
 }
 
+static int advise_remove(struct vm_area_struct *vma, u64 start, u64 end)
+{
+	if (vma->vm_flags & VM_LOCKED || !vma->vm_file)
+		return -EINVAL;
+	if (!(vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_MAYWRITE))
+		return -EACCES;
+	vm_file_punch(vma->vm_file, (vma->vm_pgoff << PAGE_SHIFT) + (start - vma->vm_start), end - start);
+	return 0;
+}
+
 /* COLD, and the first half of PAGEOUT. */
 static int advise_cold(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
 {
@@ -162,6 +175,8 @@ static int advise_area(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 
 	case MADV_DONTNEED_LOCKED:
 	case MADV_FREE:
 		return advise_drop(tlb, *vma, start, end, advice);
+	case MADV_REMOVE:
+		return advise_remove(*vma, start, end);
 	case MADV_WILLNEED:
 		madvise_willneed(*vma, start, end);
 		return 0;

@@ -45,6 +45,16 @@ int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start
 	return err;
 }
 
+void zap_file_pages(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
+{
+	struct mm_struct *mm = vma->vm_mm;
+	struct pt_iter it = pt_leaves(mm, start, end);
+
+	while (pt_next(&it))
+		if (!is_swap_entry(*it.pos.entry) && pfn_to_page(mm->vm, entry_pfn(*it.pos.entry))->kind == PAGE_FILE)
+			zap_leaf(tlb, mm, &it.pos);
+}
+
 /* Reclaim may forget the page, as long as its entry stays clean. */
 static void mark_lazyfree(struct vm *vm, struct page *page)
 {

@@ -118,6 +118,9 @@ struct address_space *shmem_file_create(struct vm *vm, u64 bytes);
 void vm_file_get(struct address_space *f);
 void vm_file_put(struct address_space *f);
 void vm_file_resize(struct address_space *f, u64 size);
+/* A hole of the whole pages in [start, start + len), bytes: they are freed, here and in swap, and read as zeroes from
+ * now on (fallocate's FALLOC_FL_PUNCH_HOLE, MADV_REMOVE). Private copies stay. */
+void vm_file_punch(struct address_space *f, u64 start, u64 len);
 
 /* ---- address spaces ---- */
 

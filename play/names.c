@@ -39,6 +39,7 @@ const struct named advice_names[] = {
     {"willneed", MADV_WILLNEED, 0},
     {"dontneed", MADV_DONTNEED, 0},
     {"free", MADV_FREE, 0},
+    {"remove", MADV_REMOVE, 0},
     {"dontfork", MADV_DONTFORK, 0},
     {"dofork", MADV_DOFORK, 0},
     {"hugepage", MADV_HUGEPAGE, 0},

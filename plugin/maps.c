@@ -35,8 +35,8 @@ static bool is_lock(s64 nr)
 bool maps_is_call(s64 nr)
 {
 	return nr == SYS_mmap || nr == SYS_munmap || nr == SYS_mprotect || nr == SYS_pkey_mprotect ||
-	       nr == SYS_mremap || nr == SYS_brk || nr == SYS_madvise || nr == SYS_shmat || nr == SYS_shmdt ||
-	       is_lock(nr);
+	       nr == SYS_mremap || nr == SYS_brk || nr == SYS_madvise || nr == SYS_msync || nr == SYS_shmat ||
+	       nr == SYS_shmdt || is_lock(nr);
 }
 
 void maps_enter(struct thread *t)
@@ -186,6 +186,9 @@ static void emit_mapping(struct thread *t, u64 ret)
 	case SYS_madvise:
 		if (a[1])
 			emit_range(t, EV_ADVISE, a[2], a[0], pages_up(a[1]));
+		break;
+	case SYS_msync:
+		emit_range(t, EV_SYNC, a[2], a[0], pages_up(a[1]));
 		break;
 	case SYS_mlock:
 	case SYS_mlock2:

@@ -182,6 +182,9 @@ static int take_memory_event(struct sim *s, struct stream *t, unsigned type, u64
 	case EV_LOCK:
 		for_each_machine_of(s, t->process->space, m) machine_lock(m, t, range->start, range->len, arg);
 		return 0;
+	case EV_SYNC:
+		for_each_machine_of(s, t->process->space, m) machine_sync(m, t, range->start, range->len, arg);
+		return 0;
 	default: /* EV_TOUCH */
 		return range->len <= MAX_TOUCH ? process_touch(s, t, (const void *)p, arg) : -1;
 	}
@@ -227,21 +230,14 @@ static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, c
 static const struct {
 	u8 words, name;
 } shape[EV_NR] = {
-    [EV_COUNTS] = {EV_PAYLOAD_WORDS(struct ev_counts), 0},
-    [EV_CLOCK] = {EV_PAYLOAD_WORDS(struct ev_clock), 0},
-    [EV_TOUCH] = {EV_PAYLOAD_WORDS(struct ev_touch), 0},
-    [EV_SYSCALL] = {0, 0},
-    [EV_MAP] = {EV_PAYLOAD_WORDS(struct ev_map), 1},
-    [EV_UNMAP] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
-    [EV_PROTECT] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
-    [EV_REMAP] = {EV_PAYLOAD_WORDS(struct ev_remap), 0},
-    [EV_BRK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
-    [EV_ADVISE] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
-    [EV_LOCK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
-    [EV_EXEC] = {EV_PAYLOAD_WORDS(struct ev_exec), 1},
-    [EV_EXEC_DONE] = {EV_PAYLOAD_WORDS(struct ev_exec_done), 0},
-    [EV_FORK] = {EV_PAYLOAD_WORDS(struct ev_fork), 0},
-    [EV_THREAD] = {EV_PAYLOAD_WORDS(struct ev_thread), 0},
+    [EV_COUNTS] = {EV_PAYLOAD_WORDS(struct ev_counts), 0}, [EV_CLOCK] = {EV_PAYLOAD_WORDS(struct ev_clock), 0},
+    [EV_TOUCH] = {EV_PAYLOAD_WORDS(struct ev_touch), 0},   [EV_SYSCALL] = {0, 0},
+    [EV_MAP] = {EV_PAYLOAD_WORDS(struct ev_map), 1},       [EV_UNMAP] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_PROTECT] = {EV_PAYLOAD_WORDS(struct ev_range), 0}, [EV_REMAP] = {EV_PAYLOAD_WORDS(struct ev_remap), 0},
+    [EV_BRK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},     [EV_ADVISE] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_LOCK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},    [EV_SYNC] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_EXEC] = {EV_PAYLOAD_WORDS(struct ev_exec), 1},     [EV_EXEC_DONE] = {EV_PAYLOAD_WORDS(struct ev_exec_done), 0},
+    [EV_FORK] = {EV_PAYLOAD_WORDS(struct ev_fork), 0},     [EV_THREAD] = {EV_PAYLOAD_WORDS(struct ev_thread), 0},
     [EV_EXIT] = {EV_PAYLOAD_WORDS(struct ev_exit), 1},
 };
 

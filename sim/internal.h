@@ -215,7 +215,8 @@ void machine_remap(struct machine *m, struct stream *t, const struct ev_remap *e
 void machine_set_brk(struct machine *m, struct space *sp, u64 start);
 void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk); /* old: the break before */
 void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int advice);
-void machine_lock(struct machine *m, struct stream *t, u64 start, u64 len, u64 how); /* how: EVL_* */
+void machine_sync(struct machine *m, struct stream *t, u64 start, u64 len, unsigned flags); /* flags: MS_* */
+void machine_lock(struct machine *m, struct stream *t, u64 start, u64 len, u64 how);        /* how: EVL_* */
 void machine_space_create(struct machine *m, struct space *sp);
 void machine_space_fork(struct machine *m, struct stream *t, struct space *child);
 /* Its last process left it. */

@@ -13,7 +13,8 @@
 #include "sim/xalloc.h"
 
 #define ADVICE_POPULATE_WRITE  23
-#define ADVICE_DONTNEED_LOCKED 24 /* not in every libc */
+#define ADVICE_DONTNEED_LOCKED 24 /* these two are not in every libc */
+#define ADVICE_COLLAPSE        25
 
 static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
 {
@@ -216,10 +217,19 @@ void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk)
 void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int advice)
 {
 	struct machine_cpu *c = change_begin(m, t);
+	long got;
 
 	if (advice == MADV_DONTNEED || advice == ADVICE_DONTNEED_LOCKED)
 		drop_huge(m, m->running, start, start + len);
-	change_end(m, vm_madvise(c->hw, c->mm, start, len, advice), 0);
+	got = vm_madvise(c->hw, c->mm, start, len, advice);
+	change_end(m, advice == ADVICE_COLLAPSE ? 0 : got, 0); /* a machine may have no huge page left */
+}
+
+void machine_sync(struct machine *m, struct stream *t, u64 start, u64 len, unsigned flags)
+{
+	struct machine_cpu *c = change_begin(m, t);
+
+	change_end(m, vm_msync(c->hw, c->mm, start, len, flags), 0);
 }
 
 void machine_lock(struct machine *m, struct stream *t, u64 start, u64 len, u64 how)

@@ -23,7 +23,9 @@
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
-#define MAX_PROCESSES 32768
+#define ADVICE_SOFT_OFFLINE 101 /* not in every libc */
+
+#define MAX_PROCESSES       32768
 
 /* ---- spaces ---- */
 
@@ -333,31 +335,18 @@ int process_brk(struct sim *s, struct stream *t, const struct ev_range *e)
 	return 0;
 }
 
-/* Advice that changes what mm/ does. The rest is accepted by the program's kernel and means nothing here. */
-static bool advice_matters(int advice)
+/* Advice about what no simulated kernel has: pages of equal contents (KSM), memory that fails. */
+static bool advice_means_nothing(int advice)
 {
-	switch (advice) {
-	case MADV_DONTNEED:
-	case 24: /* MADV_DONTNEED_LOCKED: not in every libc */
-	case MADV_FREE:
-	case MADV_DONTFORK:
-	case MADV_DOFORK:
-	case MADV_HUGEPAGE:
-	case MADV_NOHUGEPAGE:
-	case MADV_WIPEONFORK:
-	case MADV_KEEPONFORK:
-	case MADV_POPULATE_READ:
-	case MADV_POPULATE_WRITE:
-		return true;
-	}
-	return false;
+	return advice == MADV_MERGEABLE || advice == MADV_UNMERGEABLE || advice == MADV_HWPOISON ||
+	       advice == ADVICE_SOFT_OFFLINE;
 }
 
 int process_advise(struct sim *s, struct stream *t, const struct ev_range *e, int advice)
 {
 	if (advice == MADV_HUGEPAGE)
 		region_map_madvise(&s->regions, &t->process->space->map, e->start, e->start + e->len);
-	if (!advice_matters(advice))
+	if (advice_means_nothing(advice))
 		return 0;
 	for_each_machine_of(s, t->process->space, m) machine_advise(m, t, e->start, e->len, advice);
 	return 0;

@@ -44,6 +44,7 @@ static bool changes_mapping(const u64 *w, size_t n)
 	case EV_BRK:
 	case EV_ADVISE:
 	case EV_LOCK:
+	case EV_SYNC:
 	case EV_FORK:
 	case EV_EXEC:
 	case EV_EXIT:

@@ -27,7 +27,7 @@
 
 #include "lib/types.h"
 
-#define TRACE_VERSION 3
+#define TRACE_VERSION 4
 #define EV_WINDOW     32 /* slots of a window at most */
 
 enum ev_type {
@@ -44,6 +44,7 @@ enum ev_type {
 	EV_BRK,     /* struct ev_range: start = heap's start, len = new break - start */
 	EV_ADVISE,  /* struct ev_range, arg = advice */
 	EV_LOCK,    /* struct ev_range, arg = EVL_*: mlock and its kin */
+	EV_SYNC,    /* struct ev_range, arg = flags: msync */
 	EV_EXEC, /* struct ev_exec + name: a new address space; EV_MAP events with EVM_EXEC follow, then EV_EXEC_DONE */
 	EV_EXEC_DONE, /* struct ev_exec_done: stack contents and the cleared end of bss are touched, the program starts
 		       */
