@@ -29,6 +29,7 @@
 		if (unlikely((level) >= (wanted)) && unlikely(!(cond)))                                                \
 			LIB_PANIC(__FILE__ ":" LIB_STR(__LINE__) ": check failed: " #cond);                            \
 	} while (0)
+#define CHECK1(level, cond) CHECK_AT(level, 1, cond)
 #define CHECK2(level, cond) CHECK_AT(level, 2, cond)
 #define CHECK3(level, cond) CHECK_AT(level, 3, cond)
 

@@ -66,6 +66,7 @@ void window_note(struct machine_thread *th, u64 word)
 	struct window_slot *s = &th->slot[slot];
 	u64 *seen = &th->seen[(word >> PAGE_SHIFT ^ word >> (PAGE_SHIFT + 6)) % ARRAY_SIZE(th->seen)];
 
+	ASSERT(ev_type(word) == EV_ENTER && (kind == 0) == !(ev_enter_rwx(word) & EVR_FETCH));
 	if (s->word && ev_enter_va(s->word) == ev_enter_va(word)) {
 		s->word |= word; /* the first write after reads */
 		return;
@@ -142,10 +143,12 @@ static void switch_thread(struct machine *m, struct machine_cpu *c, const struct
 static struct machine_cpu *take_cpu(struct machine *m, const struct stream *t)
 {
 	struct machine_cpu *c = cpu_of(m, t);
-	struct mm_struct *mm = m->space[t->process->space->id].mm;
+	struct space *sp = t->process->space;
+	struct mm_struct *mm = m->space[sp->id].mm;
 
+	ASSERT(machine_has(m, sp));
 	machine_fit_regions(m);
-	m->running = t->process->space;
+	m->running = sp;
 	hw_soft_set_current(m->hw, c->hw);
 	if (c->serial != t->serial)
 		switch_thread(m, c, t);
@@ -162,6 +165,7 @@ struct machine_cpu *machine_enter(struct machine *m, struct stream *t)
 	struct machine_cpu *c = take_cpu(m, t);
 
 	kernel_enter(m, c, KERNEL_SYSCALL);
+	ASSERT(machine_may_call_mm(m, c));
 	return c;
 }
 
@@ -174,10 +178,21 @@ struct machine_cpu *machine_enter_user(struct machine *m, struct stream *t)
 	return c;
 }
 
-void machine_enter_current(struct machine *m)
+bool machine_may_call_mm(const struct machine *m, const struct machine_cpu *c)
 {
+	return hw_this_cpu(m->hw) == c->hw && c->in_kernel && m->running && m->space[m->running->id].mm == c->mm;
+}
+
+void machine_enter_kernel(struct machine *m, struct stream *t)
+{
+	struct space *sp = t->process->space;
 	struct machine_cpu *c = &m->cpu[hw_cpu_id(hw_this_cpu(m->hw))];
 
+	if (sp && machine_has(m, sp)) {
+		machine_enter(m, t);
+		return;
+	}
+	m->running = NULL;
 	if (c->hw)
 		kernel_enter(m, c, KERNEL_SYSCALL);
 }

@@ -11,6 +11,11 @@
  * What is checked: the type is known; the number of payload words is that of the type (a name may follow where one is
  * expected); addresses and lengths lie below SIM_TASK_SIZE and do not wrap; maps are whole pages; EV_ENTER has a kind
  * and a slot of that kind's window; a thread says who it is first, and runs in a space before it touches memory.
+ *
+ * Invariants, of a stream
+ *  1. It has a process exactly while it is STREAM_LIVE; that process lives.
+ *  2. Accesses are put by (slice[]) only while its process has a space, and are fewer than a slice.
+ *  3. part[] holds at most one event, and its header has been checked.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -320,6 +325,7 @@ size_t stream_take(struct sim *s, struct stream *t, const u64 *words, size_t n)
 		t->nr_part = 0;
 		if (take_event(s, t, ev_type(t->part[0]), ev_arg(t->part[0]), t->part + 1, payload) != 0)
 			stream_close(s, t);
+		CHECK3(s->check, sim_check(s));
 	}
 	return t->state == STREAM_BAD ? n : i;
 }

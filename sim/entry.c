@@ -5,9 +5,11 @@
  *   user code --(system call, fault, tick, IPI)--> [entry page] CR3 [kernel's pages] ... CR3 [entry page] --> user code
  *                                                               `-- KPTI only --'
  *
- * A CPU is in user mode only while it runs a thread's own accesses. It enters at the first event that is the kernel's
- * business and leaves at the next access of the thread, so the several events of one system call are one entry. A
- * fault or tick while it is in the kernel is none: it meets the kernel's tables loaded already.
+ * Invariant 1. A CPU is in user mode only while it runs a thread's own accesses (`runs`), on that thread's mm.
+ *
+ * It enters at the first event that is the kernel's business and leaves at the next access of the thread, so the
+ * several events of one system call are one entry. A fault or tick while it is in the kernel is none: it meets the
+ * kernel's tables loaded already.
  *
  * What an entry touches: one page of each sort that Linux has mapped (mm/pti.c), the least that any entry needs: the
  * entry code and the IDT, the kernel's text, per-CPU data and the page array in the direct map, the stack. A real

@@ -30,6 +30,9 @@
 #include "sim/touch.h"
 #include "trace/event.h"
 
+#define LIB_PANIC(text) hw_panic(text)
+#include "lib/assert.h"
+
 #define SIM_TASK_SIZE   0x800000000000ull /* user addresses are below (47 bits) */
 #define SIM_MAX_WORDS   256               /* of one event, its first word included */
 #define SIM_BATCH       4096              /* short events that a machine takes in one go */
@@ -103,6 +106,7 @@ struct sim {
 	u64 cpus_used; /* bit n: CPU n has a thread */
 	bool sliced;   /* a machine has cpus=: accesses come in slices */
 	u64 next_serial;
+	u8 check; /* the highest check= of the machines */
 	u64 pass; /* pump.c: passes over the rings so far */
 	u32 next_birth;
 	struct sim_result result;
@@ -164,7 +168,7 @@ struct machine {
 	unsigned cap_spaces;
 	struct address_space **file; /* by file index, NULL = not made yet */
 	unsigned cap_files;
-	struct space *running; /* whose events mm/ is working on */
+	struct space *running; /* whose events mm/ is working on; NULL: nobody's */
 	bool faulted;          /* since the last sample */
 	bool short_of_memory;  /* it has reclaimed once */
 	bool kills;            /* a space is killed; running_dies: the running one */
@@ -217,7 +221,8 @@ void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk); /* old:
 void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int advice);
 void machine_sync(struct machine *m, struct stream *t, u64 start, u64 len, unsigned flags); /* flags: MS_* */
 void machine_lock(struct machine *m, struct stream *t, u64 start, u64 len, u64 how);        /* how: EVL_* */
-void machine_space_create(struct machine *m, struct space *sp);
+/* t: the thread that makes it. Its process need not have a space yet, or none that lives here. */
+void machine_space_create(struct machine *m, struct stream *t, struct space *sp);
 void machine_space_fork(struct machine *m, struct stream *t, struct space *child);
 /* Its last process left it. */
 void machine_space_destroy(struct machine *m, struct space *sp);
@@ -238,8 +243,10 @@ void machine_sample(struct machine *m);
 /* t's CPU runs t, in the kernel: mm/ may be called; or in user mode, where mm/ may not. */
 struct machine_cpu *machine_enter(struct machine *m, struct stream *t);
 struct machine_cpu *machine_enter_user(struct machine *m, struct stream *t);
-/* The CPU that ran last is in the kernel: for what concerns no space. */
-void machine_enter_current(struct machine *m);
+/* For what concerns no space: the kernel, on t's CPU where its space lives, else on the CPU that ran last. */
+void machine_enter_kernel(struct machine *m, struct stream *t);
+/* Invariant 1 of machine.c, for c. */
+bool machine_may_call_mm(const struct machine *m, const struct machine_cpu *c);
 void machine_leave_space(struct machine *m, struct space *sp);
 /* The thread's window as this machine keeps it; NULL: it needs none. */
 struct machine_thread *machine_window(struct machine *m, const struct stream *t);
@@ -280,6 +287,12 @@ int process_exit(struct sim *s, struct stream *t, unsigned how, const char *name
 /* The living process with this pid, the newest if the number came again; NULL. */
 struct process *process_find(const struct sim *s, u64 pid);
 void process_free_all(struct sim *s);
+
+/* ---- check.c ---- */
+
+/* Recomputes what the numbered invariants of sim/ say and compares; a difference panics with its file and number.
+ * Returns true. O(everything but mm/'s memory): at check=3 after every long event, else at the end. */
+bool sim_check(const struct sim *s);
 
 /* ---- result.c ---- */
 

@@ -14,6 +14,8 @@
  *  3. rss_pages is a count of frames, so what processes share counts once. Memory grows in faults and shrinks in
  * mapping events, each sampled before and after, so the peaks are exact and do not depend on how events come in
  * batches. A machine that has reclaimed once is sampled after every fault, since it shrinks in any.
+ *  4. `running` lives on this machine, or is NULL: who ends, in the program or by the OOM killer, runs no more.
+ *  5. Between events nobody is marked `killed`: whom the OOM killer chose ended with the event.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -67,8 +69,10 @@ void machine_huge_copied(struct machine *m, u32 from, u64 va, struct space *to, 
 /* A fault was handled at va of the running space: its region has it. The huge zero page is nobody's memory. */
 static void fault_seen(struct machine *m, const struct vm_event *ev)
 {
-	u32 region = region_find(&m->running->map, ev->va);
+	u32 region;
 
+	ASSERT(m->running && mm_id(m->space[m->running->id].mm) == ev->mm);
+	region = region_find(&m->running->map, ev->va);
 	m->faulted = true;
 	if (region == REGION_NONE)
 		return;
@@ -80,49 +84,52 @@ static void fault_seen(struct machine *m, const struct vm_event *ev)
 		huge_appeared(m, m->running->id, ev->va, ev->order, region);
 }
 
-/* The id of the space that an mm is of. Reclaim works on any. */
-static u32 space_of(const struct machine *m, u32 mm)
+/* The space that an mm is of. Reclaim works on any. */
+static struct space *space_of(const struct machine *m, u32 mm)
 {
-	if (mm_id(m->space[m->running->id].mm) == mm)
-		return m->running->id;
-	for (u32 id = 0; id < m->cap_spaces; id++)
-		if (m->space[id].mm && mm_id(m->space[id].mm) == mm)
-			return id;
-	return m->running->id;
+	u32 id = 0;
+
+	if (m->running && mm_id(m->space[m->running->id].mm) == mm)
+		return m->running;
+	while (id < m->cap_spaces && (!m->space[id].mm || mm_id(m->space[id].mm) != mm))
+		id++;
+	ASSERT(id < m->cap_spaces);
+	return m->sim->space[id];
 }
 
 /* Small pages are about to become a huge one. Those that are there were touched. */
 static void collapse_seen(struct machine *m, const struct vm_event *ev)
 {
-	u32 space = space_of(m, ev->mm), region = region_find(&m->sim->space[space]->map, ev->va);
+	struct space *sp = space_of(m, ev->mm);
+	u32 region = region_find(&sp->map, ev->va);
 
 	m->faulted = true;
 	if (region == REGION_NONE)
 		return;
-	huge_appeared(m, space, ev->va, ev->order, region);
+	huge_appeared(m, sp->id, ev->va, ev->order, region);
 	for (u64 va = ev->va; va < ev->va + PMD_SIZE; va += PAGE_SIZE) {
 		u64 entry;
 
-		if (vm_lookup(m->space[space].mm, va, &entry))
-			touch_mark(&m->touch, space + 1, va);
+		if (vm_lookup(m->space[sp->id].mm, va, &entry))
+			touch_mark(&m->touch, sp->id + 1, va);
 	}
 }
 
 static void kill_seen(struct machine *m, const struct vm_event *ev)
 {
-	u32 victim = space_of(m, ev->mm);
+	struct space *victim = space_of(m, ev->mm);
 
-	m->space[victim].killed = true;
+	ASSERT(m->running);
+	m->space[victim->id].killed = true;
 	m->kills = true;
-	m->running_dies |= victim == m->running->id;
+	m->running_dies |= victim == m->running;
 	if (m->oom_note[0])
 		return;
 	snprintf(
 	    m->oom_note, sizeof(m->oom_note),
 	    "process %u was killed for want of memory: it held %llu MiB (resident, swapped, page tables), the most of "
 	    "all; process %u needed a page",
-	    m->sim->space[victim]->map.pid_index + 1, (unsigned long long)(ev->n * PAGE_SIZE >> 20),
-	    m->running->map.pid_index + 1);
+	    victim->map.pid_index + 1, (unsigned long long)(ev->n * PAGE_SIZE >> 20), m->running->map.pid_index + 1);
 }
 
 /* A 1G leaf that is split becomes 2M leaves: still huge. */
@@ -133,7 +140,7 @@ static void observe(void *ctx, const struct vm_event *ev)
 	if (ev->type == VM_EV_FAULT || ev->type == VM_EV_POPULATE)
 		fault_seen(m, ev);
 	else if (ev->type == VM_EV_THP_SPLIT && ev->order == HPAGE_PMD_ORDER)
-		machine_huge_gone(m, space_of(m, ev->mm), ev->va);
+		machine_huge_gone(m, space_of(m, ev->mm)->id, ev->va);
 	else if (ev->type == VM_EV_THP_COLLAPSE)
 		collapse_seen(m, ev);
 	else if (ev->type == VM_EV_RECLAIM)
@@ -244,7 +251,7 @@ void machine_end_killed(struct machine *m)
 	for (u32 id = 0; id < m->cap_spaces; id++)
 		if (m->space[id].killed)
 			end_space(m, m->sim->space[id]);
-	m->running = running;
+	m->running = m->running_dies ? NULL : running;
 	m->kills = m->running_dies = false;
 }
 
@@ -259,6 +266,7 @@ void machine_sample(struct machine *m)
 		m->peak_rss_pages = m->rss_pages;
 		m->peak_untouched_bytes = touch_untouched_bytes(&m->touch);
 	}
+	ASSERT(m->rss_pages <= m->peak_rss_pages);
 	m->faulted = false;
 }
 
@@ -292,6 +300,7 @@ static bool machine_fault(struct machine *m, struct machine_cpu *c, u64 va, unsi
 
 		if (access & MMU_USER)
 			kernel_enter(m, c, KERNEL_FAULT);
+		ASSERT(machine_may_call_mm(m, c));
 		cured = r->outcome != MMU_GP && vm_fault(c->hw, c->mm, va, r->error_code) == 0;
 		if (access & MMU_USER)
 			kernel_exit(m, c);

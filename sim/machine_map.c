@@ -29,7 +29,7 @@ static void change_end(struct machine *m, long result, long wanted)
 {
 	machine_sample(m);
 	machine_end_killed(m);
-	if (result != wanted && machine_has(m, m->running))
+	if (result != wanted && m->running)
 		m->mismatches++;
 }
 
@@ -57,10 +57,12 @@ static struct machine_space *space_fit(struct machine *m, struct space *sp)
 	return &m->space[sp->id];
 }
 
-void machine_space_create(struct machine *m, struct space *sp)
+void machine_space_create(struct machine *m, struct stream *t, struct space *sp)
 {
 	struct machine_space *in = space_fit(m, sp);
 
+	ASSERT(!in->mm);
+	machine_enter_kernel(m, t);
 	in->mm = mm_create(m->vm);
 	if (!in->mm)
 		machine_out_of_memory(m);
@@ -76,7 +78,7 @@ void machine_space_fork(struct machine *m, struct stream *t, struct space *child
 	if (mm_fork(c->hw, c->mm, &in->mm) != 0) {
 		in->mm = NULL;
 		machine_end_killed(m);
-		if (machine_has(m, m->running))
+		if (m->running)
 			machine_out_of_memory(m);
 		return;
 	}
@@ -95,8 +97,11 @@ void machine_space_destroy(struct machine *m, struct space *sp)
 	machine_sample(m);
 	m->running = sp;
 	machine_leave_space(m, sp);
+	for (unsigned i = 0; i < HW_SOFT_CPUS; i++)
+		ASSERT(m->cpu[i].mm != in->mm);
 	mm_put(in->mm);
 	*in = (struct machine_space){0};
+	m->running = NULL;
 	drop_huge(m, sp, 0, SIM_TASK_SIZE);
 }
 
@@ -122,10 +127,7 @@ void machine_file_resize(struct machine *m, struct stream *t, unsigned file)
 {
 	if (file >= m->cap_files || !m->file[file])
 		return;
-	if (machine_has(m, t->process->space))
-		machine_enter(m, t);
-	else
-		machine_enter_current(m);
+	machine_enter_kernel(m, t);
 	vm_file_resize(m->file[file], m->sim->file[file].size);
 }
 

@@ -14,7 +14,9 @@
  * Invariants
  *  1. space.users = the processes in it; a space without any is gone.
  *  2. process.threads = the live streams attached. A forked process that no stream has joined yet has none, and lives.
- *  3. In every machine that runs, a space has an mm exactly as long as it lives here.
+ *  3. In every machine that runs, a space has an mm exactly as long as it lives here, or until the OOM killer ended it
+ *     there; a number that no space has, has none.
+ *  4. A bit of cpus_used is set exactly while a live stream has that CPU.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +52,10 @@ static struct space *space_new(struct sim *s, u32 pid_index)
 
 static void space_put(struct sim *s, struct space *sp)
 {
-	if (!sp || --sp->users > 0)
+	if (!sp)
+		return;
+	ASSERT(sp->users > 0 && s->space[sp->id] == sp);
+	if (--sp->users > 0)
 		return;
 	for_each_machine_of(s, sp, m) machine_space_destroy(m, sp);
 	region_map_free(&s->regions, &sp->map);
@@ -182,6 +187,7 @@ int process_exit(struct sim *s, struct stream *t, unsigned how, const char *name
 	t->state = STREAM_FRESH;
 	t->process = NULL;
 	cpu_give(s, t->cpu);
+	ASSERT(p->threads > 0);
 	if (--p->threads == 0)
 		process_free(s, p);
 	return 0;
@@ -193,10 +199,15 @@ int process_exec(struct sim *s, struct stream *t)
 {
 	struct space *old = t->process->space, *sp = space_new(s, t->process->birth);
 
-	for_each_machine(s, m) if (!old || machine_has(m, old)) machine_space_create(m, sp);
+	for_each_machine(s, m) if (!old || machine_has(m, old)) machine_space_create(m, t, sp);
 	t->process->space = sp;
 	space_put(s, old);
 	return 0;
+}
+
+static void touch_all(struct sim *s, struct stream *t, u64 start, u64 len, bool write)
+{
+	for_each_machine_of(s, t->process->space, m) machine_touch(m, t, start, len, write);
 }
 
 int process_exec_done(struct sim *s, struct stream *t, const struct ev_exec_done *e)
@@ -211,13 +222,10 @@ int process_exec_done(struct sim *s, struct stream *t, const struct ev_exec_done
 		if (e->strings_len)
 			machine_populate(m, t, e->strings_start, e->strings_len);
 	}
-	for_each_machine_of(s, sp, m)
-	{
-		machine_touch(m, t, e->bss_clear_start, e->bss_clear_len, true);
-		machine_touch(m, t, e->interp_clear_start, e->interp_clear_len, true);
-		if (e->sp < e->strings_start)
-			machine_touch(m, t, e->sp, e->strings_start - e->sp, true);
-	}
+	touch_all(s, t, e->bss_clear_start, e->bss_clear_len, true);
+	touch_all(s, t, e->interp_clear_start, e->interp_clear_len, true);
+	if (e->sp < e->strings_start)
+		touch_all(s, t, e->sp, e->strings_start - e->sp, true);
 	return 0;
 }
 
@@ -354,6 +362,6 @@ int process_advise(struct sim *s, struct stream *t, const struct ev_range *e, in
 
 int process_touch(struct sim *s, struct stream *t, const struct ev_touch *e, unsigned rwx)
 {
-	for_each_machine_of(s, t->process->space, m) machine_touch(m, t, e->start, e->len, rwx & EVR_WRITE);
+	touch_all(s, t, e->start, e->len, rwx & EVR_WRITE);
 	return 0;
 }

@@ -15,6 +15,8 @@
  * A new thread waits for a pass, too: what its creator did before it (its stack's map) is taken first; and it
  * begins before anybody who waits at a tick goes on: what it did may have been before that. The thread of a child
  * process waits until its parent's EV_FORK was taken, unless the parent is no longer in the simulation.
+ *
+ * Invariant 1. A stream that waits holds in part[] the whole event that it waits with: EV_CLOCK or EV_THREAD.
  */
 #include "sim/internal.h"
 #include "trace/ring.h"

@@ -175,6 +175,7 @@ void sim_finish(struct sim *s, struct sim_result *out)
 		if (m->cfg.check >= 1 && !m->error[0])
 			vm_check(m->vm);
 	}
+	CHECK1(s->check, sim_check(s));
 	free(kept);
 	*out = *r;
 }

@@ -17,6 +17,7 @@ struct sim *sim_create(const struct sim_machine_config *cfg, unsigned nr)
 	s->machine = xcalloc(nr, sizeof(*s->machine));
 	for (; s->nr_machines < nr; s->nr_machines++) {
 		s->sliced |= cfg[s->nr_machines].cpus != 0;
+		s->check = max(s->check, cfg[s->nr_machines].check);
 		if (machine_init(&s->machine[s->nr_machines], s, &cfg[s->nr_machines]) != 0) {
 			int error = errno;
 

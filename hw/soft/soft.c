@@ -16,6 +16,9 @@
 #include "hw/soft/soft.h"
 #include "mm/vm.h"
 
+#define LIB_PANIC(text) hw_panic(text)
+#include "lib/assert.h"
+
 #define PHYS_BITS 48 /* MAXPHYADDR: Zen 3 and Ice Lake servers have 48..52; RAM is far below */
 
 struct hw_cpu {
@@ -124,6 +127,7 @@ void *hw_soft_ram(struct hw_machine *m)
 
 void hw_soft_set_current(struct hw_machine *m, struct hw_cpu *cpu)
 {
+	ASSERT(cpu && cpu->machine == m);
 	m->current = cpu;
 }
 

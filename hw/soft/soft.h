@@ -12,8 +12,8 @@
  * Invariants
  *  1. current is never NULL: a machine has CPU 0 from its creation.
  *  2. hw_irq_save and hw_irq_restore nest: a restore gives back what the latest open save returned.
- *  3. No access runs while a flush batch of mm/ is open: the owner calls mmu_access() between calls of mm/ only. So the
- *     TLB oracle needs no knowledge of pending flushes.
+ *  3. No access to user memory runs while a flush batch of mm/ is open: the owner calls mmu_access() between calls of
+ *     mm/ only. So the TLB oracle needs no knowledge of pending flushes, and stops an access that breaks this.
  */
 #ifndef HW_SOFT_SOFT_H
 #define HW_SOFT_SOFT_H
