@@ -6,18 +6,20 @@
  *                                                                lead          follow         follow
  *
  * A part tells its page by its first memory access, the lead; only a part that may run without one has a callback of
- * its own. What comes after needs no look at the page. Of most instructions it is known whether they load or store
- * (insn.c), so a callback for each kind knows it, too.
+ * its own. What comes after needs no look at the page. Of most instructions it is known that they load only, or store
+ * only (trace/insn.h), so a callback for each kind knows it, too.
  *
  * Instructions are counted by an addition in the generated code as long as no other thread can run that code. Before it
  * can QEMU translates everything anew (calls.c); then the lead counts the instructions of its part if it is sure to be
  * called once; else a callback of the part does.
  *
+ * QEMU tells the two halves of a read-modify-write instruction apart. Both are told as writes: x86 takes one fault.
+ *
  * udata of a part: the page's address | its number of instructions (a block has at most 512).
  */
-#include "plugin/insn.h"
 #include "plugin/plugin.h"
 #include "plugin/qemu.h"
+#include "trace/insn.h"
 
 /* The bits of an access's description that say "store". qemu_plugin_mem_is_store() tells it, but costs a call; it is a
  * function of the bits alone, so it is asked once for each. (Callbacks for loads and for stores apart are no way: QEMU
@@ -140,10 +142,12 @@ static u64 insn_page(struct qemu_plugin_tb *tb, size_t i)
 }
 
 /* The accesses that instruction i's callbacks may take for granted. QEMU 7.2 leaves those of a block's last instruction
- * in place after it: accesses that it makes itself then (a signal's frame) call them, too. */
+ * in place after it: accesses that it makes itself then (to write a signal's frame) call them, too. */
 static unsigned sure_accesses(struct qemu_plugin_tb *tb, size_t i, unsigned accesses)
 {
-	return i + 1 < qemu_plugin_tb_n_insns(tb) ? accesses : INSN_LOADS | INSN_STORES;
+	if (i + 1 < qemu_plugin_tb_n_insns(tb))
+		return accesses;
+	return accesses & INSN_LOADS || !accesses ? INSN_LOADS | INSN_STORES : INSN_STORES;
 }
 
 /* Instructions [first, end) of the block lie in one page (the last may reach into the next). */
@@ -160,7 +164,7 @@ static void translate_part(struct qemu_plugin_tb *tb, size_t first, size_t end, 
 
 		qemu_plugin_register_vcpu_mem_cb(insn, callbacks[role][kind], QEMU_PLUGIN_CB_NO_REGS,
 						 QEMU_PLUGIN_MEM_RW, part);
-		certain |= accesses != 0;
+		certain |= accesses && !(accesses & INSN_MAYBE);
 		counted |= role == LEAD_COUNTING;
 	}
 	if (!certain || !counted)

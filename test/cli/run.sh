@@ -109,6 +109,13 @@ run sh -c '(sleep 0.3; echo late) & echo main; exit 2'
 is 'a child that outlives the program is waited for' 2 'main
 late'
 
+# ---- what x86 takes one fault for ----
+native=$("$programs/counters")
+run "$programs/counters"
+sound 'counters'
+[ "$(number minflt)" -ge $((native * 98 / 100)) ] && [ "$(number minflt)" -le $((native * 102 / 100)) ]
+verdict $? "a page first touched by a read-modify-write instruction is one fault ($(number minflt), here $native)"
+
 # ---- placement ----
 head -c 8388608 /dev/zero >"$tmp/file"
 if [ -x "$programs/layout" ] && setarch -R true 2>/dev/null; then
