@@ -5,14 +5,16 @@
  *   shrink       |=======|-----|         the tail is unmapped
  *   grow         |=======|+++++|         in place, when the hole above is large enough
  *   move         |=======|  ...  |=======+++++|     a new range, the entries move, the old range is unmapped
- *   DONTUNMAP    |- - - -|  ...  |=======|          the old range stays, empty
- *   old_len 0    |=======|  ...  |=======|          shared memory is mapped once more, nothing moves
+ *   DONTUNMAP    |- - - -|  ...  |=======|          the old range stays, empty, without a lock; never one area with the
+ * new old_len 0    |=======|  ...  |=======|          shared memory is mapped once more, nothing moves
  *
  *   several      |===|==|  |===|  ...  |===|==|  |===|     a move without a change of size takes more than one area
  * along
  *
  * Source: Linux 6.12 mm/mremap.c. Two differences, which are 6.17's: all arguments are checked before anything is
  * looked up or unmapped, so that a call that is refused has changed nothing; and several areas may move in one call.
+ * And DONTUNMAP is as of 6.1.191, 6.12.114 and 7.2: before, what was moved might merge with where it came from, and the
+ * whole of a locked area lost its lock.
  */
 #include "mm/vma.h"
 #include "mm/tlb.h"
@@ -63,10 +65,13 @@ static struct vma_merge_struct moved_range(struct vm_area_struct *vma, const str
 	vmg.end = r->new_addr + r->new_len;
 	if (!vmg.file && !vmg.anon_vma)
 		vmg.pgoff = vmg.start >> PAGE_SHIFT;
+	if (r->flags & MREMAP_DONTUNMAP)
+		vmg.keep = vma;
 	return vmg;
 }
 
-/* MREMAP_DONTUNMAP: the old range keeps its area and loses its pages, so that a whole area is as new. */
+/* MREMAP_DONTUNMAP: the old range keeps its area and loses its pages and its lock (move_vma() cut it out for that), so
+ * that a whole area is as new. */
 static void leave_empty(const struct remap *r)
 {
 	struct vm_area_struct *vma = vma_lookup(r->mm, r->addr);
@@ -77,6 +82,7 @@ static void leave_empty(const struct remap *r)
 	if (vma->vm_start == r->addr && vma->vm_end == r->addr + r->old_len) {
 		vma->anon_vma = 0;
 		vma->forked = false;
+		vma->vm_pgoff = vma->vm_file ? vma->vm_pgoff : vma->vm_start >> PAGE_SHIFT;
 	}
 }
 
@@ -92,13 +98,30 @@ static int move_entries(struct mmu_gather *tlb, const struct remap *r, struct vm
 	return -ENOMEM;
 }
 
+/* All that the move may lack: what removing the old range needs; and where DONTUNMAP leaves a part of a locked area
+ * behind, the cuts that let it be unlocked alone (*vma is that part then). Returns 0, -ENOMEM or -EINVAL. */
+static int reserve_move(struct mmu_gather *tlb, const struct remap *r, struct vma_munmap_struct *vms,
+			struct vm_area_struct **vma)
+{
+	int err = vma_munmap_reserve(tlb, vms, *vma);
+
+	if (err || !(r->flags & MREMAP_DONTUNMAP && (*vma)->vm_flags & VM_LOCKED))
+		return err;
+	err = vma_cut_out(tlb, vma, vms->start, vms->end);
+	if (err) {
+		vms->end = vms->start;
+		vma_munmap_decode(vms, r->mm);
+	}
+	return err;
+}
+
 /* Performs: nothing is mapped at new_addr. Linux: move_vma(), which likewise wants room for three more areas. */
 static long move_vma(const struct remap *r, struct vm_area_struct *vma)
 {
 	bool keep = r->flags & MREMAP_DONTUNMAP || !r->old_len;
 	struct vma_munmap_struct vms = {.start = r->addr, .end = r->addr + r->old_len};
-	struct vma_merge_struct vmg = moved_range(vma, r);
 	struct vm_area_struct *spare, *new_vma;
+	struct vma_merge_struct vmg;
 	struct mmu_gather tlb;
 	int err;
 
@@ -108,10 +131,11 @@ static long move_vma(const struct remap *r, struct vm_area_struct *vma)
 	if (!spare)
 		return -ENOMEM;
 	tlb_gather_mmu(&tlb, r->cpu, r->mm);
-	err = vma_munmap_reserve(&tlb, &vms, vma);
+	err = reserve_move(&tlb, r, &vms, &vma);
 	if (err) {
 		vma_free(spare);
 	} else {
+		vmg = moved_range(vma, r);
 		new_vma = vma_add(&vmg, spare);
 		err = move_entries(&tlb, r, new_vma);
 		if (err) {

@@ -185,6 +185,8 @@ static bool is_mergeable(const struct vma_merge_struct *vmg, const struct vm_are
 {
 	if (vma->vm_flags != vmg->flags || vma->vm_file != vmg->file || vmg->flags & VM_SPECIAL || vmg->apart)
 		return false;
+	if (vma == vmg->keep)
+		return false;
 	if (vma->anon_vma == vmg->anon_vma)
 		return true;
 	return vma->anon_vma ? !vmg->anon_vma && !vma->forked : !vmg->forked;
@@ -345,18 +347,11 @@ static int reserve_cuts(struct vm_area_struct *vma, u64 start, u64 end, struct v
 	return -ENOMEM;
 }
 
-int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u64 flags)
+int vma_cut_out(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end)
 {
 	struct vm_area_struct *old = *vma, *spare[2];
-	struct vma_merge_struct vmg = vma_range(old, start, end);
-	int err;
+	int err = reserve_cuts(old, start, end, spare);
 
-	vmg.flags = flags;
-	err = vma_merge_existing_range(tlb, &vmg, vma);
-	if (err)
-		return min(err, 0);
-
-	err = reserve_cuts(old, start, end, spare);
 	if (err)
 		return err;
 	err = prepare_cut(tlb, old, start);
@@ -373,8 +368,22 @@ int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 st
 		cut(old, start, spare[0]);
 		*vma = spare[0];
 	}
-	vma_set_flags(*vma, flags);
 	return 0;
+}
+
+int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u64 flags)
+{
+	struct vma_merge_struct vmg = vma_range(*vma, start, end);
+	int err;
+
+	vmg.flags = flags;
+	err = vma_merge_existing_range(tlb, &vmg, vma);
+	if (err)
+		return min(err, 0);
+	err = vma_cut_out(tlb, vma, start, end);
+	if (!err)
+		vma_set_flags(*vma, flags);
+	return err;
 }
 
 /* ---- removal ---- */

@@ -28,9 +28,10 @@ struct vma_merge_struct {
 	u64 pgoff;      /* pages */
 	struct address_space *file;
 	u64 flags;
-	u32 anon_vma; /* of the pages that are (or will be moved) in the range; 0: none */
-	bool forked;  /* as the area's */
-	bool apart;   /* becomes an area of its own, whatever lies beside it */
+	u32 anon_vma;                      /* of the pages that are (or will be moved) in the range; 0: none */
+	bool forked;                       /* as the area's */
+	bool apart;                        /* becomes an area of its own, whatever lies beside it */
+	const struct vm_area_struct *keep; /* never merges with this one */
 };
 
 static inline u64 vma_pages(const struct vm_area_struct *vma)
@@ -55,9 +56,11 @@ struct vm_area_struct *vma_merge_new_range(struct vma_merge_struct *vmg);
 struct vm_area_struct *vma_add(struct vma_merge_struct *vmg, struct vm_area_struct *spare);
 /* New flags, which do not change where it may be: locked_vm follows. */
 void vma_set_flags(struct vm_area_struct *vma, u64 flags);
+/* [start, end), inside *vma, becomes an area of its own: *vma then. Returns 0, -ENOMEM (RAM, max_map_count) or -EINVAL
+ * (a cut through a huge page of MAP_HUGETLB); then nothing has changed. */
+int vma_cut_out(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end);
 /* [start, end), inside *vma, gets new flags: merged with its neighbours, or cut out of *vma, which then is the area
- * that holds it. Entries keep their old rights. Returns 0, -ENOMEM (RAM, max_map_count) or -EINVAL (a cut through a
- * huge page of MAP_HUGETLB); then nothing has changed. */
+ * that holds it. Entries keep their old rights. Returns 0, or the errors of vma_cut_out(). */
 int vma_modify_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u64 flags);
 /* True when [start, end) has an area in it. */
 bool vma_intersects(struct mm_struct *mm, u64 start, u64 end);

@@ -10,6 +10,7 @@
  *
  * A failure prints seed and step, and the call; `areas-host SEED` runs one seed again.
  */
+#include "play/probe.h"
 #include "play/raw.h"
 #include "test/mm/areas_env.h"
 #include <fcntl.h>
@@ -222,6 +223,23 @@ static bool moves_several(void)
 	       (major > 6 || (major == 6 && minor >= 17));
 }
 
+/* What a Linux without the mended MREMAP_DONTUNMAP does otherwise: it may join what it moves to where that came from,
+ * takes what it emptied whole for used, and unlocks too much. */
+static bool dontunmap_differs(struct world *w, struct range r)
+{
+	if (host_has(PROBE_DONTUNMAP_APART) && host_has(PROBE_DONTUNMAP_AS_NEW) &&
+	    host_has(PROBE_DONTUNMAP_CUTS_LOCKED))
+		return false;
+	for (struct vm_area_struct *vma = vma_find(w->mm, r.addr); vma && vma->vm_start < r.addr + r.len;
+	     vma = vma_next(vma)) {
+		bool whole = r.addr <= vma->vm_start && vma->vm_end <= r.addr + r.len;
+
+		if (vma->vm_flags & VM_LOCKED || (!vma->vm_file && (!vma->anon_vma || whole)))
+			return true;
+	}
+	return false;
+}
+
 /* The range to move is mostly one area's. */
 static void do_mremap(struct world *w)
 {
@@ -235,7 +253,7 @@ static void do_mremap(struct world *w)
 	new_len = rnd(w, 2) ? r.len : (1 + rnd(w, 8)) * PAGE_SIZE;
 	if (flags && vma && (vma->vm_flags & VM_SHARED) && !rnd(w, 4))
 		r.len = 0;
-	if (flags && !rnd(w, 4)) {
+	if (flags && !rnd(w, 4) && !dontunmap_differs(w, r)) {
 		flags |= MREMAP_DONTUNMAP;
 		new_len = rnd(w, 10) ? r.len : new_len;
 	}

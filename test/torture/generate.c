@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "mm/vm.h"
+#include "play/probe.h"
 #include "test/torture/torture.h"
 
 #define RET             0xc3
@@ -169,6 +170,13 @@ static void make_advice(struct trial *t, struct play_call *call)
 		call->advice = MADV_COLD;
 }
 
+/* This Linux leaves areas behind as mm/ does it. */
+static bool dontunmap_agrees(const struct trial *t)
+{
+	return !t->host || (host_has(PROBE_DONTUNMAP_APART) && host_has(PROBE_DONTUNMAP_AS_NEW) &&
+			    host_has(PROBE_DONTUNMAP_CUTS_LOCKED));
+}
+
 /* A part of one area, of another size or at another place, or both. */
 static void make_mremap(struct trial *t, const struct computer *c, struct play_call *call)
 {
@@ -188,7 +196,7 @@ static void make_mremap(struct trial *t, const struct computer *c, struct play_c
 		new_nr = min(new_nr, MODEL_PAGES);
 		call->flags = MREMAP_MAYMOVE | MREMAP_FIXED;
 		if (one_in(t, 5) && new_nr == r.nr && IS_ALIGNED(call->value[PLAY_LEN], PAGE_SIZE) &&
-		    call->value[PLAY_LEN])
+		    call->value[PLAY_LEN] && dontunmap_agrees(t))
 			call->flags |= MREMAP_DONTUNMAP;
 		to = (unsigned)next(t, MODEL_PAGES - new_nr + 1);
 		if (one_in(t, 3) && ALIGN_DOWN(to, 512u) + r.first % 512 <= MODEL_PAGES - new_nr)
