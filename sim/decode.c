@@ -68,23 +68,20 @@ static void run_slices_of_space(struct sim *s, const struct stream *t)
 	}
 }
 
-/* Takes the run of EV_ENTER words at the start of words[0..n), at most a batch. Returns its length, or 0: malformed. */
-static size_t take_enters(struct sim *s, struct stream *t, const u64 *words, size_t n)
+/* Takes the run of EV_ENTER words at the start of words[0..n), at most a batch, of which `w` is the first, as it was
+ * read. Returns its length, or 0: malformed. */
+static size_t take_enters(struct sim *s, struct stream *t, u64 w, const volatile u64 *words, size_t n)
 {
 	size_t len = 0;
 
 	n = min(n, (size_t)SIM_BATCH);
 	if (t->state != STREAM_LIVE || !t->process->space)
 		return 0;
-	for (; len < n; len++) {
-		u64 w = ((const volatile u64 *)words)[len];
-
-		if (w & 1)
-			break;
+	do {
 		if (!enter_valid(w))
 			return 0;
-		s->batch[len] = w;
-	}
+		s->batch[len++] = w;
+	} while (len < n && !((w = words[len]) & 1));
 	s->program.events += len;
 	if (s->sliced)
 		put_by(s, t, len);
@@ -276,44 +273,42 @@ static void stream_close(struct sim *s, struct stream *t)
 	t->state = STREAM_BAD;
 }
 
-/* Moves words into part[] until the long event there is whole. Returns how many; -1: malformed. */
-static long assemble(struct stream *t, const u64 *words, size_t n)
+/* Moves words into part[] until the long event there is whole. Returns how many. */
+static size_t assemble(struct stream *t, const volatile u64 *words, size_t n)
 {
-	size_t taken = 0, want;
+	size_t want = 1 + ev_words(t->part[0]) - t->nr_part;
 
-	if (t->nr_part == 0) {
-		t->part[t->nr_part++] = words[taken++];
-		if (!header_valid(t->part[0]))
-			return -1;
-	}
-	want = 1 + ev_words(t->part[0]) - t->nr_part;
-	want = min(want, n - taken);
-	memcpy(t->part + t->nr_part, words + taken, want * sizeof(u64));
-	t->nr_part += want;
-	return taken + want;
+	want = min(want, n);
+	for (size_t i = 0; i < want; i++)
+		t->part[t->nr_part++] = words[i];
+	return want;
 }
 
-size_t stream_take(struct sim *s, struct stream *t, const u64 *words, size_t n)
+size_t stream_take(struct sim *s, struct stream *t, const volatile u64 *words, size_t n)
 {
 	size_t i = 0;
 
 	t->waits = false;
 	while (t->state != STREAM_BAD && (i < n || t->nr_part > 0)) {
-		if (t->nr_part == 0 && !(((const volatile u64 *)words)[i] & 1)) {
-			size_t run = take_enters(s, t, words + i, n - i);
+		if (t->nr_part == 0) {
+			u64 w = words[i];
 
-			if (run == 0)
+			if (!(w & 1)) {
+				size_t run = take_enters(s, t, w, words + i, n - i);
+
+				if (run == 0)
+					stream_close(s, t);
+				i += run;
+				continue;
+			}
+			if (!header_valid(w)) {
 				stream_close(s, t);
-			i += run;
-			continue;
+				break;
+			}
+			t->part[t->nr_part++] = w;
+			i++;
 		}
-		long part = assemble(t, words + i, n - i);
-
-		if (part < 0) {
-			stream_close(s, t);
-			break;
-		}
-		i += part;
+		i += assemble(t, words + i, n - i);
 		if (t->nr_part < 1 + ev_words(t->part[0]))
 			break;
 		if (!may_take(t)) {

@@ -301,7 +301,7 @@ void result_free(struct sim *s);
 /* ---- decode.c ---- */
 
 /* Takes words of a stream. Returns how many: fewer than n only when the stream waits (t->waits). */
-size_t stream_take(struct sim *s, struct stream *t, const u64 *words, size_t n);
+size_t stream_take(struct sim *s, struct stream *t, const volatile u64 *words, size_t n);
 /* The stream with this index, made if new. NULL: index too large. */
 struct stream *stream_get(struct sim *s, unsigned index);
 /* The accesses that were put by are carried out. */

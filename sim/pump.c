@@ -28,17 +28,14 @@
 
 /* Is the first event of these words, EV_COUNTS aside, one that changes a mapping? Then the EV_CLOCK before it is the
  * tick that this thread made; else the thread only saw it. */
-static bool changes_mapping(const u64 *w, size_t n)
+static bool changes_mapping(const volatile u64 *w, size_t n)
 {
 	size_t counts = 1 + EV_PAYLOAD_WORDS(struct ev_counts);
+	unsigned type = n > 0 ? ev_type(w[0]) : EV_NONE;
 
-	if (n > counts && ev_type(w[0]) == EV_COUNTS) {
-		w += counts;
-		n -= counts;
-	}
-	if (n == 0)
-		return false;
-	switch (ev_type(w[0])) {
+	if (type == EV_COUNTS && n > counts)
+		type = ev_type(w[counts]);
+	switch (type) {
 	case EV_MAP:
 	case EV_UNMAP:
 	case EV_PROTECT:
@@ -62,7 +59,7 @@ static size_t drain(struct sim *s, struct stream *t, struct ring *r)
 	size_t taken = 0;
 
 	for (unsigned i = 0; i < PIECES; i++) {
-		const u64 *w;
+		const volatile u64 *w;
 		size_t n = ring_peek(r, &w), used = stream_take(s, t, w, n);
 
 		ring_consume(r, used);

@@ -20,9 +20,12 @@
  *
  * Invariants
  *   R1  only the producer writes head, words and the will; only the consumer writes tail.
- *   R2  the consumer believes nothing: an impossible head means that the ring is read as empty and at its end.
+ *   R2  the consumer believes nothing: each shared word is loaded once (what ring_get copies, for as long as the ring
+ * is taken; head in ring_look alone) and checked. mine <= other <= mine + words, and other never falls: a head that
+ *       says so is impossible, and the ring is read as empty and at its end.
  *   R3  state goes FREE -> OPENING -> TAKEN -> CLOSED (all by the producer) -> FREE (consumer; from TAKEN when the
- * writer is gone).
+ *       writer is gone).
+ *   R4  when the writer has vanished head is not looked at any more: the will follows what had been written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +42,9 @@
 
 #include "trace/event.h"
 #include "trace/ring.h"
+
+#define LIB_PANIC(text) ring_panic(text)
+#include "lib/assert.h"
 
 #define HUB_MAGIC    (0x0145524955510000ull + TRACE_VERSION)
 #define LIVENESS_MS  20
@@ -79,6 +85,9 @@ struct ring {
 	/* consumer */
 	u64 will[RING_WILL];
 	unsigned will_words, will_read;
+	size_t given;   /* by the last ring_peek, not consumed yet */
+	pid_t pid, tid; /* the writer's, and its image, as they were when the ring was first seen */
+	u64 image[2];
 	bool vanished, broken;
 	struct timespec looked; /* when the writer was last seen alive */
 };
@@ -89,6 +98,14 @@ struct ring_hub {
 	u32 nr, words;     /* copies that no other process can change */
 	struct ring *ring; /* consumer's, one each; NULL at a producer */
 };
+
+static _Noreturn void ring_panic(const char *line)
+{
+	fprintf(stderr, "quire: panic: %s\n", line);
+	abort();
+}
+
+#define LOAD(word) __atomic_load_n(&(word), __ATOMIC_RELAXED)
 
 /* ---- the mapping ---- */
 
@@ -195,7 +212,7 @@ void ring_hub_set_window(struct ring_hub *hub, unsigned pages)
 
 unsigned ring_hub_window(const struct ring_hub *hub)
 {
-	return min(hub->shared->window, (u32)EV_WINDOW);
+	return min(LOAD(hub->shared->window), (u32)EV_WINDOW);
 }
 
 u64 ring_clock(const struct ring_hub *hub)
@@ -303,7 +320,7 @@ struct ring *ring_open(struct ring_hub *hub, pid_t pid, pid_t tid)
 	return r;
 }
 
-/* Waits until n more words fit. Returns false when nobody will ever read. */
+/* Waits until n more words fit. Returns false when nobody will ever read, or the program has spoilt the tail. */
 static __attribute__((noinline, cold)) bool ring_make_room(struct ring *r, unsigned n)
 {
 	struct shared_ring *sh = r->shared;
@@ -314,7 +331,7 @@ static __attribute__((noinline, cold)) bool ring_make_room(struct ring *r, unsig
 		r->other = __atomic_load_n(&sh->tail, __ATOMIC_ACQUIRE);
 		if (r->mine + n - r->other <= r->hub->words)
 			return true;
-		if (abandoned(r->hub->shared))
+		if (r->mine - r->other > r->hub->words || abandoned(r->hub->shared))
 			return false;
 		__atomic_store_n(&sh->full, 1, __ATOMIC_SEQ_CST);
 		hub_ring_bell(r->hub->shared);
@@ -392,7 +409,12 @@ struct ring *ring_get(struct ring_hub *hub, unsigned index)
 	u32 state = __atomic_load_n(&sh->state, __ATOMIC_ACQUIRE);
 
 	if (!r->shared && (state == RING_TAKEN || state == RING_CLOSED)) {
-		*r = (struct ring){.hub = hub, .shared = sh, .words = hub_words(hub, index)};
+		*r = (struct ring){.hub = hub,
+				   .shared = sh,
+				   .words = hub_words(hub, index),
+				   .pid = LOAD(sh->pid),
+				   .tid = LOAD(sh->tid),
+				   .image = {LOAD(sh->image[0]), LOAD(sh->image[1])}};
 		clock_gettime(CLOCK_MONOTONIC_COARSE, &r->looked);
 	}
 	return r->shared ? r : NULL;
@@ -416,16 +438,31 @@ static bool thread_alive(pid_t pid, pid_t tid)
 	return name_end && strlen(name_end) > 2 && name_end[2] != 'Z' && name_end[2] != 'X';
 }
 
-static bool writer_vanished(const struct shared_ring *sh)
+static bool writer_vanished(const struct ring *r)
 {
 	u64 image[2];
 
-	if (!thread_alive(sh->pid, sh->tid))
+	if (!thread_alive(r->pid, r->tid))
 		return true;
-	if (!__atomic_load_n(&sh->watch_exec, __ATOMIC_ACQUIRE))
+	if (!__atomic_load_n(&r->shared->watch_exec, __ATOMIC_ACQUIRE))
 		return false;
-	image_get(sh->pid, image);
-	return image[0] != sh->image[0] || image[1] != sh->image[1];
+	image_get(r->pid, image);
+	return image[0] != r->image[0] || image[1] != r->image[1];
+}
+
+/* Words that were written and not read yet. The only place where the consumer loads head (R2, R4). */
+static u64 ring_look(struct ring *r)
+{
+	u64 head;
+
+	if (!r->broken && !r->vanished) {
+		head = __atomic_load_n(&r->shared->head, __ATOMIC_ACQUIRE);
+		r->broken = head - r->other > r->mine + r->hub->words - r->other;
+		if (!r->broken)
+			r->other = head;
+	}
+	ASSERT(r->other - r->mine <= r->hub->words);
+	return r->broken ? 0 : r->other - r->mine;
 }
 
 /* An empty ring whose writer does not say that it has ended: is it still there? Rarely, as it costs system calls. */
@@ -437,46 +474,43 @@ static void look_after_writer(struct ring *r)
 	if ((now.tv_sec - r->looked.tv_sec) * 1000 + (now.tv_nsec - r->looked.tv_nsec) / 1000000 < LIVENESS_MS)
 		return;
 	r->looked = now;
-	if (!writer_vanished(r->shared))
+	if (!writer_vanished(r))
 		return;
+	ring_look(r);
 	r->vanished = true;
 	r->will_words = min(__atomic_load_n(&r->shared->will_words, __ATOMIC_ACQUIRE), (u32)RING_WILL);
-	memcpy(r->will, r->shared->will, sizeof(r->will));
+	for (unsigned i = 0; i < r->will_words; i++)
+		r->will[i] = LOAD(r->shared->will[i]);
 }
 
-/* Words in the ring that were not read yet. */
-static u64 ring_used(struct ring *r)
+size_t ring_peek(struct ring *r, const volatile u64 **w)
 {
-	u64 used = __atomic_load_n(&r->shared->head, __ATOMIC_ACQUIRE) - r->mine;
+	u64 used = ring_look(r), at = r->mine & (r->hub->words - 1);
 
-	if (used > r->hub->words)
-		r->broken = true;
-	return r->broken ? 0 : used;
-}
-
-size_t ring_peek(struct ring *r, const u64 **w)
-{
-	u64 used = ring_used(r), at = r->mine & (r->hub->words - 1);
-
-	if (used == 0 && !r->vanished && __atomic_load_n(&r->shared->state, __ATOMIC_ACQUIRE) == RING_TAKEN) {
+	if (used == 0 && !r->vanished && !r->broken &&
+	    __atomic_load_n(&r->shared->state, __ATOMIC_ACQUIRE) == RING_TAKEN) {
 		look_after_writer(r);
-		used = ring_used(r);
+		used = ring_look(r);
 	}
 	if (used > 0) {
 		*w = r->words + at;
-		return min(used, r->hub->words - at);
+		r->given = min(used, r->hub->words - at);
+	} else {
+		*w = r->will + r->will_read;
+		r->given = r->will_words - r->will_read;
 	}
-	*w = r->will + r->will_read;
-	return r->vanished ? r->will_words - r->will_read : 0;
+	return r->given;
 }
 
 void ring_consume(struct ring *r, size_t n)
 {
 	struct shared_ring *sh = r->shared;
 
+	ASSERT(n <= r->given);
+	r->given -= n;
 	if (n == 0)
 		return;
-	if (ring_used(r) == 0) {
+	if (r->other == r->mine) {
 		r->will_read += n;
 		return;
 	}
@@ -492,7 +526,7 @@ bool ring_at_end(struct ring *r)
 {
 	bool closed = __atomic_load_n(&r->shared->state, __ATOMIC_ACQUIRE) != RING_TAKEN;
 
-	if (ring_used(r) > 0)
+	if (ring_look(r) > 0)
 		return false;
 	return closed || r->broken || (r->vanished && r->will_read == r->will_words);
 }

@@ -4,7 +4,9 @@
  *
  * One shared mapping (a memfd that both inherit), the hub: a header, then `nr` rings of `words` 64-bit words, one a
  * guest thread. A ring has one producer and one consumer. A full ring makes the producer wait; nothing is ever dropped.
- * The consumer trusts nothing in it: any bytes may be there (a wild program can write anywhere in its process).
+ * The consumer trusts nothing in it: any bytes may be there (a wild program can write anywhere in its process), and may
+ * change at any moment. So it loads a word once, looks at the copy, and uses the copy: the words that ring_peek gives
+ * are volatile, so that the compiler does as it is told.
  */
 #ifndef TRACE_RING_H
 #define TRACE_RING_H
@@ -50,8 +52,8 @@ void ring_close(struct ring *r); /* end of stream; the consumer frees the ring w
 unsigned ring_count(const struct ring_hub *hub); /* rings ever opened at once: indexes 0..count-1 may be live */
 struct ring *ring_get(struct ring_hub *hub, unsigned index); /* NULL when that ring is free */
 /* Words ready to read, contiguous: returns their number and *w. Never more than the ring holds, whatever is in it. */
-size_t ring_peek(struct ring *r, const u64 **w);
-void ring_consume(struct ring *r, size_t n);
+size_t ring_peek(struct ring *r, const volatile u64 **w);
+void ring_consume(struct ring *r, size_t n); /* n of the words that the last ring_peek gave */
 bool ring_at_end(struct ring *r); /* closed, or its writer has vanished, and all was read, the will included */
 void ring_free(struct ring *r);
 /* Sleeps until something may have been written, at most timeout_ms. */
