@@ -7,7 +7,7 @@ DEMO_LINES = 300000
 
 TORTURE_SECONDS = 3600
 
-.PHONY: all setup check torture demo demo-pressure demo-fork bench fuzz install clean
+.PHONY: all setup check docs torture demo demo-pressure demo-fork bench fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -21,6 +21,10 @@ setup:
 
 check: all
 	@tools/check.sh $(BUILD)
+
+# The parts of the documents that are made from the tables of keys and counters.
+docs: all
+	$(BUILD)/tools/docs docs/json.md docs/quire.1 docs/scripts.md
 
 # Random programs for an hour: on the simulated computer, then against this Linux. Other seeds each day.
 torture: all

@@ -29,12 +29,12 @@ static double cpu_seconds(void)
 
 static struct sim *create(const char *const *names, unsigned nr)
 {
-	struct sim_machine_config cfg[4];
+	struct machine_config cfg[4];
 	char err[256];
 	struct sim *s;
 
 	for (unsigned i = 0; i < nr; i++)
-		if (sim_machine_parse(names[i], NULL, &cfg[i], err) != 0)
+		if (machine_parse(names[i], NULL, &cfg[i], err) != 0)
 			exit(1);
 	s = sim_create(cfg, nr);
 	if (!s)

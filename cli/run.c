@@ -32,104 +32,79 @@
 struct options {
 	const char *machine[MAX_MACHINES];
 	unsigned nr_machines;
-	struct sim_machine_config defaults;
+	struct machine_config defaults;
 	const char *json, *out;
 	char **argv;
 };
 
-static const struct argp_option option_table[] = {
+/* Options that are keys of a machine have this and the key's index, unless they have a letter. */
+#define FIRST_KEY 0x100
+#define MAX_KEYS  64
+
+static const struct argp_option own_options[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
-     "A machine to simulate: 4k, thp, madvise, 2m, 1g; keys cpu, thp, ram, swap, swap-device, reclaim, khugepaged, "
-     "defrag, "
-     "fragmentation, hugepages, pcid, kpti, cpus, hz, kernel, page-cache, check. Repeatable; without it: 4k, thp, 2m "
+     "A machine to simulate: 4k, thp, madvise, 2m, 1g, with any of the keys below. Repeatable; without it: 4k, thp, 2m "
      "and 1g",
-     0},
-    {"cpu", 'c', "NAME", 0, "TLB geometry of all machines (see quire cpus); zen3", 0},
-    {"ram", 'r', "SIZE", 0, "physical memory of each machine, like 4G", 0},
-    {"swap", 's', "SIZE", 0, "swap device of each machine, 0: none; twice the RAM, at least 1G", 0},
-    {"swap-device", 'd', "NAME", 0, "how long swap takes: nvme, sata, hdd or zram; nvme", 0},
-    {"cpus", 'n', "N", 0, "CPUs that the threads share on each machine; without it each thread has its own", 0},
-    {"page-cache", 'p', "cold|warm", 0, "cold: files are read at the first touch, a major fault; warm", 0},
-    {"check", 'k', "LEVEL", 0, "how much the simulator checks itself, 0 to 3; 0", 0},
-    {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too", 0},
-    {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error", 0},
-    {0},
+     1},
+    {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too", 1},
+    {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error", 1},
+    {0, 0, 0, 0, "Keys of a machine, KEY=VALUE; as an option, of all machines:", 2},
 };
 
-static void set_cpu(struct options *o, const char *name, struct argp_state *state)
+/* The table of options: ours, then a row a key. Valid until the process ends. */
+static const struct argp_option *make_options(void)
 {
-	o->defaults.preset = cpu_preset_find(name);
-	if (!o->defaults.preset)
-		argp_error(state, "no such CPU: %s (quire cpus lists them)", name);
+	static struct argp_option table[ARRAY_SIZE(own_options) + MAX_KEYS + 1];
+	static char text[MAX_KEYS][MACHINE_ERR + 256];
+	struct argp_option *at = table + ARRAY_SIZE(own_options);
+	char range[MACHINE_ERR];
+
+	memcpy(table, own_options, sizeof(own_options));
+	for (unsigned i = 0; machine_keys[i].name; i++) {
+		const struct machine_key *k = &machine_keys[i];
+
+		if (!(k->where & KEY_MACHINE))
+			continue;
+		machine_key_range(k, range, sizeof(range));
+		snprintf(text[i], sizeof(text[i]), "%s (%s; standard: %s)", k->help, range, k->standard);
+		*at++ = (struct argp_option){k->name, k->letter ? k->letter : FIRST_KEY + (int)i,
+					     "VALUE", k->where & KEY_OPTION ? 0 : OPTION_DOC,
+					     text[i], 2};
+	}
+	return table;
 }
 
-static void set_cpus(struct options *o, const char *text, struct argp_state *state)
+/* The key that an option stands for, or NULL. */
+static const struct machine_key *key_of_option(int option)
 {
-	u64 n;
-
-	if (sim_size_parse(text, &n) != 0 || n < 1 || n > SIM_MAX_CPUS)
-		argp_error(state, "--cpus is a number from 1 to %d, not %s", SIM_MAX_CPUS, text);
-	o->defaults.cpus = (u8)n;
+	for (unsigned i = 0; machine_keys[i].name; i++)
+		if (option == FIRST_KEY + (int)i || (option && option == machine_keys[i].letter))
+			return &machine_keys[i];
+	return NULL;
 }
 
-static void set_page_cache(struct options *o, const char *text, struct argp_state *state)
+static void set_default(struct options *o, const struct machine_key *k, const char *value, struct argp_state *state)
 {
-	if (strcmp(text, "cold") != 0 && strcmp(text, "warm") != 0)
-		argp_error(state, "--page-cache is cold or warm, not %s", text);
-	o->defaults.pagecache_cold = text[0] == 'c';
-}
+	char err[MACHINE_ERR];
 
-/* The same words and bounds as the machine key's: parsed as one, on a machine of the largest RAM where it sets no RAM.
- */
-static struct sim_machine_config parse_key(const char *key, const char *text, struct argp_state *state)
-{
-	struct sim_machine_config c;
-	char machine[128], err[256];
-
-	snprintf(machine, sizeof(machine), "4k,ram=16T,%s=%s", key, text);
-	if (sim_machine_parse(machine, NULL, &c, err) != 0)
+	if (machine_key_set(&o->defaults, KEY_OPTION, k->name, value, err) != 0)
 		argp_error(state, "--%s", err);
-	return c;
-}
-
-static void set_swap(struct options *o, const char *text, struct argp_state *state)
-{
-	o->defaults.swap_bytes = parse_key("swap", text, state).swap_bytes;
-	o->defaults.swap_given = true;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
+	const struct machine_key *k = key_of_option(key);
 
+	if (k) {
+		set_default(o, k, arg, state);
+		return 0;
+	}
 	switch (key) {
 	case 'm':
 		if (o->nr_machines == MAX_MACHINES)
 			argp_error(state, "at most %d machines", MAX_MACHINES);
 		o->machine[o->nr_machines++] = arg;
-		return 0;
-	case 'c':
-		set_cpu(o, arg, state);
-		return 0;
-	case 'r':
-		o->defaults.ram_bytes = parse_key("ram", arg, state).ram_bytes;
-		return 0;
-	case 's':
-		set_swap(o, arg, state);
-		return 0;
-	case 'd':
-		o->defaults.swap_device = parse_key("swap-device", arg, state).swap_device;
-		return 0;
-	case 'n':
-		set_cpus(o, arg, state);
-		return 0;
-	case 'p':
-		set_page_cache(o, arg, state);
-		return 0;
-	case 'k':
-		if (strlen(arg) != 1 || *arg < '0' || *arg > '3')
-			argp_error(state, "--check is 0, 1, 2 or 3, not %s", arg);
-		o->defaults.check = *arg - '0';
 		return 0;
 	case 'j':
 		o->json = arg;
@@ -148,8 +123,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const struct argp parser = {
-    option_table,
+static struct argp parser = {
+    NULL, /* make_options() */
     parse_option,
     "[--] PROGRAM [ARG...]",
     "Runs PROGRAM on simulated machines and reports what virtual memory cost it on each.\v"
@@ -162,22 +137,27 @@ static const struct argp parser = {
 
 /* ---- the machines ---- */
 
-static struct sim *make_sim(const struct options *o)
+/* cfg[MAX_MACHINES]. Returns how many, or 0 after a message. */
+static unsigned parse_machines(const struct options *o, struct machine_config *cfg)
 {
 	static const char *const standard[] = {"4k", "thp", "2m", "1g"};
 	const char *const *names = o->nr_machines ? o->machine : standard;
 	unsigned nr = o->nr_machines ? o->nr_machines : ARRAY_SIZE(standard);
-	struct sim_machine_config cfg[MAX_MACHINES];
-	struct sim *s;
-	char err[256];
+	char err[MACHINE_ERR];
 
 	for (unsigned i = 0; i < nr; i++) {
-		if (sim_machine_parse(names[i], &o->defaults, &cfg[i], err) != 0) {
+		if (machine_parse(names[i], &o->defaults, &cfg[i], err) != 0) {
 			fprintf(stderr, "quire: --machine %s: %s\n", names[i], err);
-			return NULL;
+			return 0;
 		}
 	}
-	s = sim_create(cfg, nr);
+	return nr;
+}
+
+static struct sim *make_sim(const struct machine_config *cfg, unsigned nr)
+{
+	struct sim *s = sim_create(cfg, nr);
+
 	if (!s)
 		fprintf(stderr, "quire: cannot make the machines: %s\n", strerror(errno));
 	return s;
@@ -340,12 +320,17 @@ int cmd_run(int argc, char **argv)
 	struct launcher l;
 	struct program p = {0};
 	struct sim *s;
+	struct machine_config cfg[MAX_MACHINES];
 	char err[512];
+	unsigned nr;
 	int status;
 
-	o.defaults.preset = cpu_preset_find("zen3");
-	o.defaults.pcid = true;
+	machine_config_default(&o.defaults);
+	parser.options = make_options();
 	argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &o);
+	nr = parse_machines(&o, cfg);
+	if (nr == 0)
+		return EXIT_QUIRE;
 	status = program_find(o.argv, &p, err);
 	if (status == 0)
 		status = launch_find(&l, err);
@@ -354,7 +339,7 @@ int cmd_run(int argc, char **argv)
 		program_free(&p);
 		return status;
 	}
-	s = make_sim(&o);
+	s = make_sim(cfg, nr);
 	status = s ? run(&o, &l, &p, s) : EXIT_QUIRE;
 	if (s)
 		sim_destroy(s);

@@ -108,10 +108,10 @@ static void process_run(struct computer *c, unsigned i)
 	c->loaded[cpu] = c->mm[i];
 }
 
-int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk, struct step *step)
+int computer_init(struct computer *c, const struct machine_config *cfg, u64 brk, struct step *step)
 {
 	struct hw_soft_config hw = {
-	    .preset = cpu_preset_find(cfg->cpu),
+	    .preset = cfg->preset,
 	    .ram_bytes = cfg->ram_bytes,
 	    .pcid = cfg->pcid,
 	    .contents = true,
@@ -120,20 +120,7 @@ int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk,
 	    .observe = observe,
 	    .ctx = c,
 	};
-	struct vm_config vm = {
-	    .thp = cfg->thp,
-	    .khugepaged = &vm_khugepaged_defaults,
-	    .pcid = cfg->pcid,
-	    .kpti = cfg->kpti,
-	    .check = 3,
-	    .nr_hugepages = cfg->nr_hugepages,
-	    .reclaim = cfg->reclaim,
-	    .overcommit = cfg->overcommit,
-	    .swap_slots = cfg->swap_bytes >> PAGE_SHIFT,
-	    .swap_ops = &disk_ops,
-	    .swap_ctx = &c->swap,
-	    .swap_checksum = true,
-	};
+	struct vm_config vm = machine_vm_config(cfg);
 
 	*c = (struct computer){.brk = brk, .step = step, .last_cause = -1};
 	c->hw = hw_soft_create(&hw);
@@ -145,6 +132,10 @@ int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk,
 		return -1;
 	}
 	vm.ram_base = hw_soft_ram(c->hw);
+	vm.check = 3;
+	vm.swap_ops = &disk_ops;
+	vm.swap_ctx = &c->swap;
+	vm.swap_checksum = true;
 	c->vm = vm_init(c->hw, &vm);
 	if (!c->vm || process_begin(c, 0, 0)) {
 		computer_destroy(c);
@@ -395,11 +386,11 @@ static void do_access(struct computer *c, const struct play_call *call, struct p
 
 void computer_call(struct computer *c, const struct play_call *call, struct play_outcome *out)
 {
-	struct play_counters now;
+	struct machine_counters now;
 
 	*out = (struct play_outcome){0};
 	c->nr_killed = 0;
-	counters_read(c->hw, &c->before);
+	machine_counters_read(c->hw, &c->before);
 	if (call->op != PLAY_SPAWN && call->op != PLAY_SWITCH)
 		process_run(c, call->process);
 	switch (call->op) {
@@ -446,6 +437,8 @@ void computer_call(struct computer *c, const struct play_call *call, struct play
 		out->result = memory_call(c, call);
 		break;
 	}
-	counters_read(c->hw, &now);
-	out->faults = now.n[COUNT_FAULTS] - c->before.n[COUNT_FAULTS];
+	machine_counters_read(c->hw, &now);
+	for (unsigned cause = 0; cause < VM_FAULT_NR; cause++)
+		if (!hw_soft_fault_failed(cause))
+			out->faults += now.os.faults[cause] - c->before.os.faults[cause];
 }

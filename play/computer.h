@@ -8,8 +8,8 @@
 #define PLAY_COMPUTER_H
 
 #include "hw/soft/soft.h"
+#include "machine/counters.h"
 #include "mm/vm.h"
-#include "play/counters.h"
 #include "play/script.h"
 
 struct step; /* step.h: who explains; may be NULL */
@@ -35,11 +35,11 @@ struct computer {
 	int last_cause;             /* of the last access' last fault: enum vm_fault_cause, -1 = none */
 	u32 killed[PLAY_PROCESSES]; /* mm_id()s that the OOM killer chose in the last step */
 	unsigned nr_killed;
-	struct play_counters before; /* the last step */
+	struct machine_counters before; /* the last step */
 };
 
 /* brk: where each process' heap begins. Returns 0, or -1 with errno (ENOMEM). Process 0 runs on CPU 0 then. */
-int computer_init(struct computer *c, const struct script_machine *cfg, u64 brk, struct step *step);
+int computer_init(struct computer *c, const struct machine_config *cfg, u64 brk, struct step *step);
 void computer_destroy(struct computer *c);
 /* The process of the call must live (SPAWN: must not). */
 void computer_call(struct computer *c, const struct play_call *call, struct play_outcome *out);

@@ -123,11 +123,12 @@ static bool fault_is(struct run *r, const struct statement *st)
 
 static bool counter_is(struct run *r, const struct statement *st)
 {
-	struct play_counters now;
+	const struct counter_row *row = &machine_counter_rows[st->counter];
+	struct machine_counters now;
 
-	counters_read(r->computer.hw, &now);
-	return number_is(r, who[0], counter_names[st->counter], (u64)st->number,
-			 now.n[st->counter] - r->computer.before.n[st->counter]);
+	machine_counters_read(r->computer.hw, &now);
+	return number_is(r, who[0], row->script, (u64)st->number,
+			 counter_value(row, &now) - counter_value(row, &r->computer.before));
 }
 
 /* ---- of the current process ---- */

@@ -551,7 +551,11 @@ int script_parse(const char *text, size_t bytes, struct script *s, struct script
 {
 	struct parser p = {.script = s, .error = error};
 
-	*s = (struct script){.machine = {.cpu = "zen3", .thp = VM_THP_MADVISE, .pcid = true, .ram_bytes = 64ull << 20}};
+	*s = (struct script){0};
+	machine_config_default(&s->machine);
+	s->machine.thp = VM_THP_MADVISE;
+	s->machine.ram_bytes = PLAY_STANDARD_RAM;
+	s->machine.swap_bytes = 0;
 	*error = (struct script_error){0};
 	snprintf(s->process[s->nr_processes++], SCRIPT_WORD, "main");
 	return parse_lines(&p, text, bytes) ? 0 : -1;

@@ -8,12 +8,13 @@
 
 #include "play/script.h"
 
-#define PARSE_LINE    1024 /* bytes of a line, its 0 included */
-#define PLAY_MIN_RAM  (8ull << 20)
-#define PLAY_MAX_RAM  (4ull << 30)
-#define PLAY_MAX_SWAP (1ull << 30)
-#define PLAY_MAX_POOL 1024 /* 2M pages */
-#define PLAY_MAX_WAIT 3600 /* seconds */
+#define PARSE_LINE        1024 /* bytes of a line, its 0 included */
+#define PLAY_MIN_RAM      (8ull << 20)
+#define PLAY_MAX_RAM      (4ull << 30)
+#define PLAY_STANDARD_RAM (64ull << 20)
+#define PLAY_MAX_SWAP     (1ull << 30)
+#define PLAY_MAX_POOL     1024 /* 2M pages */
+#define PLAY_MAX_WAIT     3600 /* seconds */
 
 struct parser {
 	struct script *script;

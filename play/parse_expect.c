@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "play/counters.h"
+#include "machine/counters.h"
 #include "play/names.h"
 #include "play/parse.h"
 #include "x86/paging.h"
@@ -133,9 +133,12 @@ static bool expect_counter(struct parser *p, struct statement *st)
 {
 	if (!parser_next(p, "a counter"))
 		return false;
-	for (st->counter = 0; st->counter < COUNT_NR; st->counter++)
-		if (strcmp(counter_names[st->counter], p->word) == 0)
-			return expect_faults(p, st);
+	for (st->counter = 0; machine_counter_rows[st->counter].sentence; st->counter++) {
+		const char *name = machine_counter_rows[st->counter].script;
+
+		if (name && strcmp(name, p->word) == 0)
+			return parse_number(p, "a number", INT64_MAX, (u64 *)&st->number);
+	}
 	return parser_fail(p, "'%.40s' is no counter", p->word);
 }
 

@@ -7,59 +7,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mm/vm.h"
-#include "mmu/mmu.h"
 #include "play/names.h"
 #include "play/parse.h"
 
-static bool machine_size(struct parser *p, const char *key, const char *value, u64 least, u64 most, u64 *out)
+/* Scripts run in memory with contents: what is theirs must fit the host's. */
+static bool machine_fits(struct parser *p, const struct machine_config *m)
 {
-	char *end;
-
-	if (number_parse(value, &end, out) && !*end && *out >= least && *out <= most)
-		return true;
-	return parser_fail(p, "%s=%.40s: from %" PRIu64 "M to %" PRIu64 "M", key, value, least >> 20, most >> 20);
-}
-
-static bool machine_word(struct parser *p, struct script_machine *m, const char *key, const char *value)
-{
-	static const struct named thp[] = {
-	    {"never", VM_THP_NEVER, 0}, {"madvise", VM_THP_MADVISE, 0}, {"always", VM_THP_ALWAYS, 0}, {0}};
-	static const struct named policies[] = {{"lru2", VM_RECLAIM_LRU2, 0},     {"mglru", VM_RECLAIM_MGLRU, 0},
-						{"clock", VM_RECLAIM_CLOCK, 0},   {"fifo", VM_RECLAIM_FIFO, 0},
-						{"random", VM_RECLAIM_RANDOM, 0}, {0}};
-	static const struct named modes[] = {
-	    {"0", VM_OVERCOMMIT_GUESS, 0}, {"1", VM_OVERCOMMIT_ALWAYS, 0}, {"2", VM_OVERCOMMIT_NEVER, 0}, {0}};
-	const struct named *found;
-	char *end;
-
-	if (strcmp(key, "ram") == 0)
-		return machine_size(p, key, value, PLAY_MIN_RAM, PLAY_MAX_RAM, &m->ram_bytes);
-	if (strcmp(key, "swap") == 0)
-		return machine_size(p, key, value, 0, PLAY_MAX_SWAP, &m->swap_bytes);
-	if (strcmp(key, "hugepages") == 0)
-		return (number_parse(value, &end, &m->nr_hugepages) && !*end && m->nr_hugepages <= PLAY_MAX_POOL) ||
-		       parser_fail(p, "hugepages=%.40s: from 0 to %d", value, PLAY_MAX_POOL);
-	if (strcmp(key, "thp") == 0 && (found = name_find(thp, value)))
-		m->thp = (u8)found->value;
-	else if (strcmp(key, "reclaim") == 0 && (found = name_find(policies, value)))
-		m->reclaim = (u8)found->value;
-	else if (strcmp(key, "overcommit") == 0 && (found = name_find(modes, value)))
-		m->overcommit = (u8)found->value;
-	else if (strcmp(key, "pcid") == 0 && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0))
-		m->pcid = strcmp(value, "on") == 0;
-	else if (strcmp(key, "kpti") == 0 && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0))
-		m->kpti = strcmp(value, "on") == 0;
-	else if (strcmp(key, "cpu") == 0 && strlen(value) < SCRIPT_WORD && cpu_preset_find(value))
-		snprintf(m->cpu, sizeof(m->cpu), "%.*s", SCRIPT_WORD - 1, value);
-	else
-		return parser_fail(p, "machine: what is %.40s=%.40s?", key, value);
-	return true;
+	if (m->ram_bytes < PLAY_MIN_RAM || m->ram_bytes > PLAY_MAX_RAM)
+		return parser_fail(p, "ram: from %lluM to %lluM in a script", PLAY_MIN_RAM >> 20, PLAY_MAX_RAM >> 20);
+	if (m->swap_bytes > PLAY_MAX_SWAP)
+		return parser_fail(p, "swap: from 0 to %lluM in a script", PLAY_MAX_SWAP >> 20);
+	return m->hugepages <= PLAY_MAX_POOL || parser_fail(p, "hugepages: from 0 to %d in a script", PLAY_MAX_POOL);
 }
 
 /* machine: thp=always ram=64M pcid=off cpu=skylake */
 static bool parse_machine(struct parser *p, const char *text)
 {
+	char err[MACHINE_ERR];
+
 	p->rest = text;
 	p->pushed = false;
 	while (parser_next(p, NULL)) {
@@ -68,10 +33,10 @@ static bool parse_machine(struct parser *p, const char *text)
 		if (!equals)
 			return parser_fail(p, "machine: '%.40s' is not key=value", p->word);
 		*equals = 0;
-		if (!machine_word(p, &p->script->machine, p->word, equals + 1))
-			return false;
+		if (machine_key_set(&p->script->machine, KEY_SCRIPT, p->word, equals + 1, err) != 0)
+			return parser_fail(p, "machine: %s", err);
 	}
-	return p->error->line == 0;
+	return p->error->line == 0 && machine_fits(p, &p->script->machine);
 }
 
 /* "# key: text" with one of these keys, before the first statement. Returns the text, or NULL. */

@@ -14,6 +14,7 @@
 #ifndef PLAY_SCRIPT_H
 #define PLAY_SCRIPT_H
 
+#include "machine/config.h"
 #include "play/call.h"
 
 #define SCRIPT_WORD  32  /* bytes of a name, its 0 included */
@@ -75,7 +76,7 @@ struct statement {
 	/* EXPECT, SHOW */
 	u8 what;     /* enum expect, enum show */
 	bool answer; /* an expectation that answers the question before it */
-	u8 counter;  /* index in counters.h */
+	u16 counter; /* index in machine_counter_rows[] */
 	s64 number;
 	s32 code;
 	u64 unit;  /* bytes a letter of a picture */
@@ -86,21 +87,11 @@ struct statement {
 	char source[SCRIPT_TEXT]; /* the line, as far as it fits */
 };
 
-struct script_machine {
-	char cpu[SCRIPT_WORD]; /* a preset's name */
-	u8 thp;                /* enum vm_thp */
-	u8 reclaim;            /* enum vm_reclaim_policy */
-	u8 overcommit;         /* enum vm_overcommit */
-	bool pcid, kpti;
-	u64 nr_hugepages;          /* of the pool of 2M pages, 0: none */
-	u64 ram_bytes, swap_bytes; /* swap 0: none */
-};
-
 struct script {
 	char name[SCRIPT_TEXT];
 	char expect[SCRIPT_TEXT];  /* pass, fail, malformed */
 	char no_host[SCRIPT_TEXT]; /* why it cannot be compared with the host; empty: it can */
-	struct script_machine machine;
+	struct machine_config machine;
 	char names[SCRIPT_NAMES][SCRIPT_WORD];
 	unsigned nr_names;
 	char process[PLAY_PROCESSES][SCRIPT_WORD]; /* [0] = main */

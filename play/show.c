@@ -139,10 +139,11 @@ void show_maps(const struct computer *c, unsigned process, FILE *out)
 
 void show_counters(const struct computer *c, FILE *out)
 {
-	struct play_counters now;
+	struct machine_counters now;
 
-	counters_read(c->hw, &now);
-	for (unsigned i = 0; i < COUNT_NR; i++)
-		if (now.n[i])
-			fprintf(out, "    %-14s %8" PRIu64 "  %s\n", counter_names[i], now.n[i], counter_texts[i]);
+	machine_counters_read(c->hw, &now);
+	for (const struct counter_row *row = machine_counter_rows; row->sentence; row++)
+		if (row->script && counter_value(row, &now))
+			fprintf(out, "    %-14s %8" PRIu64 "  %s\n", row->script, counter_value(row, &now),
+				row->sentence);
 }

@@ -50,7 +50,7 @@ struct view {
 
 static u64 zero_faults(const struct sim_machine_result *m)
 {
-	return m->faults[VM_FAULT_ZERO_READ] + m->faults[VM_FAULT_ZERO_WRITE];
+	return m->count.os.faults[VM_FAULT_ZERO_READ] + m->count.os.faults[VM_FAULT_ZERO_WRITE];
 }
 
 static bool worth(const struct view *v, u64 cycles)
@@ -75,7 +75,7 @@ static void pick_machines(struct view *v)
 		const struct sim_machine_result **slot = result_kind(m) == MACHINE_THP ? &v->thp : &v->huge;
 
 		if (m == v->base || result_kind(m) == MACHINE_4K || m->error[0] != '\0' ||
-		    strcmp(m->cpu, v->base->cpu) != 0 || m->ram_bytes != v->base->ram_bytes)
+		    m->cfg.preset != v->base->cfg.preset || m->cfg.ram_bytes != v->base->cfg.ram_bytes)
 			continue;
 		if (*slot == NULL || result_walks(m) < result_walks(*slot))
 			*slot = m;
@@ -84,11 +84,11 @@ static void pick_machines(struct view *v)
 
 static void say_bloat(const struct view *v, const struct sim_machine_result *m)
 {
-	u64 bloat = m->peak_untouched_bytes;
+	u64 bloat = m->count.peak_untouched_bytes;
 
-	if (bloat >= BLOAT_BYTES && bloat >= m->peak_rss_bytes / 100 * BLOAT_PERCENT)
+	if (bloat >= BLOAT_BYTES && bloat >= m->count.peak_rss_bytes / 100 * BLOAT_PERCENT)
 		fprintf(v->out, " It costs memory: %s of %s at the peak were never touched.", fmt_bytes(bloat).s,
-			fmt_bytes(m->peak_rss_bytes).s);
+			fmt_bytes(m->count.peak_rss_bytes).s);
 }
 
 /* How to get transparent huge pages for region g. */
@@ -200,7 +200,7 @@ static const struct sim_region *faulting_region(const struct view *v)
 static void advise_faults(struct view *v)
 {
 	const struct sim_region *g = faulting_region(v);
-	u64 zero = zero_faults(v->base), copies = v->base->faults[VM_FAULT_COW_COPY], keep = PMD_SIZE;
+	u64 zero = zero_faults(v->base), copies = v->base->count.os.faults[VM_FAULT_COW_COPY], keep = PMD_SIZE;
 	char name[300] = "the program's memory";
 
 	if (g != NULL)
@@ -212,14 +212,14 @@ static void advise_faults(struct view *v)
 			"%s of %s copy a page shared by fork. Use posix_spawn where the child only executes a "
 			"program, or madvise(MADV_DONTFORK) on memory that it does not need.",
 			fmt_count(copies).s, fmt_count(result_faults(v->base)).s);
-	} else if (v->r->program.processes == 1 && zero * PAGE_SIZE > REFAULT_TIMES * v->base->peak_rss_bytes) {
-		while (keep < v->base->peak_rss_bytes)
+	} else if (v->r->program.processes == 1 && zero * PAGE_SIZE > REFAULT_TIMES * v->base->count.peak_rss_bytes) {
+		while (keep < v->base->count.peak_rss_bytes)
 			keep *= 2;
 		fprintf(
 		    v->out,
 		    "%s pages were zero-filled for a peak of %s, so memory is given back and faulted again. Keep it: "
 		    "GLIBC_TUNABLES=glibc.malloc.trim_threshold=%llu:glibc.malloc.mmap_threshold=%u.",
-		    fmt_count(zero).s, fmt_bytes(v->base->peak_rss_bytes).s, (unsigned long long)keep,
+		    fmt_count(zero).s, fmt_bytes(v->base->count.peak_rss_bytes).s, (unsigned long long)keep,
 		    MMAP_THRESHOLD_MAX);
 	} else if (v->thp != NULL && g != NULL && leaves_little(zero_faults(v->thp), zero)) {
 		fprintf(v->out, "%s zero-fill pages, most in %s, and transparent huge pages make that %s.",
@@ -243,10 +243,10 @@ static const struct sim_machine_result *waits_less(const struct view *v)
 	for (unsigned i = 0; i < v->r->nr_machines; i++) {
 		const struct sim_machine_result *m = &v->r->machine[i];
 
-		if (m->error[0] == '\0' && m->oom_kills == 0 && m->io_wait_ns < best->io_wait_ns)
+		if (m->error[0] == '\0' && m->count.os.oom_kills == 0 && m->count.io_wait_ns < best->count.io_wait_ns)
 			best = m;
 	}
-	return leaves_little(best->io_wait_ns, v->base->io_wait_ns) ? best : NULL;
+	return leaves_little(best->count.io_wait_ns, v->base->count.io_wait_ns) ? best : NULL;
 }
 
 static void advise_memory(struct view *v)
@@ -257,11 +257,11 @@ static void advise_memory(struct view *v)
 		"Memory is short, and that is the cost: on machine %s the program waits %s for %s major faults. It "
 		"uses up to "
 		"%s at once, and RAM is %s.",
-		m->name, fmt_time(m->io_wait_ns).s, fmt_count(m->major_faults).s,
-		fmt_bytes(m->peak_rss_bytes + m->peak_swap_bytes).s, fmt_bytes(m->ram_bytes).s);
+		m->cfg.name, fmt_time(m->count.io_wait_ns).s, fmt_count(m->count.os.major_faults).s,
+		fmt_bytes(m->count.peak_rss_bytes + m->count.peak_swap_bytes).s, fmt_bytes(m->cfg.ram_bytes).s);
 	if (better != NULL)
-		fprintf(v->out, " Of the machines compared, %s waits least: %s.", better->name,
-			fmt_time(better->io_wait_ns).s);
+		fprintf(v->out, " Of the machines compared, %s waits least: %s.", better->cfg.name,
+			fmt_time(better->count.io_wait_ns).s);
 }
 
 static void advise(struct view *v)
@@ -275,18 +275,18 @@ static void advise(struct view *v)
 	}
 	if (m->error[0] != '\0') {
 		fprintf(v->out, "No machine ran to its end, so there is nothing to compare. With %s of RAM: %s",
-			fmt_bytes(m->ram_bytes).s, m->error);
+			fmt_bytes(m->cfg.ram_bytes).s, m->error);
 		return;
 	}
-	if (m->oom_kills > 0) {
+	if (m->count.os.oom_kills > 0) {
 		fprintf(v->out, "On no machine did the program get through: %s of RAM and %s of swap are not enough.",
-			fmt_bytes(m->ram_bytes).s, fmt_bytes(m->swap_bytes).s);
+			fmt_bytes(m->cfg.ram_bytes).s, fmt_bytes(m->cfg.swap_bytes).s);
 		return;
 	}
 	pick_machines(v);
-	v->walk_cycles = m->mmu.walk_cycles_max;
-	v->fault_cycles = (zero_faults(m) + m->faults[VM_FAULT_COW_COPY]) * FAULT_CYCLES_LEAST;
-	wait_cycles = m->io_wait_ns * CYCLES_PER_NS;
+	v->walk_cycles = m->count.mmu.walk_cycles_max;
+	v->fault_cycles = (zero_faults(m) + m->count.os.faults[VM_FAULT_COW_COPY]) * FAULT_CYCLES_LEAST;
+	wait_cycles = m->count.io_wait_ns * CYCLES_PER_NS;
 	if (worth(v, wait_cycles) && wait_cycles >= max(v->walk_cycles, v->fault_cycles))
 		advise_memory(v);
 	else if (worth(v, v->walk_cycles) && v->walk_cycles >= v->fault_cycles)

@@ -14,22 +14,7 @@
 
 #define JSON_VERSION 1
 
-static const char *const cause_key[VM_FAULT_NR] = {
-    [VM_FAULT_ZERO_READ] = "zero_read", [VM_FAULT_ZERO_WRITE] = "zero_write", [VM_FAULT_FILE] = "file",
-    [VM_FAULT_COW_COPY] = "cow_copy",   [VM_FAULT_COW_REUSE] = "cow_reuse",   [VM_FAULT_STACK] = "stack",
-    [VM_FAULT_SWAP] = "swap",           [VM_FAULT_SPURIOUS] = "spurious",     [VM_FAULT_MAPERR] = "segv_maperr",
-    [VM_FAULT_ACCERR] = "segv_accerr",  [VM_FAULT_PKUERR] = "segv_pkuerr",    [VM_FAULT_BUS] = "sigbus",
-    [VM_FAULT_NOMEM] = "no_memory",
-};
 static const char *const access_key[2] = {"data", "fetch"};
-static const char *const entry_key[KERNEL_ENTRY_NR] = {
-    [KERNEL_SYSCALL] = "system_calls",
-    [KERNEL_FAULT] = "page_faults",
-    [KERNEL_TICK] = "timer_ticks",
-    [KERNEL_IPI] = "ipis",
-};
-static const char *const size_key[3] = {"4k", "2m", "1g"};
-static const char *const level_key[6] = {NULL, "pt", "pd", "pdpt", "pml4", "pml5"};
 static const char *const region_key[] = {
     [REGION_ANON] = "anon",           [REGION_HEAP] = "heap",           [REGION_STACK] = "stack",
     [REGION_FILE_TEXT] = "file_text", [REGION_FILE_DATA] = "file_data", [REGION_OTHER] = "other",
@@ -128,103 +113,54 @@ static json_t *region_result_value(const struct sim_region_result *g)
 	return v;
 }
 
-static json_t *mmu_value(const struct mmu_counters *c)
+/* "mmu.walks.data": the value at the end of that path below v, whose objects are made as they are met. */
+static void set_path(json_t *v, const char *path, u64 value)
 {
-	json_t *v = json_object();
+	for (const char *dot; (dot = strchr(path, '.')); path = dot + 1) {
+		json_t *below = json_object_getn(v, path, (size_t)(dot - path));
 
-	set_table(v, "lookups", access_key, c->lookups, 2);
-	set_table(v, "l1_miss", access_key, c->l1_miss, 2);
-	set_table(v, "l2_miss", access_key, c->l2_miss, 2);
-	set_table(v, "rewalks", access_key, c->rewalks, 2);
-	set_table(v, "walks", access_key, c->walks, 2);
-	set_table(v, "walk_faults", access_key, c->walk_faults, 2);
-	set_table(v, "walk_steps", level_key, c->walk_steps, 6);
-	set_u64(v, "walk_cycles_min", c->walk_cycles_min);
-	set_u64(v, "walk_cycles_max", c->walk_cycles_max);
-	set_u64(v, "l2_hit_cycles", c->l2_hit_cycles);
-	set_u64(v, "invlpg", c->invlpg);
-	set_u64(v, "invpcid", c->invpcid);
-	set_u64(v, "cr3_loads", c->cr3_loads);
-	set_u64(v, "cr3_flushes", c->cr3_flushes);
-	set_u64(v, "entries_flushed", c->entries_flushed);
-	set_table(v, "fills", size_key, c->fills, MMU_NSIZES);
-	return v;
+		if (below == NULL) {
+			below = json_object();
+			json_object_setn_new(v, path, (size_t)(dot - path), below);
+		}
+		v = below;
+	}
+	set_u64(v, path, value);
 }
 
-static void set_swap(json_t *v, const struct sim_machine_result *m)
+static void set_config(json_t *v, const struct machine_config *c)
 {
-	static const char *const who_key[2] = {"background", "direct"};
+	char name[64];
 
-	set_u64(v, "peak_swap_bytes", m->peak_swap_bytes);
-	set_u64(v, "swap_requests", m->swap_requests);
-	set_u64(v, "swap_ins", m->swap_ins);
-	set_u64(v, "readahead_hits", m->readahead_hits);
-	set_u64(v, "swap_outs", m->swap_outs);
-	set_u64(v, "file_reads", m->file_reads);
-	set_u64(v, "writebacks", m->writebacks);
-	set_u64(v, "io_wait_ns", m->io_wait_ns);
-	set_u64(v, "io_write_ns", m->io_write_ns);
-	set_table(v, "reclaimed", who_key, m->reclaimed, 2);
-	set_u64(v, "oom_kills", m->oom_kills);
-	set_text(v, "oom_note", m->oom_note);
+	set_text(v, "name", c->name);
+	for (const struct machine_key *k = machine_keys; k->name; k++) {
+		const char *word = machine_key_word(k, c);
+		u64 value = machine_key_value(k, c);
+
+		if (!(k->where & KEY_MACHINE))
+			continue;
+		machine_key_json(k, name);
+		if (k->type == KEY_SWITCH)
+			json_object_set_new(v, name, json_boolean(value));
+		else if (k->type == KEY_SHARE)
+			json_object_set_new(v, name, json_real((double)value / 1000.0));
+		else if (word != NULL)
+			set_text(v, name, word);
+		else
+			set_u64(v, name, value);
+	}
 }
 
 static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_regions)
 {
 	json_t *v = json_object(), *regions = json_array();
 
-	set_text(v, "name", m->name);
-	set_text(v, "cpu", m->cpu);
-	set_text(v, "thp", m->thp);
-	json_object_set_new(v, "kpti", json_boolean(m->kpti));
-	json_object_set_new(v, "pcid", json_boolean(m->pcid));
-	set_u64(v, "cpus", m->cpus);
-	set_u64(v, "ram_bytes", m->ram_bytes);
-	set_u64(v, "hugepages", m->hugepages);
-	set_text(v, "defrag", m->defrag);
-	json_object_set_new(v, "fragmentation", json_real(m->fragmentation / 1000.0));
-	set_u64(v, "swap_bytes", m->swap_bytes);
-	set_text(v, "swap_device", m->swap_device);
-	set_text(v, "reclaim", m->reclaim);
+	set_config(v, &m->cfg);
 	set_text(v, "error", m->error);
-	set_table(v, "faults", cause_key, m->faults, VM_FAULT_NR);
-	set_table(v, "faults_by_size", size_key, m->faults_by_order, 3);
-	set_table(v, "populated", cause_key, m->populated, VM_FAULT_NR);
-	set_u64(v, "kernel_faults", m->kernel_faults);
-	set_u64(v, "major_faults", m->major_faults);
-	set_u64(v, "minflt", m->minflt);
-	set_swap(v, m);
-	set_u64(v, "peak_rss_bytes", m->peak_rss_bytes);
-	set_u64(v, "peak_untouched_bytes", m->peak_untouched_bytes);
-	set_u64(v, "peak_table_bytes", m->peak_table_bytes);
-	set_u64(v, "tlb_flushes", m->tlb_flushes);
-	set_u64(v, "tlb_flush_pages", m->tlb_flush_pages);
-	set_u64(v, "tlb_flush_all", m->tlb_flush_all);
-	set_u64(v, "shootdowns", m->shootdowns);
-	set_u64(v, "ipis", m->ipis);
-	set_u64(v, "context_switches", m->context_switches);
-	set_u64(v, "thread_switches", m->thread_switches);
-	set_table(v, "kernel_entries", entry_key, m->kernel_entries, KERNEL_ENTRY_NR);
-	set_u64(v, "kernel_cycles_min", m->kernel_cycles_min);
-	set_u64(v, "kernel_cycles_max", m->kernel_cycles_max);
-	set_u64(v, "cr3_cycles_min", m->cr3_cycles_min);
-	set_u64(v, "cr3_cycles_max", m->cr3_cycles_max);
-	set_u64(v, "shootdown_cycles_min", m->shootdown_cycles_min);
-	set_u64(v, "shootdown_cycles_max", m->shootdown_cycles_max);
-	set_table(v, "kernel_walks", access_key, m->kernel_walks, 2);
-	set_u64(v, "kernel_walk_cycles_min", m->kernel_walk_cycles_min);
-	set_u64(v, "kernel_walk_cycles_max", m->kernel_walk_cycles_max);
-	set_u64(v, "thp_alloc", m->thp_alloc);
-	set_u64(v, "thp_fallback", m->thp_fallback);
-	set_u64(v, "thp_split", m->thp_split);
-	set_u64(v, "thp_collapse", m->thp_collapse);
-	set_u64(v, "compactions", m->compactions);
-	set_u64(v, "compactions_failed", m->compactions_failed);
-	set_u64(v, "pages_migrated", m->pages_migrated);
-	set_u64(v, "frames_cleared", m->frames_cleared);
-	set_u64(v, "frames_copied", m->frames_copied);
-	set_u64(v, "mismatches", m->mismatches);
-	json_object_set_new(v, "mmu", mmu_value(&m->mmu));
+	set_text(v, "oom_note", m->oom_note);
+	for (const struct counter_row *row = machine_counter_rows; row->sentence; row++)
+		if (row->json)
+			set_path(v, row->json, counter_value(row, &m->count));
 	for (unsigned i = 0; i < nr_regions; i++)
 		json_array_append_new(regions, region_result_value(&m->region[i]));
 	json_object_set_new(v, "regions", regions);

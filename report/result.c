@@ -14,11 +14,11 @@ static bool first_word_is(const char *name, const char *word)
 
 enum machine_kind result_kind(const struct sim_machine_result *m)
 {
-	if (first_word_is(m->name, "2m"))
+	if (first_word_is(m->cfg.name, "2m"))
 		return MACHINE_2M;
-	if (first_word_is(m->name, "1g"))
+	if (first_word_is(m->cfg.name, "1g"))
 		return MACHINE_1G;
-	return strcmp(m->thp, "never") == 0 ? MACHINE_4K : MACHINE_THP;
+	return m->cfg.thp == VM_THP_NEVER ? MACHINE_4K : MACHINE_THP;
 }
 
 const struct sim_machine_result *result_baseline(const struct sim_result *r)
@@ -28,7 +28,7 @@ const struct sim_machine_result *result_baseline(const struct sim_result *r)
 	for (unsigned i = 0; i < r->nr_machines; i++) {
 		const struct sim_machine_result *m = &r->machine[i];
 
-		if (m->error[0] != '\0' || m->oom_kills > 0)
+		if (m->error[0] != '\0' || m->count.os.oom_kills > 0)
 			continue;
 		if (result_kind(m) == MACHINE_4K)
 			return m;
@@ -42,7 +42,8 @@ const struct sim_machine_result *result_baseline(const struct sim_result *r)
 
 u64 result_walks(const struct sim_machine_result *m)
 {
-	return m->mmu.walks[0] + m->mmu.walks[1] + m->mmu.walk_faults[0] + m->mmu.walk_faults[1];
+	return m->count.mmu.walks[0] + m->count.mmu.walks[1] + m->count.mmu.walk_faults[0] +
+	       m->count.mmu.walk_faults[1];
 }
 
 u64 result_region_walks(const struct sim_region_result *g)
@@ -55,7 +56,7 @@ u64 result_faults(const struct sim_machine_result *m)
 	u64 sum = 0;
 
 	for (unsigned i = 0; i < VM_FAULT_NR; i++)
-		sum += m->faults[i];
+		sum += m->count.os.faults[i];
 	return sum;
 }
 

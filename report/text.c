@@ -31,110 +31,6 @@
 #define LINE_WIDTH   79
 #define TOP_REGIONS  5
 
-enum cell {
-	CELL_NONE,     /* a heading without figures */
-	CELL_COUNT,    /* u64 at offset */
-	CELL_BYTES,    /* u64 at offset */
-	CELL_TIME,     /* u64 at offset, ns */
-	CELL_MISSES,   /* u64 at offset, and per 1000 instructions */
-	CELL_FAULTS,   /* sum of faults[] */
-	CELL_POPULATE, /* sum of populated[] */
-	CELL_WALKS,    /* all walks, data and code */
-	CELL_ENTRIES,  /* sum of kernel_entries[] */
-	CELL_RANGE,    /* two u64 at offset: cycles, from .. to */
-	CELL_CYCLES_KI /* the same per 1000 instructions */
-};
-
-/* When a row is shown. What entries into the kernel are made of is for those who compare KPTI or PCID: an ordinary
- * report fits a screen without it, and the JSON has it all. */
-enum show {
-	NONZERO, /* in any machine */
-	ALWAYS,
-	ENTRY, /* nonzero, and a machine runs with KPTI or without PCID */
-};
-
-struct row {
-	const char *label; /* indented by two: part of the heading above */
-	enum cell cell;
-	size_t offset; /* in struct sim_machine_result */
-	enum show show;
-};
-
-#define AT(field) offsetof(struct sim_machine_result, field)
-
-static const struct row rows[] = {
-    {"Page faults", CELL_FAULTS, 0, ALWAYS},
-    {"  zero-filled, write", CELL_COUNT, AT(faults[VM_FAULT_ZERO_WRITE]), NONZERO},
-    {"  zero-filled, read", CELL_COUNT, AT(faults[VM_FAULT_ZERO_READ]), NONZERO},
-    {"  file page", CELL_COUNT, AT(faults[VM_FAULT_FILE]), NONZERO},
-    {"  copy-on-write, copied", CELL_COUNT, AT(faults[VM_FAULT_COW_COPY]), NONZERO},
-    {"  copy-on-write, reused", CELL_COUNT, AT(faults[VM_FAULT_COW_REUSE]), NONZERO},
-    {"  stack growth", CELL_COUNT, AT(faults[VM_FAULT_STACK]), NONZERO},
-    {"  swapped in", CELL_COUNT, AT(faults[VM_FAULT_SWAP]), NONZERO},
-    {"  spurious", CELL_COUNT, AT(faults[VM_FAULT_SPURIOUS]), NONZERO},
-    {"  SIGSEGV, no mapping", CELL_COUNT, AT(faults[VM_FAULT_MAPERR]), NONZERO},
-    {"  SIGSEGV, not allowed", CELL_COUNT, AT(faults[VM_FAULT_ACCERR]), NONZERO},
-    {"  SIGSEGV, protection key", CELL_COUNT, AT(faults[VM_FAULT_PKUERR]), NONZERO},
-    {"  SIGBUS", CELL_COUNT, AT(faults[VM_FAULT_BUS]), NONZERO},
-    {"  out of memory", CELL_COUNT, AT(faults[VM_FAULT_NOMEM]), NONZERO},
-    {"  of all: 2M pages", CELL_COUNT, AT(faults_by_order[1]), NONZERO},
-    {"  of all: 1G pages", CELL_COUNT, AT(faults_by_order[2]), NONZERO},
-    {"  without a free 2M block", CELL_COUNT, AT(thp_fallback), NONZERO},
-    {"  of all: in system calls", CELL_COUNT, AT(kernel_faults), NONZERO},
-    {"  of all: major (I/O)", CELL_COUNT, AT(major_faults), NONZERO},
-    {"Collapsed to 2M pages", CELL_COUNT, AT(thp_collapse), NONZERO},
-    {"Memory compacted", CELL_COUNT, AT(compactions), NONZERO},
-    {"  without success", CELL_COUNT, AT(compactions_failed), NONZERO},
-    {"  pages moved", CELL_COUNT, AT(pages_migrated), NONZERO},
-    {"Populated before use", CELL_POPULATE, 0, NONZERO},
-    {"TLB misses (per 1000 instructions)", CELL_NONE, 0, ALWAYS},
-    {"  L1 data", CELL_MISSES, AT(mmu.l1_miss[0]), ALWAYS},
-    {"  L1 code", CELL_MISSES, AT(mmu.l1_miss[1]), NONZERO},
-    {"  L2 data", CELL_MISSES, AT(mmu.l2_miss[0]), ALWAYS},
-    {"  L2 code", CELL_MISSES, AT(mmu.l2_miss[1]), NONZERO},
-    {"Page walks", CELL_WALKS, 0, ALWAYS},
-    {"  steps: PML5", CELL_COUNT, AT(mmu.walk_steps[X86_PML5]), NONZERO},
-    {"  steps: PML4", CELL_COUNT, AT(mmu.walk_steps[X86_PML4]), NONZERO},
-    {"  steps: PDPT", CELL_COUNT, AT(mmu.walk_steps[X86_PDPT]), NONZERO},
-    {"  steps: PD", CELL_COUNT, AT(mmu.walk_steps[X86_PD]), NONZERO},
-    {"  steps: PT", CELL_COUNT, AT(mmu.walk_steps[X86_PT]), NONZERO},
-    {"  cycles, least..most", CELL_RANGE, AT(mmu.walk_cycles_min), NONZERO},
-    {"  per 1000 instructions", CELL_CYCLES_KI, 0, NONZERO},
-    {"  of all: kernel's, data", CELL_COUNT, AT(kernel_walks[0]), ENTRY},
-    {"  of all: kernel's, code", CELL_COUNT, AT(kernel_walks[1]), ENTRY},
-    {"Memory, peak", CELL_BYTES, AT(peak_rss_bytes), ALWAYS},
-    {"  of it never touched", CELL_BYTES, AT(peak_untouched_bytes), NONZERO},
-    {"  page tables", CELL_BYTES, AT(peak_table_bytes), NONZERO},
-    {"  in swap", CELL_BYTES, AT(peak_swap_bytes), NONZERO},
-    {"Waiting for reads", CELL_TIME, AT(io_wait_ns), NONZERO},
-    {"  requests to swap", CELL_COUNT, AT(swap_requests), NONZERO},
-    {"  pages swapped in", CELL_COUNT, AT(swap_ins), NONZERO},
-    {"  of them ahead, and used", CELL_COUNT, AT(readahead_hits), NONZERO},
-    {"  file pages", CELL_COUNT, AT(file_reads), NONZERO},
-    {"Writing meanwhile", CELL_TIME, AT(io_write_ns), NONZERO},
-    {"  pages swapped out", CELL_COUNT, AT(swap_outs), NONZERO},
-    {"  file pages written back", CELL_COUNT, AT(writebacks), NONZERO},
-    {"Frames reclaimed", CELL_COUNT, AT(reclaimed[0]), NONZERO},
-    {"  by who needed one", CELL_COUNT, AT(reclaimed[1]), NONZERO},
-    {"Processes killed (memory)", CELL_COUNT, AT(oom_kills), NONZERO},
-    {"TLB flushes", CELL_COUNT, AT(tlb_flushes), NONZERO},
-    {"  pages flushed singly", CELL_COUNT, AT(tlb_flush_pages), NONZERO},
-    {"  whole contexts", CELL_COUNT, AT(tlb_flush_all), NONZERO},
-    {"  interrupts to other CPUs", CELL_COUNT, AT(ipis), NONZERO},
-    {"    cycles, waiting", CELL_RANGE, AT(shootdown_cycles_min), NONZERO},
-    {"Kernel entries", CELL_ENTRIES, 0, NONZERO},
-    {"  system calls", CELL_COUNT, AT(kernel_entries[KERNEL_SYSCALL]), ENTRY},
-    {"  page faults", CELL_COUNT, AT(kernel_entries[KERNEL_FAULT]), ENTRY},
-    {"  timer ticks", CELL_COUNT, AT(kernel_entries[KERNEL_TICK]), ENTRY},
-    {"  from other CPUs", CELL_COUNT, AT(kernel_entries[KERNEL_IPI]), ENTRY},
-    {"  cycles, least..most", CELL_RANGE, AT(kernel_cycles_min), NONZERO},
-    {"CR3 loads", CELL_COUNT, AT(mmu.cr3_loads), ENTRY},
-    {"  of them flush the TLB", CELL_COUNT, AT(mmu.cr3_flushes), ENTRY},
-    {"  cycles, least..most", CELL_RANGE, AT(cr3_cycles_min), ENTRY},
-    {"Thread switches", CELL_COUNT, AT(thread_switches), NONZERO},
-    {"Address-space switches", CELL_COUNT, AT(context_switches), NONZERO},
-};
-
 struct screen {
 	FILE *out;
 	const struct sim_result *r;
@@ -173,63 +69,40 @@ static u64 per_ki(u64 n, const struct sim_result *r, double *ratio)
 	return n;
 }
 
-/* The number that decides whether a row is all zero. */
-static u64 cell_value(const struct row *row, const struct sim_machine_result *m)
+/* The greater figure of a range, which is the next one. */
+static u64 range_most(const struct counter_row *row, const struct machine_counters *c)
 {
-	u64 sum = 0, value;
+	struct counter_row most = *row;
 
-	switch (row->cell) {
-	case CELL_NONE:
-		return 0;
-	case CELL_FAULTS:
-		return result_faults(m);
-	case CELL_POPULATE:
-		for (unsigned i = 0; i < VM_FAULT_NR; i++)
-			sum += m->populated[i];
-		return sum;
-	case CELL_WALKS:
-		return result_walks(m);
-	case CELL_ENTRIES:
-		for (unsigned i = 0; i < KERNEL_ENTRY_NR; i++)
-			sum += m->kernel_entries[i];
-		return sum;
-	case CELL_CYCLES_KI:
-		return m->mmu.walk_cycles_max;
-	case CELL_RANGE: /* the greater */
-		memcpy(&value, (const char *)m + row->offset + sizeof(u64), sizeof(value));
-		return value;
-	default:
-		memcpy(&value, (const char *)m + row->offset, sizeof(value));
-		return value;
-	}
+	most.at += sizeof(u64);
+	return counter_value(&most, c);
 }
 
-static void put_cell(const struct screen *s, const struct row *row, const struct sim_machine_result *m)
+static void put_cell(const struct screen *s, const struct counter_row *row, const struct machine_counters *c)
 {
-	u64 value = cell_value(row, m), least;
+	u64 value = counter_value(row, c);
 	double low, high;
 	char text[80];
 
-	switch (row->cell) {
-	case CELL_NONE:
+	switch (row->as) {
+	case COUNTER_HEADING:
 		return;
-	case CELL_BYTES:
+	case COUNTER_BYTES:
 		snprintf(text, sizeof(text), "%s", fmt_bytes(value).s);
 		break;
-	case CELL_TIME:
+	case COUNTER_NS:
 		snprintf(text, sizeof(text), "%s", fmt_time(value).s);
 		break;
-	case CELL_MISSES:
+	case COUNTER_RATE:
 		per_ki(value, s->r, &high);
 		snprintf(text, sizeof(text), "%s (%s)", fmt_short(value).s, fmt_ratio(high).s);
 		break;
-	case CELL_RANGE:
-		memcpy(&least, (const char *)m + row->offset, sizeof(least));
-		snprintf(text, sizeof(text), "%s..%s", fmt_short(least).s, fmt_short(value).s);
+	case COUNTER_RANGE:
+		snprintf(text, sizeof(text), "%s..%s", fmt_short(value).s, fmt_short(range_most(row, c)).s);
 		break;
-	case CELL_CYCLES_KI:
-		per_ki(m->mmu.walk_cycles_min, s->r, &low);
-		per_ki(value, s->r, &high);
+	case COUNTER_RANGE_RATE:
+		per_ki(value, s->r, &low);
+		per_ki(range_most(row, c), s->r, &high);
 		snprintf(text, sizeof(text), "%s..%s", fmt_ratio(low).s, fmt_ratio(high).s);
 		break;
 	default:
@@ -242,29 +115,31 @@ static void put_cell(const struct screen *s, const struct row *row, const struct
 static bool compares_entries(const struct sim_result *r)
 {
 	for (unsigned i = 0; i < r->nr_machines; i++)
-		if (r->machine[i].kpti || !r->machine[i].pcid)
+		if (r->machine[i].cfg.kpti || !r->machine[i].cfg.pcid)
 			return true;
 	return false;
 }
 
-static bool row_is_zero(const struct row *row, const struct sim_result *r)
+static bool row_is_zero(const struct counter_row *row, const struct sim_result *r)
 {
+	bool range = row->as == COUNTER_RANGE || row->as == COUNTER_RANGE_RATE;
+
 	for (unsigned i = 0; i < r->nr_machines; i++)
-		if (cell_value(row, &r->machine[i]) != 0)
+		if (range ? range_most(row, &r->machine[i].count) : counter_value(row, &r->machine[i].count))
 			return false;
 	return true;
 }
 
 static void put_rows(const struct screen *s)
 {
-	for (const struct row *row = rows; row < rows + ARRAY_SIZE(rows); row++) {
-		if (row->show != ALWAYS && row_is_zero(row, s->r))
+	for (const struct counter_row *row = machine_counter_rows; row->sentence; row++) {
+		if (!row->label || (row->show != COUNTER_ALWAYS && row_is_zero(row, s->r)))
 			continue;
-		if (row->show == ENTRY && !compares_entries(s->r))
+		if (row->show == COUNTER_ENTRY && !compares_entries(s->r))
 			continue;
 		put_label(s, row->label);
 		for (unsigned i = s->first; i < s->end; i++)
-			put_cell(s, row, &s->r->machine[i]);
+			put_cell(s, row, &s->r->machine[i].count);
 		fputc('\n', s->out);
 	}
 }
@@ -295,7 +170,7 @@ static void put_names(const struct screen *s)
 	for (unsigned line = 0; more; line++) {
 		more = false;
 		for (unsigned i = s->first; i < s->end; i++) {
-			name_part(part, s->r->machine[i].name, line);
+			name_part(part, s->r->machine[i].cfg.name, line);
 			more |= part[0] != '\0';
 		}
 		if (!more)
@@ -303,7 +178,7 @@ static void put_names(const struct screen *s)
 		bold_on(s);
 		fprintf(s->out, "%*s", LABEL_WIDTH, "");
 		for (unsigned i = s->first; i < s->end; i++) {
-			name_part(part, s->r->machine[i].name, line);
+			name_part(part, s->r->machine[i].cfg.name, line);
 			fprintf(s->out, "%*s", COLUMN_WIDTH, part);
 		}
 		bold_off(s);
@@ -357,8 +232,8 @@ static void put_regions(const struct screen *s)
 	bold_on(s);
 	fprintf(s->out, "Where page walks come from");
 	bold_off(s);
-	fprintf(s->out, " (%s: share of its walks", s->base->name);
-	fprintf(s->out, s->r->nr_machines > 1 ? "; others: left of %s's)\n" : ")\n", s->base->name);
+	fprintf(s->out, " (%s: share of its walks", s->base->cfg.name);
+	fprintf(s->out, s->r->nr_machines > 1 ? "; others: left of %s's)\n" : ")\n", s->base->cfg.name);
 	for (unsigned i = 0; i < nr; i++)
 		if (i == 0 || 100 * result_region_walks(&s->base->region[top[i]]) >= all)
 			put_region(s, top[i], all);
@@ -425,13 +300,13 @@ static void put_machine_notes(const struct screen *s)
 		const struct sim_machine_result *m = &s->r->machine[i];
 
 		if (m->error[0] != '\0')
-			put_note(s, "Note: machine %s stopped early, its figures end there: %s", m->name, m->error);
+			put_note(s, "Note: machine %s stopped early, its figures end there: %s", m->cfg.name, m->error);
 		if (m->oom_note[0] != '\0')
-			put_note(s, "Note: on machine %s %s. Its figures end there%s.", m->name, m->oom_note,
-				 m->oom_kills > 1 ? "; others were killed later" : "");
-		if (m->mismatches > 0)
-			put_note(s, "Note: machine %s and this Linux disagreed %s times: a defect of Quire.", m->name,
-				 fmt_count(m->mismatches).s);
+			put_note(s, "Note: on machine %s %s. Its figures end there%s.", m->cfg.name, m->oom_note,
+				 m->count.os.oom_kills > 1 ? "; others were killed later" : "");
+		if (m->count.mismatches > 0)
+			put_note(s, "Note: machine %s and this Linux disagreed %s times: a defect of Quire.",
+				 m->cfg.name, fmt_count(m->count.mismatches).s);
 	}
 }
 
@@ -441,11 +316,11 @@ static void put_kpti_note(const struct screen *s)
 	for (unsigned i = 0; i < s->r->nr_machines; i++) {
 		const struct sim_machine_result *m = &s->r->machine[i];
 
-		if (!m->kpti || strncmp(m->cpu, "zen", 3) != 0)
+		if (!m->cfg.kpti || strncmp(m->cfg.preset->name, "zen", 3) != 0)
 			continue;
 		put_note(s,
 			 "Note: Linux runs %s without KPTI, which it does not need; kpti=on shows what it would cost.",
-			 m->cpu);
+			 m->cfg.preset->name);
 		return;
 	}
 }
@@ -456,10 +331,10 @@ static void put_hardware(const struct screen *s)
 	const struct sim_machine_result *m = s->r->machine;
 
 	for (unsigned i = 1; i < s->r->nr_machines; i++)
-		if (strcmp(m[i].cpu, m->cpu) != 0 || m[i].ram_bytes != m->ram_bytes)
+		if (m[i].cfg.preset != m->cfg.preset || m[i].cfg.ram_bytes != m->cfg.ram_bytes)
 			return;
 	if (s->r->nr_machines > 0)
-		fprintf(s->out, "Simulated CPU: %s, RAM: %s\n", m->cpu, fmt_bytes(m->ram_bytes).s);
+		fprintf(s->out, "Simulated CPU: %s, RAM: %s\n", m->cfg.preset->name, fmt_bytes(m->cfg.ram_bytes).s);
 }
 
 /* Each machine's swap, as soon as one of them has used it. */
@@ -472,9 +347,10 @@ static void put_swap(const struct screen *s)
 		const struct sim_machine_result *m = &s->r->machine[i];
 		size_t len = strlen(line);
 
-		used |= m->peak_swap_bytes > 0;
-		snprintf(line + len, sizeof(line) - len, "%s %s %s on %s, %s", i ? ";" : "", m->name,
-			 fmt_bytes(m->swap_bytes).s, m->swap_device, m->reclaim);
+		used |= m->count.peak_swap_bytes > 0;
+		snprintf(line + len, sizeof(line) - len, "%s %s %s on %s, %s", i ? ";" : "", m->cfg.name,
+			 fmt_bytes(m->cfg.swap_bytes).s, m->cfg.swap_device->name,
+			 machine_key_word(machine_key_find("reclaim"), &m->cfg));
 	}
 	if (used)
 		fmt_wrap(s->out, 0, LINE_WIDTH, line);

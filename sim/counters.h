@@ -6,8 +6,8 @@
 #ifndef SIM_COUNTERS_H
 #define SIM_COUNTERS_H
 
-#include "mm/event.h"
-#include "mmu/mmu.h"
+#include "machine/config.h"
+#include "machine/counters.h"
 
 /* What the program did: the same for every machine of a run. */
 struct sim_program {
@@ -41,58 +41,12 @@ struct sim_region_result {
 	u64 peak_huge_bytes; /* mapped by 2M or 1G leaves, most at once */
 };
 
-/* Why a CPU entered the kernel from user mode. */
-enum kernel_entry { KERNEL_SYSCALL, KERNEL_FAULT, KERNEL_TICK, KERNEL_IPI, KERNEL_ENTRY_NR };
-
 struct sim_machine_result {
-	char name[64];   /* as given: "4k", "thp", "thp,cpu=zen4" */
-	char cpu[32];    /* preset */
-	char thp[16];    /* "never", "madvise", "always" */
-	bool kpti, pcid; /* pcid: used, so the CPU has them */
-	u64 cpus;        /* 0: one a thread */
-	u64 ram_bytes;
-	u64 hugepages;     /* 2M pages set aside for MAP_HUGETLB */
-	char defrag[16];   /* "madvise", "always", "never" */
-	u16 fragmentation; /* per mille of free memory in blocks under 2M, at the start */
-	u64 swap_bytes;
-	char swap_device[16];       /* "nvme", "sata", "hdd", "zram" */
-	char reclaim[16];           /* "lru2", "mglru", "clock", "fifo", "random" */
-	struct mmu_counters mmu;    /* summed over CPUs */
-	u64 faults[VM_FAULT_NR];    /* faults taken by cause */
-	u64 faults_by_order[3];     /* 4K, 2M, 1G */
-	u64 populated[VM_FAULT_NR]; /* VM_EV_POPULATE by cause: in ru_minflt, not in perf's page-faults */
-	u64 kernel_faults;          /* of the faults, those taken in kernel mode */
-	u64 major_faults;
-	u64 swap_requests, swap_ins; /* reads from swap; pages that they brought, read-ahead included */
-	u64 swap_outs;               /* pages written to swap */
-	u64 readahead_hits;          /* pages of swap_ins that came ahead and were used */
-	u64 file_reads, writebacks;  /* file pages read from disk, and written back */
-	u64 reclaimed[2];            /* frames freed in the background; by who needed one */
-	u64 peak_swap_bytes;
-	u64 io_wait_ns;  /* the program waited for reads, by the device's model */
-	u64 io_write_ns; /* the devices wrote meanwhile */
-	u64 oom_kills;
-	u64 minflt;               /* what getrusage would show: faults + populated - major */
-	u64 peak_rss_bytes;       /* over the machine, at once */
-	u64 peak_untouched_bytes; /* bloat: at the peak, memory that huge pages added and nobody touched */
-	u64 peak_table_bytes;
-	u64 tlb_flushes, tlb_flush_pages, tlb_flush_all; /* batches; pages flushed singly; whole contexts */
-	u64 shootdowns, ipis;
-	u64 context_switches;
-	u64 thread_switches;                            /* a CPU went from one living thread to another */
-	u64 kernel_entries[KERNEL_ENTRY_NR];            /* from user mode; a fault in a system call is none */
-	u64 kernel_cycles_min, kernel_cycles_max;       /* of these, CR3 apart: sim/entry.c has the constants */
-	u64 cr3_cycles_min, cr3_cycles_max;             /* of all MOV to CR3 */
-	u64 shootdown_cycles_min, shootdown_cycles_max; /* spent waiting for other CPUs */
-	u64 kernel_walks[2]; /* data, fetch: of all walks, those of the kernel's own pages in entries */
-	u64 kernel_walk_cycles_min, kernel_walk_cycles_max;
-	u64 thp_alloc, thp_fallback, thp_split, thp_collapse;
-	u64 compactions, compactions_failed, pages_migrated;
-	u64 frames_cleared, frames_copied; /* 4K frames */
-	u64 mismatches;                    /* the program's kernel and ours disagreed on a call: should be 0 */
-	struct sim_region_result *region;  /* [sim_result.nr_regions] */
-	char oom_note[256];                /* "" or whom the OOM killer chose first, and why */
-	char error[256];                   /* "" or why this machine stopped early (out of memory) */
+	struct machine_config cfg; /* pcid: used, so the CPU has them */
+	struct machine_counters count;
+	struct sim_region_result *region; /* [sim_result.nr_regions] */
+	char oom_note[256];               /* "" or whom the OOM killer chose first, and why */
+	char error[256];                  /* "" or why this machine stopped early (out of memory) */
 };
 
 struct sim_result {

@@ -71,7 +71,7 @@ static void touch(struct machine *m, struct machine_cpu *c, const struct kernel_
 	u64 walks[2] = {k->walks[0], k->walks[1]}, min = k->walk_cycles_min, max = k->walk_cycles_max;
 	struct mmu_result r;
 
-	if (m->cfg.kernel_off)
+	if (!m->cfg.kernel)
 		return;
 	for (unsigned i = 0; i < n; i++)
 		if (mmu_access(c->mmu, page[i].va, page[i].access, -1, &r) != MMU_OK)
@@ -158,20 +158,20 @@ void kernel_ticks(struct machine *m, struct machine_cpu *c)
 
 /* ---- the result ---- */
 
-void kernel_result(const struct machine *m, struct sim_machine_result *r)
+void kernel_result(const struct machine *m, struct machine_counters *c)
 {
 	for (unsigned why = 0; why < KERNEL_ENTRY_NR; why++) {
-		r->kernel_entries[why] = m->kernel.entries[why];
-		r->kernel_cycles_min += m->kernel.entries[why] * entry_cycles[why].from;
-		r->kernel_cycles_max += m->kernel.entries[why] * entry_cycles[why].to;
+		c->kernel_entries[why] = m->kernel.entries[why];
+		c->kernel_cycles_min += m->kernel.entries[why] * entry_cycles[why].from;
+		c->kernel_cycles_max += m->kernel.entries[why] * entry_cycles[why].to;
 	}
-	r->cr3_cycles_min = r->mmu.cr3_loads * cr3_cycles.from;
-	r->cr3_cycles_max = r->mmu.cr3_loads * cr3_cycles.to;
-	r->shootdown_cycles_min = r->shootdowns * shootdown_cycles.from;
-	r->shootdown_cycles_max = r->shootdowns * shootdown_cycles.to;
-	r->kernel_walks[0] = m->kernel.walks[0];
-	r->kernel_walks[1] = m->kernel.walks[1];
-	r->kernel_walk_cycles_min = m->kernel.walk_cycles_min;
-	r->kernel_walk_cycles_max = m->kernel.walk_cycles_max;
-	r->thread_switches = m->kernel.thread_switches;
+	c->cr3_cycles_min = c->mmu.cr3_loads * cr3_cycles.from;
+	c->cr3_cycles_max = c->mmu.cr3_loads * cr3_cycles.to;
+	c->shootdown_cycles_min = c->os.shootdowns * shootdown_cycles.from;
+	c->shootdown_cycles_max = c->os.shootdowns * shootdown_cycles.to;
+	c->kernel_walks[0] = m->kernel.walks[0];
+	c->kernel_walks[1] = m->kernel.walks[1];
+	c->kernel_walk_cycles_min = m->kernel.walk_cycles_min;
+	c->kernel_walk_cycles_max = m->kernel.walk_cycles_max;
+	c->thread_switches = m->kernel.thread_switches;
 }

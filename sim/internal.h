@@ -157,7 +157,7 @@ struct machine_space {
 
 struct machine {
 	struct sim *sim;
-	struct sim_machine_config cfg;
+	struct machine_config cfg;
 	struct hw_machine *hw;
 	struct vm *vm;
 	struct machine_cpu cpu[HW_SOFT_CPUS];
@@ -190,7 +190,7 @@ static inline bool machine_has(const struct machine *m, const struct space *sp)
 }
 
 /* Returns 0, or -1 with errno. */
-int machine_init(struct machine *m, struct sim *s, const struct sim_machine_config *cfg);
+int machine_init(struct machine *m, struct sim *s, const struct machine_config *cfg);
 void machine_destroy(struct machine *m);
 /* The machines that still run. */
 #define for_each_machine(s, m)                                                                                         \
@@ -267,7 +267,7 @@ void kernel_interrupt(void *ctx, unsigned cpu);
 void kernel_time(struct machine_cpu *c, u64 instructions);
 /* The ticks that are due. The CPU is in user mode, the current one, and runs the running space. */
 void kernel_ticks(struct machine *m, struct machine_cpu *c);
-void kernel_result(const struct machine *m, struct sim_machine_result *r);
+void kernel_result(const struct machine *m, struct machine_counters *c);
 
 /* ---- process.c: the program's side of each long event. Return 0, or -1 when the event makes no sense ---- */
 

@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/device.h"
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
@@ -166,7 +165,7 @@ void machine_fit_regions(struct machine *m)
 
 /* ---- a machine ---- */
 
-int machine_init(struct machine *m, struct sim *s, const struct sim_machine_config *cfg)
+int machine_init(struct machine *m, struct sim *s, const struct machine_config *cfg)
 {
 	struct hw_soft_config hw = {
 	    .preset = cfg->preset,
@@ -177,28 +176,14 @@ int machine_init(struct machine *m, struct sim *s, const struct sim_machine_conf
 	    .interrupt = kernel_interrupt,
 	    .ctx = m,
 	};
-	struct vm_config vm = {
-	    .thp = cfg->thp,
-	    .anon_order = cfg->anon_order,
-	    .nr_hugepages = cfg->hugepages,
-	    .thp_defrag = cfg->defrag,
-	    .fragmentation = cfg->fragmentation,
-	    .khugepaged = cfg->khugepaged_off ? NULL : &vm_khugepaged_defaults,
-	    .pagecache_cold = cfg->pagecache_cold,
-	    .pcid = cfg->pcid,
-	    .kpti = cfg->kpti,
-	    .check = cfg->check,
-	    .reclaim = cfg->reclaim,
-	    .swap_slots = cfg->swap_bytes >> PAGE_SHIFT,
-	    .swap_rotational = cfg->swap_device && cfg->swap_device->rotational,
-	};
+	struct vm_config vm;
 
 	m->sim = s;
 	m->cfg = *cfg;
-	m->cfg.hz = cfg->hz ? cfg->hz : HZ_DEFAULT;
 	m->hw = hw_soft_create(&hw);
 	if (!m->hw)
 		return -1;
+	vm = machine_vm_config(&m->cfg);
 	vm.ram_base = hw_soft_ram(m->hw);
 	m->vm = vm_init(m->hw, &vm);
 	if (!m->vm) {

@@ -9,87 +9,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/device.h"
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
-static const char *const thp_names[] = {
-    [VM_THP_NEVER] = "never",
-    [VM_THP_MADVISE] = "madvise",
-    [VM_THP_ALWAYS] = "always",
-};
-
-static const char *const defrag_names[] = {
-    [VM_DEFRAG_MADVISE] = "madvise",
-    [VM_DEFRAG_ALWAYS] = "always",
-    [VM_DEFRAG_NEVER] = "never",
-};
-
-static const char *const reclaim_names[] = {
-    [VM_RECLAIM_LRU2] = "lru2", [VM_RECLAIM_MGLRU] = "mglru",   [VM_RECLAIM_CLOCK] = "clock",
-    [VM_RECLAIM_FIFO] = "fifo", [VM_RECLAIM_RANDOM] = "random",
-};
-
-static void copy_counters(struct sim_machine_result *r, const struct hw_soft_counters *c)
-{
-	memcpy(r->faults, c->faults, sizeof(r->faults));
-	memcpy(r->faults_by_order, c->faults_by_order, sizeof(r->faults_by_order));
-	memcpy(r->populated, c->populated, sizeof(r->populated));
-	r->kernel_faults = c->kernel_faults;
-	r->major_faults = c->major_faults;
-	r->tlb_flushes = c->tlb_flushes;
-	r->tlb_flush_pages = c->tlb_flush_pages;
-	r->tlb_flush_all = c->tlb_flush_all;
-	r->shootdowns = c->shootdowns;
-	r->ipis = c->ipis;
-	r->context_switches = c->context_switches;
-	r->thp_alloc = c->thp_alloc;
-	r->thp_fallback = c->thp_fallback;
-	r->thp_split = c->thp_split;
-	r->thp_collapse = c->thp_collapse;
-	r->compactions = c->compactions;
-	r->compactions_failed = c->compactions_failed;
-	r->pages_migrated = c->pages_migrated;
-	r->frames_cleared = c->frames_cleared;
-	r->frames_copied = c->frames_copied;
-	r->swap_requests = c->swap_requests;
-	r->swap_ins = c->swap_ins;
-	r->swap_outs = c->swap_outs;
-	r->readahead_hits = c->swap_ra_hits;
-	r->file_reads = c->file_reads;
-	r->writebacks = c->file_writes;
-	memcpy(r->reclaimed, c->reclaimed, sizeof(r->reclaimed));
-	r->oom_kills = c->oom_kills;
-}
-
 /* The device's model over the counts: each swap-in is one request, each file page is one, as is each page written. */
-static void fill_memory(struct machine *m, struct sim_machine_result *r)
+static void fill_memory(const struct machine *m, struct machine_counters *c)
 {
-	const struct swap_device *swap = m->cfg.swap_device ? m->cfg.swap_device : &swap_devices[0];
-	const struct swap_device *disk = swap_device_files(swap);
+	const struct swap_device *swap = m->cfg.swap_device, *disk = swap_device_files(swap);
 	struct vm_meminfo info;
 
 	vm_meminfo(m->vm, &info);
-	r->swap_bytes = m->cfg.swap_bytes;
-	r->peak_swap_bytes = info.swap_peak * PAGE_SIZE;
-	snprintf(r->swap_device, sizeof(r->swap_device), "%s", swap->name);
-	snprintf(r->reclaim, sizeof(r->reclaim), "%s", reclaim_names[m->cfg.reclaim]);
-	r->io_wait_ns = swap_device_read_ns(swap, r->swap_requests, r->swap_ins) +
-			swap_device_read_ns(disk, r->file_reads, r->file_reads);
-	r->io_write_ns = swap_device_write_ns(swap, r->swap_outs, r->swap_outs) +
-			 swap_device_write_ns(disk, r->writebacks, r->writebacks);
-	memcpy(r->oom_note, m->oom_note, sizeof(r->oom_note));
+	c->peak_swap_bytes = info.swap_peak * PAGE_SIZE;
+	c->io_wait_ns = swap_device_read_ns(swap, c->os.swap_requests, c->os.swap_ins) +
+			swap_device_read_ns(disk, c->os.file_reads, c->os.file_reads);
+	c->io_write_ns = swap_device_write_ns(swap, c->os.swap_outs, c->os.swap_outs) +
+			 swap_device_write_ns(disk, c->os.file_writes, c->os.file_writes);
+	c->peak_rss_bytes = m->peak_rss_pages * PAGE_SIZE;
+	c->peak_untouched_bytes = m->peak_untouched_bytes;
+	c->peak_table_bytes = m->peak_table_bytes;
 }
 
 /* getrusage counts what ended well (Linux: mm_account_fault), exec's and populate's own faults too. */
-static u64 minor_faults(const struct sim_machine_result *r)
+static u64 minor_faults(const struct machine_counters *c)
 {
 	u64 n = 0;
 
 	for (unsigned cause = 0; cause < VM_FAULT_NR; cause++)
 		if (!hw_soft_fault_failed(cause))
-			n += r->faults[cause] + r->populated[cause];
-	return n - r->major_faults;
+			n += c->os.faults[cause] + c->os.populated[cause];
+	return n - c->os.major_faults;
 }
 
 static bool region_costs(const struct sim *s, unsigned region)
@@ -117,25 +65,14 @@ static struct sim_region_result *copy_regions(const struct machine *m, const uns
 
 static void fill_machine(struct machine *m, struct sim_machine_result *r)
 {
-	snprintf(r->name, sizeof(r->name), "%s", m->cfg.name);
-	snprintf(r->cpu, sizeof(r->cpu), "%s", m->cfg.preset->name);
-	snprintf(r->thp, sizeof(r->thp), "%s", thp_names[m->cfg.thp]);
-	r->kpti = m->cfg.kpti;
-	r->pcid = hw_features(hw_soft_cpu(m->hw, 0)) & HW_PCID;
-	r->cpus = m->cfg.cpus;
-	r->ram_bytes = m->cfg.ram_bytes;
-	r->hugepages = m->cfg.hugepages;
-	snprintf(r->defrag, sizeof(r->defrag), "%s", defrag_names[m->cfg.defrag]);
-	r->fragmentation = m->cfg.fragmentation;
-	hw_soft_sum_mmu(m->hw, &r->mmu);
-	copy_counters(r, hw_soft_counters(m->hw));
-	kernel_result(m, r);
-	fill_memory(m, r);
-	r->minflt = minor_faults(r);
-	r->peak_rss_bytes = m->peak_rss_pages * PAGE_SIZE;
-	r->peak_untouched_bytes = m->peak_untouched_bytes;
-	r->peak_table_bytes = m->peak_table_bytes;
-	r->mismatches = m->mismatches;
+	r->cfg = m->cfg;
+	r->cfg.pcid = hw_features(hw_soft_cpu(m->hw, 0)) & HW_PCID;
+	machine_counters_read(m->hw, &r->count);
+	kernel_result(m, &r->count);
+	fill_memory(m, &r->count);
+	r->count.minflt = minor_faults(&r->count);
+	r->count.mismatches = m->mismatches;
+	memcpy(r->oom_note, m->oom_note, sizeof(r->oom_note));
 	memcpy(r->error, m->error, sizeof(r->error));
 }
 

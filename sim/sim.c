@@ -9,7 +9,7 @@
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
-struct sim *sim_create(const struct sim_machine_config *cfg, unsigned nr)
+struct sim *sim_create(const struct machine_config *cfg, unsigned nr)
 {
 	struct sim *s = xcalloc(1, sizeof(*s));
 
@@ -45,7 +45,7 @@ unsigned sim_window(const struct sim *s)
 	unsigned window = EV_WINDOW;
 
 	for (unsigned i = 0; i < s->nr_machines; i++) {
-		const struct sim_machine_config *cfg = &s->machine[i].cfg;
+		const struct machine_config *cfg = &s->machine[i].cfg;
 
 		window = min(window, cpu_preset_window(cfg->preset));
 		if (cfg->kpti || cfg->cpus != 0)

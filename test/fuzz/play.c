@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "mmu/mmu.h"
-#include "play/counters.h"
+#include "machine/counters.h"
 #include "play/script.h"
 #include "test/fuzz/bytes.h"
 
@@ -27,7 +27,7 @@ static void check_statement(const struct script *s, const struct statement *st)
 	MUST(call->other < s->nr_processes || call->other == PLAY_CURRENT);
 	MUST(call->cpu < PLAY_CPUS || call->cpu == PLAY_SAME_CPU);
 	MUST(call->file >= -1 && call->file < PLAY_FILES);
-	MUST(st->counter < COUNT_NR && st->nr_flags <= SCRIPT_FLAGS);
+	MUST((st->what != EXPECT_COUNTER || machine_counter_rows[st->counter].script) && st->nr_flags <= SCRIPT_FLAGS);
 	MUST(st->verb != VERB_EXPECT || st->what <= EXPECT_COUNTER);
 	MUST(st->verb != VERB_SHOW || st->what <= SHOW_COUNTERS);
 	MUST(memchr(st->text, 0, sizeof(st->text)) && memchr(st->source, 0, sizeof(st->source)));
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int ret = script_parse((const char *)data, size, &s, &error);
 
 	MUST((ret == 0) == (error.line == 0));
-	MUST(memchr(error.text, 0, sizeof(error.text)) && cpu_preset_find(s.machine.cpu));
+	MUST(memchr(error.text, 0, sizeof(error.text)) && s.machine.preset);
 	for (unsigned i = 0; ret == 0 && i < s.nr; i++)
 		check_statement(&s, &s.statement[i]);
 	script_free(&s);

@@ -275,13 +275,13 @@ static void create(struct fuzz *f, unsigned first)
 {
 	static const char *names[] = {"4k,ram=6M,swap=8M", "thp,ram=8M,swap=8M,reclaim=mglru,cpus=2",
 				      "4k,ram=8M,kpti=on,pcid=off,cpus=1", "2m,ram=12M,kpti=on,reclaim=clock"};
-	struct sim_machine_config cfg[2];
+	struct machine_config cfg[2];
 	char err[256], text[128];
 	int fd;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cfg); i++) {
 		snprintf(text, sizeof(text), "%s,check=2,oracle=1", names[(first + i) % ARRAY_SIZE(names)]);
-		MUST(sim_machine_parse(text, NULL, &cfg[i], err) == 0);
+		MUST(machine_parse(text, NULL, &cfg[i], err) == 0);
 	}
 	f->sim = sim_create(cfg, ARRAY_SIZE(cfg));
 	f->hub = ring_hub_create(RINGS, WORDS, &fd);

@@ -108,9 +108,9 @@ static void already_asked_for(void **state)
 static void bloat(void **state)
 {
 	walks_in(REGION_HEAP, 40000, 40000);
-	syn.machine[SYN_THP].peak_untouched_bytes = 256ull << 20;
+	syn.machine[SYN_THP].count.peak_untouched_bytes = 256ull << 20;
 	expect("256 MiB of 512 MiB at the peak were never touched");
-	syn.machine[SYN_THP].peak_untouched_bytes = 64ull << 20;
+	syn.machine[SYN_THP].count.peak_untouched_bytes = 64ull << 20;
 	expect_not("never touched");
 }
 
@@ -166,15 +166,15 @@ static void other_cpu_is_not_compared(void **state)
 {
 	walks_in(REGION_HEAP, 40000, 40000);
 	for (unsigned i = SYN_THP; i <= SYN_1G; i++)
-		strcpy(syn.machine[i].cpu, "zen4");
+		syn.machine[i].cfg.preset = cpu_preset_find("zen4");
 	expect("--machine thp");
 }
 
 static void faults_huge_pages_help(void **state)
 {
 	synthetic_init(&syn);
-	syn.machine[SYN_4K].faults[VM_FAULT_ZERO_WRITE] = 131072;
-	syn.machine[SYN_THP].faults[VM_FAULT_ZERO_WRITE] = 256;
+	syn.machine[SYN_4K].count.os.faults[VM_FAULT_ZERO_WRITE] = 131072;
+	syn.machine[SYN_THP].count.os.faults[VM_FAULT_ZERO_WRITE] = 256;
 	syn.region_result[SYN_4K][REGION_HEAP].faults = 131072;
 	expect("Page faults, not walks");
 	expect("131,072 zero-fill pages, most in [heap], and transparent huge pages make that 256.");
@@ -185,7 +185,7 @@ static void faults_populate(void **state)
 {
 	synthetic_init(&syn);
 	for (unsigned i = 0; i < 4; i++)
-		syn.machine[i].faults[VM_FAULT_ZERO_WRITE] = 131072;
+		syn.machine[i].count.os.faults[VM_FAULT_ZERO_WRITE] = 131072;
 	syn.region_result[SYN_4K][REGION_ANON].faults = 131072;
 	expect("MAP_POPULATE");
 }
@@ -193,8 +193,8 @@ static void faults_populate(void **state)
 static void faults_memory_given_back(void **state)
 {
 	synthetic_init(&syn);
-	syn.machine[SYN_4K].faults[VM_FAULT_ZERO_WRITE] = 1000000;
-	syn.machine[SYN_4K].peak_rss_bytes = 100ull << 20;
+	syn.machine[SYN_4K].count.os.faults[VM_FAULT_ZERO_WRITE] = 1000000;
+	syn.machine[SYN_4K].count.peak_rss_bytes = 100ull << 20;
 	expect("1,000,000 pages were zero-filled for a peak of 100 MiB");
 	expect("glibc.malloc.trim_threshold=134217728:");
 	syn.result.program.processes = 2; /* each process fills its own: no sign of refaulting */
@@ -204,8 +204,8 @@ static void faults_memory_given_back(void **state)
 static void faults_fork_copies(void **state)
 {
 	synthetic_init(&syn);
-	syn.machine[SYN_4K].faults[VM_FAULT_ZERO_WRITE] = 1000;
-	syn.machine[SYN_4K].faults[VM_FAULT_COW_COPY] = 50000;
+	syn.machine[SYN_4K].count.os.faults[VM_FAULT_ZERO_WRITE] = 1000;
+	syn.machine[SYN_4K].count.os.faults[VM_FAULT_COW_COPY] = 50000;
 	expect("50,000 of 51,000 copy a page shared by fork");
 	expect("posix_spawn");
 }
@@ -214,9 +214,9 @@ static void faults_fork_copies(void **state)
 static void larger_cost_first(void **state)
 {
 	walks_in(REGION_HEAP, 40000, 40000);
-	syn.machine[SYN_4K].faults[VM_FAULT_ZERO_WRITE] = 200001;
+	syn.machine[SYN_4K].count.os.faults[VM_FAULT_ZERO_WRITE] = 200001;
 	expect("Page faults, not walks");
-	syn.machine[SYN_4K].faults[VM_FAULT_ZERO_WRITE] = 200000;
+	syn.machine[SYN_4K].count.os.faults[VM_FAULT_ZERO_WRITE] = 200000;
 	expect("Page walks cost");
 }
 
@@ -236,34 +236,34 @@ static void waiting_for_swap(void **state)
 {
 	walks_in(REGION_HEAP, 40000, 40000);
 	for (unsigned i = 0; i < 4; i++)
-		syn.machine[i].io_wait_ns = 2000000000;
-	syn.machine[SYN_4K].major_faults = 20000;
-	syn.machine[SYN_4K].peak_swap_bytes = 512ull << 20;
+		syn.machine[i].count.io_wait_ns = 2000000000;
+	syn.machine[SYN_4K].count.os.major_faults = 20000;
+	syn.machine[SYN_4K].count.peak_swap_bytes = 512ull << 20;
 	expect(
 	    "machine 4k the program waits 2.00 s for 20,000 major faults. It uses up to 1.00 GiB at once, and RAM is");
 	expect_not("waits least");
-	syn.machine[SYN_2M].io_wait_ns = 1000000000;
+	syn.machine[SYN_2M].count.io_wait_ns = 1000000000;
 	expect("2m waits least: 1.00 s.");
-	syn.machine[SYN_2M].oom_kills = 1;
+	syn.machine[SYN_2M].count.os.oom_kills = 1;
 	expect_not("waits least");
-	syn.machine[SYN_4K].io_wait_ns = 1000;
+	syn.machine[SYN_4K].count.io_wait_ns = 1000;
 	expect("Page walks cost");
 }
 
 static void nobody_gets_through(void **state)
 {
 	walks_in(REGION_HEAP, 40000, 40000);
-	syn.machine[SYN_4K].oom_kills = 1;
+	syn.machine[SYN_4K].count.os.oom_kills = 1;
 	expect_not("On no machine");
 	for (unsigned i = 0; i < 4; i++)
-		syn.machine[i].oom_kills = 1;
+		syn.machine[i].count.os.oom_kills = 1;
 	expect("On no machine did the program get through: 16.0 GiB of RAM and 0 B of swap are not enough.");
 }
 
 static void walks_without_region(void **state)
 {
 	synthetic_init(&syn);
-	syn.machine[SYN_4K].mmu.walk_cycles_max = 400000000;
+	syn.machine[SYN_4K].count.mmu.walk_cycles_max = 400000000;
 	expect("no region");
 }
 

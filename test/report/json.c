@@ -32,9 +32,9 @@ static void fill(void)
 	syn.result.nr_machines = 1;
 	syn.result.nr_regions = 1;
 	strcpy(syn.result.program.left_names[0], "/bin/ls");
-	for (u64 *p = (u64 *)&syn.machine[0].mmu; (char *)p < (char *)(&syn.machine[0].mmu + 1); p++)
+	for (u64 *p = (u64 *)&syn.machine[0].count.mmu; (char *)p < (char *)(&syn.machine[0].count.mmu + 1); p++)
 		*p = n++;
-	for (u64 *p = syn.machine[0].faults; p <= &syn.machine[0].frames_copied; p++)
+	for (u64 *p = syn.machine[0].count.os.faults; p <= &syn.machine[0].count.os.frames_copied; p++)
 		*p = n++;
 	syn.region_result[0][0] = (struct sim_region_result){{1, 2}, 3, 4, 5, 6};
 }
@@ -51,7 +51,7 @@ static json_t *load(void)
 	return v;
 }
 
-/* Paths of all leaves of v ("machines[].mmu.walks.data") become keys of the object `to`. */
+/* Paths of all leaves of v ("machines[].count.mmu.walks.data") become keys of the object `to`. */
 static void flatten(const char *path, json_t *v, json_t *to)
 {
 	const char *key;
@@ -130,21 +130,21 @@ static void values_are_the_runs(void **state)
 	fill();
 	v = load();
 	m = json_array_get(json_object_get(v, "machines"), 0);
-	assert_int_equal(integer(m, "mmu", "lookups", "data"), r->mmu.lookups[0]);
-	assert_int_equal(integer(m, "mmu", "l1_miss", "fetch"), r->mmu.l1_miss[1]);
-	assert_int_equal(integer(m, "mmu", "l2_miss", "data"), r->mmu.l2_miss[0]);
-	assert_int_equal(integer(m, "mmu", "walks", "fetch"), r->mmu.walks[1]);
-	assert_int_equal(integer(m, "mmu", "walk_faults", "data"), r->mmu.walk_faults[0]);
-	assert_int_equal(integer(m, "mmu", "walk_steps", "pt"), r->mmu.walk_steps[1]);
-	assert_int_equal(integer(m, "mmu", "walk_steps", "pml5"), r->mmu.walk_steps[5]);
-	assert_int_equal(integer(m, "mmu", "fills", "1g"), r->mmu.fills[2]);
-	assert_int_equal(integer(m, "faults", "zero_read", NULL), r->faults[VM_FAULT_ZERO_READ]);
-	assert_int_equal(integer(m, "faults", "cow_reuse", NULL), r->faults[VM_FAULT_COW_REUSE]);
-	assert_int_equal(integer(m, "faults", "no_memory", NULL), r->faults[VM_FAULT_NOMEM]);
-	assert_int_equal(integer(m, "populated", "stack", NULL), r->populated[VM_FAULT_STACK]);
-	assert_int_equal(integer(m, "faults_by_size", "2m", NULL), r->faults_by_order[1]);
-	assert_int_equal(integer(m, "minflt", NULL, NULL), r->minflt);
-	assert_int_equal(integer(m, "frames_copied", NULL, NULL), r->frames_copied);
+	assert_int_equal(integer(m, "mmu", "lookups", "data"), r->count.mmu.lookups[0]);
+	assert_int_equal(integer(m, "mmu", "l1_miss", "fetch"), r->count.mmu.l1_miss[1]);
+	assert_int_equal(integer(m, "mmu", "l2_miss", "data"), r->count.mmu.l2_miss[0]);
+	assert_int_equal(integer(m, "mmu", "walks", "fetch"), r->count.mmu.walks[1]);
+	assert_int_equal(integer(m, "mmu", "walk_faults", "data"), r->count.mmu.walk_faults[0]);
+	assert_int_equal(integer(m, "mmu", "walk_steps", "pt"), r->count.mmu.walk_steps[1]);
+	assert_int_equal(integer(m, "mmu", "walk_steps", "pml5"), r->count.mmu.walk_steps[5]);
+	assert_int_equal(integer(m, "mmu", "fills", "1g"), r->count.mmu.fills[2]);
+	assert_int_equal(integer(m, "faults", "zero_read", NULL), r->count.os.faults[VM_FAULT_ZERO_READ]);
+	assert_int_equal(integer(m, "faults", "cow_reuse", NULL), r->count.os.faults[VM_FAULT_COW_REUSE]);
+	assert_int_equal(integer(m, "faults", "no_memory", NULL), r->count.os.faults[VM_FAULT_NOMEM]);
+	assert_int_equal(integer(m, "populated", "stack", NULL), r->count.os.populated[VM_FAULT_STACK]);
+	assert_int_equal(integer(m, "faults_by_size", "2m", NULL), r->count.os.faults_by_order[1]);
+	assert_int_equal(integer(m, "minflt", NULL, NULL), r->count.minflt);
+	assert_int_equal(integer(m, "frames_copied", NULL, NULL), r->count.os.frames_copied);
 	assert_int_equal(integer(v, "program", "instructions", NULL), 1000000000);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(v, "argv"), 2)), "numbers");
 	json_decref(v);

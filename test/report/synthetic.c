@@ -9,20 +9,18 @@
 
 void synthetic_init(struct synthetic *s)
 {
-	static const struct {
-		char name[16], cpu[8], thp[8];
-		u64 ram_gib;
-	} machine[SYN_MACHINES] = {
-	    {"4k", "zen3", "never", 16},          {"thp", "zen3", "always", 16},
-	    {"2m", "zen3", "never", 16},          {"1g", "zen3", "never", 16},
-	    {"4k,cpu=zen4", "zen4", "never", 16}, {"thp,pcid=off", "zen3", "always", 16},
-	    {"2m,cpu=zen4", "zen4", "never", 16}, {"1g,ram=8G", "zen3", "never", 8},
-	};
+	static const char *const machine[SYN_MACHINES] = {"4k",          "thp",          "2m",          "1g",
+							  "4k,cpu=zen4", "thp,pcid=off", "2m,cpu=zen4", "1g,ram=8G"};
+	struct machine_config standard;
+	char err[MACHINE_ERR];
 	static const char region_name[SYN_REGIONS][20] = {"[anon]",           "[heap]",         "[stack]",
 							  "/usr/lib/libx.so", "/data/table.db", "[other]"};
 	static char *argv[] = {(char *)"sort", (char *)"-n", (char *)"numbers", NULL};
 
 	memset(s, 0, sizeof(*s));
+	machine_config_default(&standard);
+	standard.ram_bytes = 16ull << 30;
+	standard.swap_bytes = 0;
 	for (unsigned i = 0; i < SYN_REGIONS; i++) {
 		struct sim_region *g = &s->region[i];
 
@@ -35,11 +33,9 @@ void synthetic_init(struct synthetic *s)
 	for (unsigned i = 0; i < SYN_MACHINES; i++) {
 		struct sim_machine_result *m = &s->machine[i];
 
-		strcpy(m->name, machine[i].name);
-		strcpy(m->cpu, machine[i].cpu);
-		strcpy(m->thp, machine[i].thp);
-		m->ram_bytes = machine[i].ram_gib << 30;
-		m->peak_rss_bytes = 512ull << 20;
+		if (machine_parse(machine[i], &standard, &m->cfg, err) != 0)
+			abort();
+		m->count.peak_rss_bytes = 512ull << 20;
 		m->region = s->region_result[i];
 	}
 	s->result = (struct sim_result){
@@ -55,10 +51,10 @@ void synthetic_init(struct synthetic *s)
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles)
 {
 	s->region_result[m][region].walks[0] += walks;
-	s->machine[m].mmu.l2_miss[0] += walks;
-	s->machine[m].mmu.walks[0] += walks;
-	s->machine[m].mmu.walk_cycles_min += walks;
-	s->machine[m].mmu.walk_cycles_max += walks * cycles;
+	s->machine[m].count.mmu.l2_miss[0] += walks;
+	s->machine[m].count.mmu.walks[0] += walks;
+	s->machine[m].count.mmu.walk_cycles_min += walks;
+	s->machine[m].count.mmu.walk_cycles_max += walks * cycles;
 }
 
 char *synthetic_text(const struct synthetic *s, void (*print)(FILE *out, const struct sim_result *r))

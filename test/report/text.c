@@ -119,10 +119,10 @@ static void fill(void)
 
 		for (unsigned k = 0; k < SYN_REGIONS; k++)
 			synthetic_walks(&syn, i, k, 9999999 / (i + 1) / (k + 1), 123);
-		m->faults[VM_FAULT_ZERO_WRITE] = 8888888;
-		m->mmu.l1_miss[0] = 999999999;
-		m->peak_table_bytes = 1023;
-		m->tlb_flushes = i;
+		m->count.os.faults[VM_FAULT_ZERO_WRITE] = 8888888;
+		m->count.mmu.l1_miss[0] = 999999999;
+		m->count.peak_table_bytes = 1023;
+		m->count.os.tlb_flushes = i;
 	}
 }
 
@@ -163,8 +163,8 @@ static void zero_rows_are_left_out(void **state)
 	assert_null(strstr(text, "SIGBUS"));
 	assert_null(strstr(text, "1G pages"));
 	free(text);
-	syn.machine[SYN_1G].faults[VM_FAULT_BUS] = 1;
-	syn.machine[SYN_1G].faults_by_order[2] = 1;
+	syn.machine[SYN_1G].count.os.faults[VM_FAULT_BUS] = 1;
+	syn.machine[SYN_1G].count.os.faults_by_order[2] = 1;
 	text = synthetic_text(&syn, report_text);
 	snprintf(row, sizeof(row), "%-26s%13s%13s%13s%13s\n", "  SIGBUS", "0", "0", "0", "1");
 	assert_non_null(strstr(text, row));
@@ -182,7 +182,7 @@ static void notes(void **state)
 	strcpy(syn.result.program.left_names[0], "/bin/ls");
 	syn.result.program.lost = 1;
 	syn.result.program.malformed = 2;
-	syn.machine[SYN_THP].mismatches = 3;
+	syn.machine[SYN_THP].count.mismatches = 3;
 	strcpy(syn.machine[SYN_2M].error, "out of memory at 16 GiB");
 	text = synthetic_text(&syn, report_text);
 	assert_non_null(strstr(text, "(exit status 137)"));
@@ -206,13 +206,13 @@ static void short_of_memory(void **state)
 	assert_null(strstr(text, "Waiting for reads"));
 	free(text);
 	for (unsigned i = 0; i < 4; i++) {
-		syn.machine[i].swap_bytes = 1ull << 30;
-		strcpy(syn.machine[i].swap_device, i == SYN_2M ? "hdd" : "nvme");
-		strcpy(syn.machine[i].reclaim, i == SYN_2M ? "clock" : "lru2");
+		syn.machine[i].cfg.swap_bytes = 1ull << 30;
+		syn.machine[i].cfg.swap_device = swap_device_find(i == SYN_2M ? "hdd" : "nvme");
+		syn.machine[i].cfg.reclaim = i == SYN_2M ? VM_RECLAIM_CLOCK : VM_RECLAIM_LRU2;
 	}
-	syn.machine[SYN_4K].peak_swap_bytes = 779ull << 20;
-	syn.machine[SYN_4K].io_wait_ns = 196700000000ull;
-	syn.machine[SYN_THP].oom_kills = 2;
+	syn.machine[SYN_4K].count.peak_swap_bytes = 779ull << 20;
+	syn.machine[SYN_4K].count.io_wait_ns = 196700000000ull;
+	syn.machine[SYN_THP].count.os.oom_kills = 2;
 	strcpy(syn.machine[SYN_THP].oom_note, "process 1 was killed");
 	text = synthetic_text(&syn, report_text);
 	assert_non_null(strstr(text, "Swap: 4k 1.00 GiB on nvme, lru2;"));
@@ -233,11 +233,11 @@ static void kernel_entries(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		struct sim_machine_result *m = &syn.machine[i];
 
-		m->kpti = true;
-		m->kernel_entries[KERNEL_SYSCALL] = 700;
-		m->kernel_entries[KERNEL_FAULT] = 77;
-		m->cr3_cycles_min = 155400;
-		m->cr3_cycles_max = 310800;
+		m->cfg.kpti = true;
+		m->count.kernel_entries[KERNEL_SYSCALL] = 700;
+		m->count.kernel_entries[KERNEL_FAULT] = 77;
+		m->count.cr3_cycles_min = 155400;
+		m->count.cr3_cycles_max = 310800;
 	}
 	text = synthetic_text(&syn, report_text);
 	assert_non_null(strstr(text, "Kernel entries                      777          777\n"));
@@ -245,8 +245,7 @@ static void kernel_entries(void **state)
 	assert_non_null(strstr(text, "zen3 without KPTI"));
 	assert_null(strstr(strstr(text, "without KPTI") + 1, "without KPTI"));
 	free(text);
-	strcpy(syn.machine[0].cpu, "skylake");
-	strcpy(syn.machine[1].cpu, "skylake");
+	syn.machine[0].cfg.preset = syn.machine[1].cfg.preset = cpu_preset_find("skylake");
 	text = synthetic_text(&syn, report_text);
 	assert_null(strstr(text, "without KPTI"));
 	free(text);
@@ -268,11 +267,11 @@ static void extremes(void **state)
 
 	fill();
 	memset(syn.region[0].name, 'x', sizeof(syn.region[0].name) - 1);
-	memset(syn.machine[0].name, 'y', sizeof(syn.machine[0].name) - 1);
+	memset(syn.machine[0].cfg.name, 'y', sizeof(syn.machine[0].cfg.name) - 1);
 	for (unsigned i = 0; i < 8; i++)
 		memset(syn.result.program.left_names[i], 'z', 255);
 	syn.result.program.execs_left = 8;
-	memset(&syn.machine[0].mmu, 0xff, sizeof(syn.machine[0].mmu));
+	memset(&syn.machine[0].count.mmu, 0xff, sizeof(syn.machine[0].count.mmu));
 	text = synthetic_text(&syn, report_text);
 	assert_non_null(strstr(text, "18.4E"));
 	free(text);

@@ -38,7 +38,7 @@ static void play(const char *machines)
 	assert_int_equal(all.program.malformed, 0);
 	for (unsigned i = 0; i < all.nr_machines; i++) {
 		assert_string_equal(all.machine[i].error, "");
-		assert_int_equal(all.machine[i].mismatches, 0);
+		assert_int_equal(all.machine[i].count.mismatches, 0);
 	}
 }
 
@@ -57,9 +57,9 @@ static void collapse(void **state)
 	tape_range(&tape, EV_ADVISE, 25 /* MADV_COLLAPSE */, A, SIZE);
 	tape_sweep(&tape, A, SIZE, EVR_READ);
 	play("4k;madvise;thp");
-	assert_int_equal(all.machine[0].thp_collapse, SIZE / (2 * MIB));
-	assert_int_equal(all.machine[1].thp_collapse, SIZE / (2 * MIB));
-	assert_int_equal(all.machine[2].thp_collapse, 0);
+	assert_int_equal(all.machine[0].count.os.thp_collapse, SIZE / (2 * MIB));
+	assert_int_equal(all.machine[1].count.os.thp_collapse, SIZE / (2 * MIB));
+	assert_int_equal(all.machine[2].count.os.thp_collapse, 0);
 	for (unsigned i = 0; i < all.nr_machines; i++)
 		assert_int_equal(all.machine[i].region[0].peak_huge_bytes, SIZE);
 	end();
@@ -77,8 +77,8 @@ static void pageout(void **state)
 	tape_sweep(&tape, A, SIZE, EVR_READ);
 	play("4k;thp");
 	for (unsigned i = 0; i < all.nr_machines; i++) {
-		assert_int_equal(all.machine[i].swap_outs, PAGES / 2);
-		assert_int_equal(all.machine[i].swap_ins, PAGES / 2);
+		assert_int_equal(all.machine[i].count.os.swap_outs, PAGES / 2);
+		assert_int_equal(all.machine[i].count.os.swap_ins, PAGES / 2);
 	}
 	end();
 }
@@ -95,8 +95,8 @@ static void removed(void **state)
 	tape_range(&tape, EV_ADVISE, MADV_WILLNEED, A, SIZE);
 	tape_sweep(&tape, A, SIZE / 2, EVR_WRITE);
 	play("4k");
-	assert_int_equal(all.machine[0].faults[VM_FAULT_FILE], PAGES + PAGES / 2);
-	assert_int_equal(all.machine[0].peak_rss_bytes, SIZE);
+	assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_FILE], PAGES + PAGES / 2);
+	assert_int_equal(all.machine[0].count.peak_rss_bytes, SIZE);
 	end();
 }
 
@@ -111,9 +111,9 @@ static void synced(void **state)
 		tape_range(&tape, EV_SYNC, MS_SYNC, A, SIZE);
 		tape_sweep(&tape, A, SIZE, EVR_WRITE);
 		play("4k");
-		assert_int_equal(all.machine[0].writebacks, shmem ? 0 : PAGES);
-		assert_int_equal(all.machine[0].faults[VM_FAULT_FILE], PAGES);
-		assert_int_equal(all.machine[0].faults[VM_FAULT_COW_REUSE], shmem ? 0 : PAGES);
+		assert_int_equal(all.machine[0].count.os.file_writes, shmem ? 0 : PAGES);
+		assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_FILE], PAGES);
+		assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_COW_REUSE], shmem ? 0 : PAGES);
 		end();
 	}
 }

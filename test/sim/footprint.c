@@ -68,9 +68,9 @@ static u64 growth(const char *machine, u64 ram_gib, u64 touched, bool forks, u64
 	after = resident_bytes();
 	sim_finish(s, &all);
 	assert_string_equal(all.machine[0].error, "");
-	assert_int_equal(all.machine[0].swap_outs, 0);
-	assert_true(all.machine[0].peak_rss_bytes >= touched);
-	*table_bytes = all.machine[0].peak_table_bytes;
+	assert_int_equal(all.machine[0].count.os.swap_outs, 0);
+	assert_true(all.machine[0].count.peak_rss_bytes >= touched);
+	*table_bytes = all.machine[0].count.peak_table_bytes;
 	sim_destroy(s);
 	tape_free(&tape);
 	return after - before;

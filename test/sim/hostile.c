@@ -41,7 +41,7 @@ static struct sim_result finish(void)
 static void still_works(void)
 {
 	struct sim_result before = finish(), after;
-	u64 faults = before.machine[0].faults[VM_FAULT_ZERO_WRITE];
+	u64 faults = before.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE];
 	struct tape t;
 
 	tape_init(&t, false);
@@ -52,7 +52,7 @@ static void still_works(void)
 	tape_exit(&t, EVX_EXIT);
 	assert_int_equal(sim_feed(sim, 7, t.word, t.nr), 0);
 	after = finish();
-	assert_int_equal(after.machine[0].faults[VM_FAULT_ZERO_WRITE], faults + 32);
+	assert_int_equal(after.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], faults + 32);
 	tape_free(&t);
 	sim_destroy(sim);
 }
@@ -204,7 +204,7 @@ static void mismatch(void **state)
 	begin(&t);
 	tape_range(&t, EV_PROTECT, PROT_READ, A, 4096);
 	assert_int_equal(sim_feed(sim, 0, t.word, t.nr), 0);
-	assert_int_equal(finish().machine[0].mismatches, 1);
+	assert_int_equal(finish().machine[0].count.mismatches, 1);
 	tape_free(&t);
 	still_works();
 }
@@ -221,7 +221,7 @@ static void file_shrinks(void **state)
 	tape_map_file(&t, A + 64 * PAGE_SIZE, PAGE_SIZE, RW, MAP_SHARED, 5, 8 * PAGE_SIZE, "/f");
 	tape_sweep(&t, A, 8 * PAGE_SIZE, EVR_WRITE);
 	assert_int_equal(sim_feed(sim, 0, t.word, t.nr), 0);
-	assert_int_equal(finish().machine[0].faults[VM_FAULT_FILE], 16);
+	assert_int_equal(finish().machine[0].count.os.faults[VM_FAULT_FILE], 16);
 	tape_free(&t);
 	sim_destroy(sim);
 }

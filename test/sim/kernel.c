@@ -63,8 +63,8 @@ static void entries_by_cause(void **state)
 		assert_int_equal(sim_feed(s, 0, t.word, t.nr), 0);
 		sim_finish(s, &before);
 		b = &before.machine[0];
-		memcpy(n, b->kernel_entries, sizeof(n));
-		loads = b->mmu.cr3_loads;
+		memcpy(n, b->count.kernel_entries, sizeof(n));
+		loads = b->count.mmu.cr3_loads;
 		tape_free(&t);
 		tape_init(&t, false);
 		for (unsigned k = 0; k < 50; k++) {
@@ -78,16 +78,16 @@ static void entries_by_cause(void **state)
 		assert_int_equal(sim_feed(s, 0, t.word, t.nr), 0);
 		sim_finish(s, &after);
 		a = &after.machine[0];
-		assert_int_equal(a->kernel_entries[KERNEL_SYSCALL] - n[KERNEL_SYSCALL], 50);
-		assert_int_equal(a->kernel_entries[KERNEL_FAULT] - n[KERNEL_FAULT], 100);
-		assert_int_equal(a->kernel_entries[KERNEL_TICK] - n[KERNEL_TICK], 7);
-		assert_int_equal(a->kernel_entries[KERNEL_IPI], 0);
-		entries = sum(a->kernel_entries, KERNEL_ENTRY_NR) - sum(n, KERNEL_ENTRY_NR);
-		assert_int_equal(a->mmu.cr3_loads - loads, kpti ? 2 * entries : 0);
-		assert_int_equal(a->kpti, kpti);
-		assert_int_equal(a->pcid, i < 2);
-		assert_true(a->kernel_cycles_min >= 50 * 346 + 107 * 1050);
-		assert_int_equal(a->cr3_cycles_max, 200 * a->mmu.cr3_loads);
+		assert_int_equal(a->count.kernel_entries[KERNEL_SYSCALL] - n[KERNEL_SYSCALL], 50);
+		assert_int_equal(a->count.kernel_entries[KERNEL_FAULT] - n[KERNEL_FAULT], 100);
+		assert_int_equal(a->count.kernel_entries[KERNEL_TICK] - n[KERNEL_TICK], 7);
+		assert_int_equal(a->count.kernel_entries[KERNEL_IPI], 0);
+		entries = sum(a->count.kernel_entries, KERNEL_ENTRY_NR) - sum(n, KERNEL_ENTRY_NR);
+		assert_int_equal(a->count.mmu.cr3_loads - loads, kpti ? 2 * entries : 0);
+		assert_int_equal(a->cfg.kpti, kpti);
+		assert_int_equal(a->cfg.pcid, i < 2);
+		assert_true(a->count.kernel_cycles_min >= 50 * 346 + 107 * 1050);
+		assert_int_equal(a->count.cr3_cycles_max, 200 * a->count.mmu.cr3_loads);
 		sim_destroy(s);
 		tape_free(&t);
 	}
@@ -106,7 +106,7 @@ static void absurd_time(void **state)
 	tape_access(&t, A + MIB, EVR_READ);
 	assert_int_equal(sim_feed(s, 0, t.word, t.nr), 0);
 	sim_finish(s, &r);
-	assert_true(r.machine[0].kernel_entries[KERNEL_TICK] == ~0ull / TICK);
+	assert_true(r.machine[0].count.kernel_entries[KERNEL_TICK] == ~0ull / TICK);
 	sim_destroy(s);
 	tape_free(&t);
 }
@@ -141,7 +141,7 @@ static struct sim *played(const struct tape *t, const char *machines, const char
 	sim_finish(s, r);
 	for (unsigned i = 0; i < r->nr_machines; i++) {
 		assert_string_equal(r->machine[i].error, "");
-		assert_int_equal(r->machine[i].mismatches, 0);
+		assert_int_equal(r->machine[i].count.mismatches, 0);
 	}
 	return s;
 }
@@ -160,16 +160,19 @@ static void kpti_in_one_run(void **state)
 	pcid = &r.machine[1];
 	none = &r.machine[2];
 	for (unsigned i = 1; i < 3; i++) {
-		assert_memory_equal(r.machine[i].faults, plain->faults, sizeof(plain->faults));
-		assert_memory_equal(r.machine[i].kernel_entries, plain->kernel_entries, sizeof(plain->kernel_entries));
+		assert_memory_equal(r.machine[i].count.os.faults, plain->count.os.faults,
+				    sizeof(plain->count.os.faults));
+		assert_memory_equal(r.machine[i].count.kernel_entries, plain->count.kernel_entries,
+				    sizeof(plain->count.kernel_entries));
 	}
-	assert_int_equal(pcid->mmu.cr3_loads, none->mmu.cr3_loads);
-	assert_true(pcid->mmu.cr3_flushes < 10 && none->mmu.cr3_flushes == none->mmu.cr3_loads);
+	assert_int_equal(pcid->count.mmu.cr3_loads, none->count.mmu.cr3_loads);
+	assert_true(pcid->count.mmu.cr3_flushes < 10 && none->count.mmu.cr3_flushes == none->count.mmu.cr3_loads);
 	/* PCIDs keep what the plain machine keeps, but for user pages that the kernel copies from or to. */
-	assert_true(pcid->mmu.l2_miss[0] < plain->mmu.l2_miss[0] + plain->mmu.l2_miss[0] / 20 + 20);
+	assert_true(pcid->count.mmu.l2_miss[0] < plain->count.mmu.l2_miss[0] + plain->count.mmu.l2_miss[0] / 20 + 20);
 	/* Each entry without them costs the hot pages again: stack and data, twice the kernel's. */
-	assert_true(none->mmu.l2_miss[0] > plain->mmu.l2_miss[0] + 5 * sum(none->kernel_entries, KERNEL_ENTRY_NR));
-	assert_true(none->kernel_walks[0] > 3 * sum(none->kernel_entries, KERNEL_ENTRY_NR));
+	assert_true(none->count.mmu.l2_miss[0] >
+		    plain->count.mmu.l2_miss[0] + 5 * sum(none->count.kernel_entries, KERNEL_ENTRY_NR));
+	assert_true(none->count.kernel_walks[0] > 3 * sum(none->count.kernel_entries, KERNEL_ENTRY_NR));
 	sim_destroy(s);
 	tape_free(&t);
 }
@@ -186,7 +189,7 @@ static void flushed_windows(void **state)
 	s1 = played(&tf, "4k,kpti=on,pcid=off", ",ram=1G", &f);
 	s2 = played(&tu, "4k,kpti=on,pcid=off", ",ram=1G", &u);
 	for (unsigned kind = 0; kind < 2; kind++) {
-		u64 a = f.machine[0].mmu.l2_miss[kind], b = u.machine[0].mmu.l2_miss[kind];
+		u64 a = f.machine[0].count.mmu.l2_miss[kind], b = u.machine[0].count.mmu.l2_miss[kind];
 
 		if (a < b * 90 / 100 || a > b * 110 / 100)
 			fail_msg("kind %u: %llu misses filtered, %llu unfiltered", kind, (unsigned long long)a,
@@ -268,7 +271,7 @@ static struct sim *crowd_play(const struct crowd *c, const char *machines, const
 	assert_int_equal(r->program.malformed, 0);
 	for (unsigned i = 0; i < r->nr_machines; i++) {
 		assert_string_equal(r->machine[i].error, "");
-		assert_int_equal(r->machine[i].mismatches, 0);
+		assert_int_equal(r->machine[i].count.mismatches, 0);
 	}
 	return s;
 }
@@ -284,12 +287,13 @@ static void storm(void **state)
 	s = crowd_play(&c, "4k;4k,cpus=1;4k,cpus=3;4k,cpus=1,pcid=off;4k,cpus=1,kpti=on;4k,cpus=2,kpti=on,pcid=off",
 		       CHECKED, 500, &r);
 	for (unsigned i = 1; i < r.nr_machines; i++)
-		assert_memory_equal(r.machine[i].faults, r.machine[0].faults, sizeof(r.machine[0].faults));
-	assert_int_equal(r.machine[0].thread_switches, 0);
-	assert_true(r.machine[1].thread_switches > 9 * 19);
-	assert_true(r.machine[1].context_switches >= r.machine[1].thread_switches);
-	assert_true(r.machine[3].mmu.l2_miss[0] > r.machine[1].mmu.l2_miss[0]);
-	assert_int_equal(r.machine[1].ipis, 0);
+		assert_memory_equal(r.machine[i].count.os.faults, r.machine[0].count.os.faults,
+				    sizeof(r.machine[0].count.os.faults));
+	assert_int_equal(r.machine[0].count.thread_switches, 0);
+	assert_true(r.machine[1].count.thread_switches > 9 * 19);
+	assert_true(r.machine[1].count.os.context_switches >= r.machine[1].count.thread_switches);
+	assert_true(r.machine[3].count.mmu.l2_miss[0] > r.machine[1].count.mmu.l2_miss[0]);
+	assert_int_equal(r.machine[1].count.os.ipis, 0);
 	sim_destroy(s);
 	crowd_free(&c);
 }
@@ -304,16 +308,18 @@ static void threads(void **state)
 	crowd_init(&c, 4, false, 20000);
 	s = crowd_play(&c, "4k;4k,cpus=1;4k,cpus=2;4k,cpus=4;4k,cpus=4,kpti=on", CHECKED, 500, &r);
 	for (unsigned i = 1; i < r.nr_machines; i++)
-		assert_memory_equal(r.machine[i].faults, r.machine[0].faults, sizeof(r.machine[0].faults));
-	assert_int_equal(r.machine[1].ipis, 0);
-	assert_int_equal(r.machine[1].kernel_entries[KERNEL_IPI], 0);
-	assert_true(r.machine[1].thread_switches > 0 && r.machine[1].context_switches < 4);
-	assert_true(r.machine[2].ipis > 0 && r.machine[3].ipis > r.machine[2].ipis);
-	assert_int_equal(r.machine[3].thread_switches, 0);
-	assert_int_equal(r.machine[3].ipis, r.machine[0].ipis); /* as many CPUs as threads: each its own */
-	assert_true(r.machine[3].kernel_entries[KERNEL_IPI] <= r.machine[3].ipis);
-	assert_int_equal(r.machine[4].kernel_entries[KERNEL_IPI], r.machine[3].kernel_entries[KERNEL_IPI]);
-	assert_true(r.machine[3].shootdown_cycles_min >= 3000 * r.machine[3].shootdowns);
+		assert_memory_equal(r.machine[i].count.os.faults, r.machine[0].count.os.faults,
+				    sizeof(r.machine[0].count.os.faults));
+	assert_int_equal(r.machine[1].count.os.ipis, 0);
+	assert_int_equal(r.machine[1].count.kernel_entries[KERNEL_IPI], 0);
+	assert_true(r.machine[1].count.thread_switches > 0 && r.machine[1].count.os.context_switches < 4);
+	assert_true(r.machine[2].count.os.ipis > 0 && r.machine[3].count.os.ipis > r.machine[2].count.os.ipis);
+	assert_int_equal(r.machine[3].count.thread_switches, 0);
+	assert_int_equal(r.machine[3].count.os.ipis,
+			 r.machine[0].count.os.ipis); /* as many CPUs as threads: each its own */
+	assert_true(r.machine[3].count.kernel_entries[KERNEL_IPI] <= r.machine[3].count.os.ipis);
+	assert_int_equal(r.machine[4].count.kernel_entries[KERNEL_IPI], r.machine[3].count.kernel_entries[KERNEL_IPI]);
+	assert_true(r.machine[3].count.shootdown_cycles_min >= 3000 * r.machine[3].count.os.shootdowns);
 	sim_destroy(s);
 	crowd_free(&c);
 }
@@ -342,9 +348,9 @@ static void mappings_wait_for_slices(void **state)
 	}
 	sim_finish(s, &r);
 	for (unsigned i = 0; i < r.nr_machines; i++) {
-		assert_int_equal(r.machine[i].faults[VM_FAULT_ZERO_WRITE], 20 * 256);
-		assert_int_equal(r.machine[i].faults[VM_FAULT_MAPERR], 0);
-		assert_int_equal(r.machine[i].mismatches, 0);
+		assert_int_equal(r.machine[i].count.os.faults[VM_FAULT_ZERO_WRITE], 20 * 256);
+		assert_int_equal(r.machine[i].count.os.faults[VM_FAULT_MAPERR], 0);
+		assert_int_equal(r.machine[i].count.mismatches, 0);
 	}
 	sim_destroy(s);
 	tape_free(&t);
@@ -371,7 +377,8 @@ static void scheduler_is_deterministic(void **state)
 		s[i] = crowd_play(&c, "4k,cpus=2;4k,cpus=1,kpti=on", ",ram=1G", piece[i], &r[i]);
 	for (unsigned k = 0; k < 2; k++) {
 		assert_true(same(&r[0].machine[k], &r[1].machine[k]));
-		assert_int_equal(sum(r[0].machine[k].faults, VM_FAULT_NR), sum(r[2].machine[k].faults, VM_FAULT_NR));
+		assert_int_equal(sum(r[0].machine[k].count.os.faults, VM_FAULT_NR),
+				 sum(r[2].machine[k].count.os.faults, VM_FAULT_NR));
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(piece); i++)
 		sim_destroy(s[i]);
@@ -405,12 +412,13 @@ static void windows_over_switches(void **state)
 	}
 	sim_finish(s, &r);
 	for (unsigned i = 1; i < 3; i++) {
-		assert_int_equal(r.machine[i].thread_switches, 2 * slices - 1);
-		assert_int_equal(r.machine[i].mmu.lookups[0] - r.machine[0].mmu.lookups[0],
-				 16 * (r.machine[i].thread_switches - 1));
-		assert_memory_equal(r.machine[i].faults, r.machine[0].faults, sizeof(r.machine[0].faults));
+		assert_int_equal(r.machine[i].count.thread_switches, 2 * slices - 1);
+		assert_int_equal(r.machine[i].count.mmu.lookups[0] - r.machine[0].count.mmu.lookups[0],
+				 16 * (r.machine[i].count.thread_switches - 1));
+		assert_memory_equal(r.machine[i].count.os.faults, r.machine[0].count.os.faults,
+				    sizeof(r.machine[0].count.os.faults));
 	}
-	assert_true(r.machine[2].mmu.l2_miss[0] >= r.machine[1].mmu.l2_miss[0]);
+	assert_true(r.machine[2].count.mmu.l2_miss[0] >= r.machine[1].count.mmu.l2_miss[0]);
 	sim_destroy(s);
 	tape_free(&t);
 }

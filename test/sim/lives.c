@@ -108,7 +108,7 @@ static void killed_first(void **state)
 	assert_pointers_live(s);
 	sim_finish(s, &r);
 	for (unsigned i = 0; i < r.nr_machines; i++) {
-		assert_int_equal(r.machine[i].oom_kills, 1);
+		assert_int_equal(r.machine[i].count.os.oom_kills, 1);
 		assert_string_equal(r.machine[i].error, "");
 	}
 	sim_destroy(s);

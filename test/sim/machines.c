@@ -82,7 +82,7 @@ static struct sim *played(const struct tape *t, const char *machines, size_t pie
 	sim_finish(s, r);
 	for (unsigned i = 0; i < r->nr_machines; i++) {
 		assert_string_equal(r->machine[i].error, "");
-		assert_int_equal(r->machine[i].mismatches, 0);
+		assert_int_equal(r->machine[i].count.mismatches, 0);
 	}
 	return s;
 }
@@ -109,7 +109,7 @@ static void one_by_one(void **state)
 		assert_true(same_machine(&all.machine[i], &alone.machine[0], 0));
 		sim_destroy(s1);
 	}
-	assert_true(all.machine[0].mmu.walks[0] > all.machine[2].mmu.walks[0]);
+	assert_true(all.machine[0].count.mmu.walks[0] > all.machine[2].count.mmu.walks[0]);
 	sim_destroy(s);
 	tape_free(&t);
 }
@@ -152,8 +152,8 @@ static void filtered(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		struct sim_machine_result *a = &f.machine[i], *b = &u.machine[i];
 
-		assert_true(a->mmu.lookups[0] < b->mmu.lookups[0]);
-		memcpy(a->mmu.lookups, b->mmu.lookups, sizeof(a->mmu.lookups));
+		assert_true(a->count.mmu.lookups[0] < b->count.mmu.lookups[0]);
+		memcpy(a->count.mmu.lookups, b->count.mmu.lookups, sizeof(a->count.mmu.lookups));
 		assert_true(same_machine(a, b, f.nr_regions));
 	}
 	sim_destroy(s1);
@@ -174,11 +174,12 @@ static void nearly_filtered(void **state)
 	s1 = played(&tf, FOUR, tf.nr, &f);
 	s2 = played(&tu, FOUR, tu.nr, &u);
 	for (unsigned i = 0; i < 4; i++) {
-		const struct mmu_counters *a = &f.machine[i].mmu, *b = &u.machine[i].mmu;
+		const struct mmu_counters *a = &f.machine[i].count.mmu, *b = &u.machine[i].count.mmu;
 
 		assert_true(a->l1_miss[0] > b->l1_miss[0] * 99 / 100 && a->l1_miss[0] < b->l1_miss[0] * 101 / 100);
 		assert_true(a->walks[0] > b->walks[0] * 99 / 100 && a->walks[0] < b->walks[0] * 101 / 100 + 2);
-		assert_memory_equal(f.machine[i].faults, u.machine[i].faults, sizeof(f.machine[i].faults));
+		assert_memory_equal(f.machine[i].count.os.faults, u.machine[i].count.os.faults,
+				    sizeof(f.machine[i].count.os.faults));
 	}
 	sim_destroy(s1);
 	sim_destroy(s2);
@@ -198,8 +199,8 @@ static void regions_add_up(void **state)
 	s = played(&t, FOUR, t.nr, &r);
 	for (unsigned i = 0; i < r.nr_machines; i++) {
 		const struct sim_machine_result *m = &r.machine[i];
-		u64 walks[2] = {m->kernel_walks[0], m->kernel_walks[1]}, faults = 0, all_faults = 0;
-		u64 cycles[2] = {m->kernel_walk_cycles_min, m->kernel_walk_cycles_max};
+		u64 walks[2] = {m->count.kernel_walks[0], m->count.kernel_walks[1]}, faults = 0, all_faults = 0;
+		u64 cycles[2] = {m->count.kernel_walk_cycles_min, m->count.kernel_walk_cycles_max};
 
 		for (unsigned k = 0; k < r.nr_regions; k++) {
 			walks[0] += m->region[k].walks[0];
@@ -209,11 +210,11 @@ static void regions_add_up(void **state)
 			faults += m->region[k].faults;
 		}
 		for (unsigned k = 0; k < VM_FAULT_NR; k++)
-			all_faults += m->faults[k];
-		assert_int_equal(walks[0], m->mmu.walks[0]);
-		assert_int_equal(walks[1], m->mmu.walks[1]);
-		assert_int_equal(cycles[0], m->mmu.walk_cycles_min);
-		assert_int_equal(cycles[1], m->mmu.walk_cycles_max);
+			all_faults += m->count.os.faults[k];
+		assert_int_equal(walks[0], m->count.mmu.walks[0]);
+		assert_int_equal(walks[1], m->count.mmu.walks[1]);
+		assert_int_equal(cycles[0], m->count.mmu.walk_cycles_min);
+		assert_int_equal(cycles[1], m->count.mmu.walk_cycles_max);
 		assert_int_equal(faults, all_faults);
 	}
 	sim_destroy(s);
@@ -239,8 +240,8 @@ static void random_reads(void **state)
 	for (u64 i = 0; i < reads; i++)
 		tape_access(&t, A + tape_random(&random) % pages * PAGE_SIZE, EVR_READ);
 	s2 = played(&t, "4k", t.nr, &b);
-	l1 = (double)(b.machine[0].mmu.l1_miss[0] - a.machine[0].mmu.l1_miss[0]) / reads;
-	l2 = (double)(b.machine[0].mmu.l2_miss[0] - a.machine[0].mmu.l2_miss[0]) / reads;
+	l1 = (double)(b.machine[0].count.mmu.l1_miss[0] - a.machine[0].count.mmu.l1_miss[0]) / reads;
+	l2 = (double)(b.machine[0].count.mmu.l2_miss[0] - a.machine[0].count.mmu.l2_miss[0]) / reads;
 	assert_true(l1 > 0.99 * (1 - 64.0 / pages) && l1 < 1.01 * (1 - 64.0 / pages));
 	assert_true(l2 > 0.99 * (1 - 2048.0 / pages) && l2 < 1.01 * (1 - 2048.0 / pages));
 	sim_destroy(s1);

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <cmocka.h>
 
-#include "sim/device.h"
+#include "machine/device.h"
 #include "test/sim/tape.h"
 
 #define RW  (PROT_READ | PROT_WRITE)
@@ -37,7 +37,7 @@ static void play(const char *machines)
 	sim_finish(sim, &all);
 	for (unsigned i = 0; i < all.nr_machines; i++) {
 		assert_string_equal(all.machine[i].error, "");
-		assert_int_equal(all.machine[i].mismatches, 0);
+		assert_int_equal(all.machine[i].count.mismatches, 0);
 	}
 }
 
@@ -73,22 +73,24 @@ static void random_reads(void **state)
 	     "4k,ram=32M,reclaim=random;4k,ram=32M,swap-device=hdd;4k,ram=32M,swap-device=zram;4k,ram=1G");
 	for (unsigned i = 0; i < 7; i++) {
 		const struct sim_machine_result *m = &all.machine[i];
-		const struct swap_device *dev = swap_device_find(m->swap_device);
+		const struct swap_device *dev = m->cfg.swap_device;
 
-		assert_int_equal(m->faults[VM_FAULT_ZERO_WRITE], 64 * MIB / PAGE_SIZE);
-		assert_true(m->major_faults > 20000 && m->major_faults < 60000);
-		assert_int_equal(m->major_faults, m->swap_requests);
-		assert_true(m->swap_ins >= m->swap_requests);
-		assert_true(m->readahead_hits <= m->swap_ins - m->swap_requests);
-		assert_int_equal(m->io_wait_ns, swap_device_read_ns(dev, m->swap_requests, m->swap_ins));
-		assert_int_equal(m->io_write_ns, swap_device_write_ns(dev, m->swap_outs, m->swap_outs));
-		assert_true(m->peak_rss_bytes < 32 * MIB && m->peak_rss_bytes > 28 * MIB);
-		assert_true(m->peak_rss_bytes + m->peak_swap_bytes >= 64 * MIB);
-		assert_int_equal(m->oom_kills, 0);
+		assert_int_equal(m->count.os.faults[VM_FAULT_ZERO_WRITE], 64 * MIB / PAGE_SIZE);
+		assert_true(m->count.os.major_faults > 20000 && m->count.os.major_faults < 60000);
+		assert_int_equal(m->count.os.major_faults, m->count.os.swap_requests);
+		assert_true(m->count.os.swap_ins >= m->count.os.swap_requests);
+		assert_true(m->count.os.swap_ra_hits <= m->count.os.swap_ins - m->count.os.swap_requests);
+		assert_int_equal(m->count.io_wait_ns,
+				 swap_device_read_ns(dev, m->count.os.swap_requests, m->count.os.swap_ins));
+		assert_int_equal(m->count.io_write_ns,
+				 swap_device_write_ns(dev, m->count.os.swap_outs, m->count.os.swap_outs));
+		assert_true(m->count.peak_rss_bytes < 32 * MIB && m->count.peak_rss_bytes > 28 * MIB);
+		assert_true(m->count.peak_rss_bytes + m->count.peak_swap_bytes >= 64 * MIB);
+		assert_int_equal(m->count.os.oom_kills, 0);
 	}
-	assert_true(all.machine[5].io_wait_ns > 50 * all.machine[0].io_wait_ns);
-	assert_int_equal(all.machine[7].major_faults, 0);
-	assert_int_equal(all.machine[7].swap_outs, 0);
+	assert_true(all.machine[5].count.io_wait_ns > 50 * all.machine[0].count.io_wait_ns);
+	assert_int_equal(all.machine[7].count.os.major_faults, 0);
+	assert_int_equal(all.machine[7].count.os.swap_outs, 0);
 	end();
 }
 
@@ -100,9 +102,9 @@ static void sequential_reads(void **state)
 	tape_sweep(&tape, A, 64 * MIB, EVR_WRITE);
 	tape_sweep(&tape, A, 64 * MIB, EVR_READ);
 	play("4k,ram=32M");
-	assert_true(all.machine[0].readahead_hits > 10000);
-	assert_true(all.machine[0].major_faults < 3000);
-	assert_int_equal(all.machine[0].faults[VM_FAULT_SWAP], 64 * MIB / PAGE_SIZE);
+	assert_true(all.machine[0].count.os.swap_ra_hits > 10000);
+	assert_true(all.machine[0].count.os.major_faults < 3000);
+	assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_SWAP], 64 * MIB / PAGE_SIZE);
 	end();
 }
 
@@ -123,9 +125,9 @@ static void locked(void **state)
 		tape_sweep(&tape, A, 8 * MIB, EVR_WRITE);
 		play("4k,ram=32M;4k,ram=32M,reclaim=mglru;4k,ram=32M,reclaim=clock;4k,ram=32M,reclaim=fifo");
 		for (unsigned i = 0; i < all.nr_machines; i++) {
-			assert_int_equal(all.machine[i].populated[VM_FAULT_ZERO_WRITE], pages);
-			assert_int_equal(all.machine[i].faults[VM_FAULT_ZERO_WRITE], swept);
-			assert_int_equal(all.machine[i].faults[VM_FAULT_SWAP], unlocked ? pages : 0);
+			assert_int_equal(all.machine[i].count.os.populated[VM_FAULT_ZERO_WRITE], pages);
+			assert_int_equal(all.machine[i].count.os.faults[VM_FAULT_ZERO_WRITE], swept);
+			assert_int_equal(all.machine[i].count.os.faults[VM_FAULT_SWAP], unlocked ? pages : 0);
 		}
 		end();
 	}
@@ -144,8 +146,8 @@ static void locked_all(void **state)
 	tape_map(&tape, A + 2 * MIB, MIB, RW, MAP_PRIVATE);
 	tape_sweep(&tape, A, 3 * MIB, EVR_WRITE);
 	play("4k");
-	assert_int_equal(all.machine[0].faults[VM_FAULT_ZERO_WRITE], (MIB / 2 + MIB) / PAGE_SIZE);
-	assert_true(all.machine[0].populated[VM_FAULT_ZERO_WRITE] >= (MIB + MIB / 2) / PAGE_SIZE);
+	assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], (MIB / 2 + MIB) / PAGE_SIZE);
+	assert_true(all.machine[0].count.os.populated[VM_FAULT_ZERO_WRITE] >= (MIB + MIB / 2) / PAGE_SIZE);
 	end();
 }
 
@@ -158,8 +160,8 @@ static void clean_pages_are_dropped(void **state)
 	for (unsigned i = 0; i < 3; i++)
 		tape_sweep(&tape, A, 48 * MIB, EVR_READ);
 	play("4k,ram=32M,swap=256M");
-	assert_true(all.machine[0].swap_ins > 3 * 48 * MIB / PAGE_SIZE / 2);
-	assert_in_range(all.machine[0].swap_outs, 48 * MIB / PAGE_SIZE / 2, 48 * MIB / PAGE_SIZE);
+	assert_true(all.machine[0].count.os.swap_ins > 3 * 48 * MIB / PAGE_SIZE / 2);
+	assert_in_range(all.machine[0].count.os.swap_outs, 48 * MIB / PAGE_SIZE / 2, 48 * MIB / PAGE_SIZE);
 	end();
 }
 
@@ -172,9 +174,9 @@ static void huge_pages_split(void **state)
 	tape_sweep(&tape, A, 64 * MIB, EVR_READ);
 	play("thp,ram=32M;2m,ram=32M");
 	for (unsigned i = 0; i < 2; i++) {
-		assert_true(all.machine[i].thp_split >= 8);
-		assert_true(all.machine[i].swap_ins > 0);
-		assert_true(all.machine[i].peak_rss_bytes < 32 * MIB);
+		assert_true(all.machine[i].count.os.thp_split >= 8);
+		assert_true(all.machine[i].count.os.swap_ins > 0);
+		assert_true(all.machine[i].count.peak_rss_bytes < 32 * MIB);
 	}
 	end();
 }
@@ -195,11 +197,11 @@ static void khugepaged(void **state)
 	tape_access(&tape, A, EVR_READ);
 	play("madvise;madvise,khugepaged=off;4k;madvise,ram=1G,cpus=2");
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(all.machine[i].thp_collapse, i == 1 || i == 2 ? 0 : 8);
-	assert_int_equal(all.machine[1].peak_untouched_bytes, 0);
-	assert_int_equal(all.machine[0].peak_untouched_bytes, 8 * MIB);
-	assert_int_equal(all.machine[0].peak_rss_bytes, (16 + 4) * MIB);
-	assert_int_equal(all.machine[0].faults[VM_FAULT_ZERO_WRITE], 24 * MIB / PAGE_SIZE / 2);
+		assert_int_equal(all.machine[i].count.os.thp_collapse, i == 1 || i == 2 ? 0 : 8);
+	assert_int_equal(all.machine[1].count.peak_untouched_bytes, 0);
+	assert_int_equal(all.machine[0].count.peak_untouched_bytes, 8 * MIB);
+	assert_int_equal(all.machine[0].count.peak_rss_bytes, (16 + 4) * MIB);
+	assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], 24 * MIB / PAGE_SIZE / 2);
 	end();
 }
 
@@ -212,10 +214,10 @@ static void files(void **state)
 	tape_sweep(&tape, A, 64 * MIB, EVR_READ);
 	tape_sweep(&tape, A, 64 * MIB, EVR_READ);
 	play("4k,ram=16M,swap=0");
-	assert_int_equal(all.machine[0].writebacks, 32 * MIB / PAGE_SIZE);
-	assert_true(all.machine[0].file_reads > 64 * MIB / PAGE_SIZE);
-	assert_int_equal(all.machine[0].major_faults, all.machine[0].file_reads);
-	assert_int_equal(all.machine[0].oom_kills, 0);
+	assert_int_equal(all.machine[0].count.os.file_writes, 32 * MIB / PAGE_SIZE);
+	assert_true(all.machine[0].count.os.file_reads > 64 * MIB / PAGE_SIZE);
+	assert_int_equal(all.machine[0].count.os.major_faults, all.machine[0].count.os.file_reads);
+	assert_int_equal(all.machine[0].count.os.oom_kills, 0);
 	end();
 }
 
@@ -244,15 +246,15 @@ static void victim_ends_alone(void **state)
 	tape_exit(&tape, EVX_EXIT);
 	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
 	sim_finish(sim, &all);
-	assert_int_equal(all.machine[0].oom_kills, 1);
+	assert_int_equal(all.machine[0].count.os.oom_kills, 1);
 	assert_non_null(strstr(all.machine[0].oom_note, "process 2 was killed"));
-	assert_int_equal(all.machine[1].oom_kills, 0);
+	assert_int_equal(all.machine[1].count.os.oom_kills, 0);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_string_equal(all.machine[i].error, "");
-		assert_int_equal(all.machine[i].mismatches, 0);
+		assert_int_equal(all.machine[i].count.mismatches, 0);
 	}
-	assert_true(all.machine[0].faults[VM_FAULT_ZERO_WRITE] < (4 + 32) * MIB / PAGE_SIZE);
-	assert_true(all.machine[1].faults[VM_FAULT_ZERO_WRITE] >= (4 + 64) * MIB / PAGE_SIZE);
+	assert_true(all.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE] < (4 + 32) * MIB / PAGE_SIZE);
+	assert_true(all.machine[1].count.os.faults[VM_FAULT_ZERO_WRITE] >= (4 + 64) * MIB / PAGE_SIZE);
 	tape_free(&child);
 	end();
 }

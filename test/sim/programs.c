@@ -41,7 +41,7 @@ static struct sim_machine_result played(const char *machine)
 
 	snprintf(text, sizeof(text), "%s,ram=2G,check=1,oracle=1", machine);
 	r = tape_play(&tape, text, &sim, &all);
-	assert_int_equal(r.mismatches, 0);
+	assert_int_equal(r.count.mismatches, 0);
 	assert_int_equal(all.program.malformed, 0);
 	return r;
 }
@@ -57,7 +57,7 @@ static u64 faults(const struct sim_machine_result *r)
 	u64 n = 0;
 
 	for (unsigned i = 0; i < VM_FAULT_NR; i++)
-		n += r->faults[i];
+		n += r->count.os.faults[i];
 	return n;
 }
 
@@ -74,12 +74,12 @@ static void anonymous(void **state)
 	tape_range(&tape, EV_PROTECT, RW, A, SIZE);
 	tape_sweep(&tape, A, SIZE, EVR_WRITE);
 	r = played("4k");
-	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_WRITE], PAGES);
 	assert_int_equal(faults(&r), PAGES);
-	assert_int_equal(r.minflt, PAGES);
-	assert_int_equal(r.peak_rss_bytes, SIZE);
-	assert_int_equal(r.peak_untouched_bytes, 0);
-	assert_int_equal(r.mmu.lookups[0] >= PAGES * 4, 1);
+	assert_int_equal(r.count.minflt, PAGES);
+	assert_int_equal(r.count.peak_rss_bytes, SIZE);
+	assert_int_equal(r.count.peak_untouched_bytes, 0);
+	assert_int_equal(r.count.mmu.lookups[0] >= PAGES * 4, 1);
 	end();
 }
 
@@ -95,11 +95,11 @@ static void dontneed_and_zero_page(void **state)
 	tape_sweep(&tape, A, SIZE, EVR_WRITE);
 	tape_range(&tape, EV_ADVISE, 16 /* MADV_DONTDUMP */, A, SIZE);
 	r = played("4k");
-	assert_int_equal(r.faults[VM_FAULT_ZERO_READ], PAGES);
-	assert_int_equal(r.faults[VM_FAULT_COW_COPY], PAGES);
-	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_READ], PAGES);
+	assert_int_equal(r.count.os.faults[VM_FAULT_COW_COPY], PAGES);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_WRITE], PAGES);
 	assert_int_equal(faults(&r), 3 * PAGES);
-	assert_int_equal(r.peak_rss_bytes, SIZE);
+	assert_int_equal(r.count.peak_rss_bytes, SIZE);
 	end();
 }
 
@@ -113,9 +113,9 @@ static void huge(void **state)
 		tape_access(&tape, va + 5 * PAGE_SIZE, EVR_WRITE);
 	r = played("thp");
 	assert_int_equal(faults(&r), 8);
-	assert_int_equal(r.faults_by_order[1], 8);
-	assert_int_equal(r.peak_rss_bytes, SIZE);
-	assert_int_equal(r.peak_untouched_bytes, SIZE - 8 * PAGE_SIZE);
+	assert_int_equal(r.count.os.faults_by_order[1], 8);
+	assert_int_equal(r.count.peak_rss_bytes, SIZE);
+	assert_int_equal(r.count.peak_untouched_bytes, SIZE - 8 * PAGE_SIZE);
 	assert_int_equal(r.region[0].peak_huge_bytes, SIZE);
 	sim_destroy(sim);
 	r = played("2m");
@@ -123,7 +123,7 @@ static void huge(void **state)
 	sim_destroy(sim);
 	r = played("madvise");
 	assert_int_equal(faults(&r), 8);
-	assert_int_equal(r.faults_by_order[0], 8);
+	assert_int_equal(r.count.os.faults_by_order[0], 8);
 	end();
 }
 
@@ -138,7 +138,7 @@ static void huge_unaligned(void **state)
 	tape_sweep(&tape, A + PAGE_SIZE, SIZE, EVR_WRITE);
 	r = played("madvise");
 	assert_int_equal(faults(&r), 519);
-	assert_int_equal(r.peak_untouched_bytes, 0);
+	assert_int_equal(r.count.peak_untouched_bytes, 0);
 	assert_int_equal(r.region[0].peak_huge_bytes, 14 * MIB);
 	assert_true(all.region[0].madvised);
 	end();
@@ -154,9 +154,9 @@ static void gigantic(void **state)
 	tape_sweep(&tape, at, 64 * MIB, EVR_WRITE);
 	r = played("1g");
 	assert_int_equal(faults(&r), 1);
-	assert_int_equal(r.faults_by_order[2], 1);
-	assert_int_equal(r.peak_rss_bytes, 1ull << 30);
-	assert_int_equal(r.peak_untouched_bytes, (1ull << 30) - 64 * MIB);
+	assert_int_equal(r.count.os.faults_by_order[2], 1);
+	assert_int_equal(r.count.peak_rss_bytes, 1ull << 30);
+	assert_int_equal(r.count.peak_untouched_bytes, (1ull << 30) - 64 * MIB);
 	end();
 }
 
@@ -174,8 +174,8 @@ static void gigantic_split(void **state)
 	tape_sweep(&tape, A, SIZE, EVR_WRITE);
 	r = played("1g");
 	assert_int_equal(faults(&r), 1 + PAGES);
-	assert_int_equal(r.peak_rss_bytes, (1ull << 30) + SIZE); /* the hole's frame is free when its block is */
-	assert_int_equal(r.peak_untouched_bytes, (1ull << 30) - 2 * MIB - 16 * PAGE_SIZE);
+	assert_int_equal(r.count.peak_rss_bytes, (1ull << 30) + SIZE); /* the hole's frame is free when its block is */
+	assert_int_equal(r.count.peak_untouched_bytes, (1ull << 30) - 2 * MIB - 16 * PAGE_SIZE);
 	end();
 }
 
@@ -194,8 +194,8 @@ static void bloat_goes(void **state)
 	tape_sweep(&tape, A - SIZE, SIZE, EVR_WRITE);
 	r = played("thp");
 	assert_int_equal(faults(&r), 8 + 1 + 8);
-	assert_int_equal(r.peak_rss_bytes, SIZE + SIZE / 2 + 2 * MIB);
-	assert_int_equal(r.peak_untouched_bytes, 2 * MIB - PAGE_SIZE);
+	assert_int_equal(r.count.peak_rss_bytes, SIZE + SIZE / 2 + 2 * MIB);
+	assert_int_equal(r.count.peak_untouched_bytes, 2 * MIB - PAGE_SIZE);
 	end();
 }
 
@@ -208,8 +208,8 @@ static void populate(void **state)
 	tape_sweep(&tape, A, SIZE, EVR_WRITE);
 	r = played("4k");
 	assert_int_equal(faults(&r), 0);
-	assert_int_equal(r.populated[VM_FAULT_ZERO_WRITE], PAGES);
-	assert_int_equal(r.minflt, PAGES);
+	assert_int_equal(r.count.os.populated[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(r.count.minflt, PAGES);
 	end();
 }
 
@@ -226,7 +226,7 @@ static void file_maps(void **state)
 	tape_sweep(&tape, A + 2 * SIZE, SIZE, EVR_WRITE);
 	r = played("4k");
 	assert_int_equal(faults(&r), PAGES / 16 + PAGES + PAGES);
-	assert_int_equal(r.major_faults, 0);
+	assert_int_equal(r.count.os.major_faults, 0);
 	assert_int_equal(all.nr_regions, 3);
 	assert_string_equal(all.region[0].name, "/data");
 	assert_int_equal(r.region[0].faults, PAGES / 16);
@@ -262,8 +262,8 @@ static void cold_file(void **state)
 	tape_map_file(&tape, A, 16 * PAGE_SIZE, PROT_READ, MAP_PRIVATE, 5, 16 * PAGE_SIZE, "/data");
 	tape_sweep(&tape, A, 16 * PAGE_SIZE, EVR_READ);
 	r = played("4k,page-cache=cold");
-	assert_true(r.major_faults >= 1);
-	assert_int_equal(r.minflt + r.major_faults, faults(&r));
+	assert_true(r.count.os.major_faults >= 1);
+	assert_int_equal(r.count.minflt + r.count.os.major_faults, faults(&r));
 	end();
 }
 
@@ -276,7 +276,7 @@ static void stack(void **state)
 		tape_access(&tape, TAPE_STACK_TOP - i * PAGE_SIZE, EVR_WRITE);
 	r = played("thp");
 	assert_int_equal(faults(&r), 250);
-	assert_int_equal(r.faults[VM_FAULT_STACK], 250 - 33);
+	assert_int_equal(r.count.os.faults[VM_FAULT_STACK], 250 - 33);
 	assert_string_equal(all.region[0].name, "[stack]");
 	assert_int_equal(all.region[0].start, TAPE_STACK_TOP - 250 * PAGE_SIZE);
 	assert_int_equal(all.region[0].peak_bytes, 250 * PAGE_SIZE);
@@ -319,11 +319,11 @@ static void exec_faults(void **state)
 	tape_map_file(&tape, HEAP, PAGE_SIZE, RW, MAP_PRIVATE, 5, 64 * PAGE_SIZE, "/bin/x");
 	tape_put(&tape, EV_EXEC_DONE, 0, &done, EV_PAYLOAD_WORDS(done));
 	r = played("4k");
-	assert_int_equal(r.populated[VM_FAULT_ZERO_WRITE], 3);
+	assert_int_equal(r.count.os.populated[VM_FAULT_ZERO_WRITE], 3);
 	assert_int_equal(faults(&r), 2);
-	assert_int_equal(r.kernel_faults, 2);
-	assert_int_equal(r.faults[VM_FAULT_FILE], 1);
-	assert_int_equal(r.minflt, 5);
+	assert_int_equal(r.count.os.kernel_faults, 2);
+	assert_int_equal(r.count.os.faults[VM_FAULT_FILE], 1);
+	assert_int_equal(r.count.minflt, 5);
 	end();
 }
 
@@ -340,11 +340,11 @@ static void kernel_touches(void **state)
 	tape_range(&tape, EV_TOUCH, EVR_WRITE, A, 0);
 	tape_put(&tape, EV_SYSCALL, 1, NULL, 0);
 	r = played("4k");
-	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], 4);
-	assert_int_equal(r.faults[VM_FAULT_ZERO_READ], 3);
-	assert_int_equal(r.faults[VM_FAULT_MAPERR], 1);
-	assert_int_equal(r.kernel_faults, 8);
-	assert_int_equal(r.minflt, 7);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_WRITE], 4);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_READ], 3);
+	assert_int_equal(r.count.os.faults[VM_FAULT_MAPERR], 1);
+	assert_int_equal(r.count.os.kernel_faults, 8);
+	assert_int_equal(r.count.minflt, 7);
 	assert_int_equal(all.program.syscalls, 1);
 	end();
 }
@@ -361,13 +361,13 @@ static void remap(void **state)
 	tape_access(&tape, A, EVR_READ);
 	tape_remap(&tape, A - 4 * SIZE, 2 * SIZE, A - 4 * SIZE, SIZE, 0);
 	r = played("4k");
-	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], 2 * PAGES);
-	assert_int_equal(r.faults[VM_FAULT_MAPERR], 1);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_WRITE], 2 * PAGES);
+	assert_int_equal(r.count.os.faults[VM_FAULT_MAPERR], 1);
 	sim_destroy(sim);
 	r = played("thp");
-	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], 16);
-	assert_int_equal(r.peak_untouched_bytes, 0);
-	assert_int_equal(r.peak_rss_bytes, 2 * SIZE);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_WRITE], 16);
+	assert_int_equal(r.count.peak_untouched_bytes, 0);
+	assert_int_equal(r.count.peak_rss_bytes, 2 * SIZE);
 	end();
 }
 
@@ -386,12 +386,12 @@ static void segv(void **state)
 	tape_access(&tape, 0xffff800000000000ull, EVR_READ);
 	tape_access(&tape, 0x1000000000000ull, EVR_READ);
 	r = played("4k");
-	assert_int_equal(r.faults[VM_FAULT_ACCERR], 2);
-	assert_int_equal(r.faults[VM_FAULT_MAPERR], 2);
-	assert_int_equal(r.faults[VM_FAULT_ZERO_READ], 1);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ACCERR], 2);
+	assert_int_equal(r.count.os.faults[VM_FAULT_MAPERR], 2);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_READ], 1);
 	assert_int_equal(faults(&r), 5);
-	assert_int_equal(r.minflt, 1);
-	assert_int_equal(r.peak_rss_bytes, 0);
+	assert_int_equal(r.count.minflt, 1);
+	assert_int_equal(r.count.peak_rss_bytes, 0);
 	end();
 }
 
@@ -417,7 +417,7 @@ static struct sim_machine_result played_two(const char *machine, struct tape *se
 		assert_int_equal(sim_feed(sim, 0, second_half->word, second_half->nr), 0);
 	sim_finish(sim, &all);
 	assert_string_equal(all.machine[0].error, "");
-	assert_int_equal(all.machine[0].mismatches, 0);
+	assert_int_equal(all.machine[0].count.mismatches, 0);
 	tape_free(&child);
 	return all.machine[0];
 }
@@ -436,10 +436,10 @@ static void fork_copies(void **state)
 	tape_sweep(&child, A, SIZE, EVR_WRITE);
 	tape_exit(&child, EVX_EXIT);
 	r = played_two("4k", NULL);
-	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], PAGES);
-	assert_int_equal(r.faults[VM_FAULT_COW_COPY], PAGES);
-	assert_int_equal(r.faults[VM_FAULT_COW_REUSE], PAGES);
-	assert_int_equal(r.peak_rss_bytes, 2 * SIZE);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(r.count.os.faults[VM_FAULT_COW_COPY], PAGES);
+	assert_int_equal(r.count.os.faults[VM_FAULT_COW_REUSE], PAGES);
+	assert_int_equal(r.count.peak_rss_bytes, 2 * SIZE);
 	assert_int_equal(all.program.processes, 2);
 	assert_int_equal(all.nr_regions, 2);
 	assert_int_equal(all.region[1].pid_index, 1);
@@ -471,7 +471,7 @@ static void vfork_shares(void **state)
 	r = played_two("4k", &more);
 	tape_free(&more);
 	assert_int_equal(faults(&r), PAGES);
-	assert_int_equal(r.peak_rss_bytes, SIZE);
+	assert_int_equal(r.count.peak_rss_bytes, SIZE);
 	assert_int_equal(all.program.execs_left, 1);
 	assert_string_equal(all.program.left_names[0], "/bin/true");
 	end();
@@ -503,9 +503,9 @@ static void threads(void **state)
 	assert_int_equal(sim_feed(sim, 1, child.word, child.nr), 0);
 	sim_finish(sim, &all);
 	r = all.machine[0];
-	assert_int_equal(r.faults[VM_FAULT_ZERO_WRITE], PAGES);
-	assert_int_equal(r.faults[VM_FAULT_ZERO_READ], 32);
-	assert_true(r.shootdowns >= 1 && r.ipis >= 1);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_WRITE], PAGES);
+	assert_int_equal(r.count.os.faults[VM_FAULT_ZERO_READ], 32);
+	assert_true(r.count.os.shootdowns >= 1 && r.count.os.ipis >= 1);
 	assert_int_equal(all.program.threads, 2);
 	assert_int_equal(all.program.processes, 1);
 	tape_free(&more);
@@ -536,7 +536,7 @@ static void many_threads(void **state)
 		}
 	}
 	sim_finish(sim, &all);
-	assert_int_equal(all.machine[0].faults[VM_FAULT_ZERO_WRITE], 1 + 3 * 99);
+	assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], 1 + 3 * 99);
 	assert_int_equal(faults(&all.machine[0]), 1 + 3 * 99);
 	assert_int_equal(all.program.threads, 100);
 	end();
@@ -555,18 +555,18 @@ static void out_of_memory(void **state)
 	sim = tape_sim("4k,ram=32M,swap=0;4k,ram=32M;4k,ram=128M", ",check=1");
 	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
 	sim_finish(sim, &all);
-	assert_int_equal(all.machine[0].oom_kills, 1);
+	assert_int_equal(all.machine[0].count.os.oom_kills, 1);
 	assert_non_null(strstr(all.machine[0].oom_note, "process 1 was killed for want of memory"));
-	assert_int_equal(all.machine[0].swap_outs, 0);
+	assert_int_equal(all.machine[0].count.os.swap_outs, 0);
 	for (unsigned i = 0; i < 3; i++)
 		assert_string_equal(all.machine[i].error, "");
 	for (unsigned i = 1; i < 3; i++) {
-		assert_int_equal(all.machine[i].oom_kills, 0);
-		assert_int_equal(all.machine[i].faults[VM_FAULT_ZERO_WRITE], 64 * MIB / PAGE_SIZE);
+		assert_int_equal(all.machine[i].count.os.oom_kills, 0);
+		assert_int_equal(all.machine[i].count.os.faults[VM_FAULT_ZERO_WRITE], 64 * MIB / PAGE_SIZE);
 	}
-	assert_true(all.machine[1].swap_outs * PAGE_SIZE >= 32 * MIB);
-	assert_true(all.machine[1].peak_rss_bytes < 32 * MIB);
-	assert_int_equal(all.machine[2].swap_outs, 0);
+	assert_true(all.machine[1].count.os.swap_outs * PAGE_SIZE >= 32 * MIB);
+	assert_true(all.machine[1].count.peak_rss_bytes < 32 * MIB);
+	assert_int_equal(all.machine[2].count.os.swap_outs, 0);
 	end();
 }
 

@@ -97,8 +97,8 @@ static void one_ring(void **state)
 	ring_close(r);
 	sim_pump(sim, hub);
 	result = finish();
-	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 20 * 64);
-	assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], 20 * 64);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_MAPERR], 0);
 	assert_int_equal(result.program.lost, 1);
 	assert_int_equal(result.program.malformed, 0);
 }
@@ -139,8 +139,8 @@ static void clock_order(void **state)
 		assert_null(ring_get(hub, 0));
 		assert_null(ring_get(hub, 1));
 		result = finish();
-		assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 128);
-		assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
+		assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], 128);
+		assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_MAPERR], 0);
 		assert_int_equal(result.program.malformed, 0);
 		assert_int_equal(result.program.lost, 0);
 	}
@@ -168,8 +168,8 @@ static void second_thread(void **state)
 	ring_close(two);
 	sim_pump(sim, hub);
 	result = finish();
-	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 64);
-	assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], 64);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_MAPERR], 0);
 	assert_int_equal(result.program.threads, 2);
 }
 
@@ -197,8 +197,8 @@ static void child_first(void **state)
 	ring_close(parent);
 	sim_pump(sim, hub);
 	result = finish();
-	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 64);
-	assert_int_equal(result.machine[0].faults[VM_FAULT_COW_COPY], 64);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], 64);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_COW_COPY], 64);
 	assert_int_equal(result.program.processes, 2);
 	assert_int_equal(result.program.lost, 1);
 }
@@ -239,7 +239,7 @@ static void nobody_stops_the_others(void **state)
 	assert_null(ring_get(hub, 3));
 	ring_close(silent);
 	result = finish();
-	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 64);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], 64);
 	assert_int_equal(result.program.malformed, 1);
 }
 
@@ -322,9 +322,9 @@ static void real_threads(void **state)
 	result = finish();
 	assert_int_equal(done, 4);
 	assert_int_equal(result.program.malformed, 0);
-	assert_int_equal(result.machine[0].mismatches, 0);
-	assert_int_equal(result.machine[0].faults[VM_FAULT_MAPERR], 0);
-	assert_int_equal(result.machine[0].faults[VM_FAULT_ZERO_WRITE], 400 + first_page_used);
+	assert_int_equal(result.machine[0].count.mismatches, 0);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_MAPERR], 0);
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], 400 + first_page_used);
 }
 
 int main(void)

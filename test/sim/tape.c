@@ -160,7 +160,7 @@ void tape_counts(struct tape *t, u64 instructions, u64 accesses, u64 fetches)
 
 struct sim *tape_sim(const char *names, const char *extra)
 {
-	struct sim_machine_config cfg[8];
+	struct machine_config cfg[8];
 	char copy[256], err[256], *rest = copy, *one;
 	unsigned nr = 0;
 	struct sim *s;
@@ -170,7 +170,7 @@ struct sim *tape_sim(const char *names, const char *extra)
 		char text[128];
 
 		snprintf(text, sizeof(text), "%s%s", one, extra);
-		if (sim_machine_parse(text, NULL, &cfg[nr++], err) != 0)
+		if (machine_parse(text, NULL, &cfg[nr++], err) != 0)
 			fail_msg("%s", err);
 	}
 	s = sim_create(cfg, nr);

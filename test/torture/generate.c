@@ -35,14 +35,16 @@ static bool one_in(struct trial *t, u64 n)
 void generate_machine(struct trial *t)
 {
 	static const char *const preset[] = {"zen3", "skylake", "zen4"};
-	struct script_machine *m = &t->machine;
+	struct machine_config *m = &t->machine;
 
 	t->rng = t->seed * 0x9e3779b97f4a7c15ull + 1;
-	*m = (struct script_machine){.thp = (u8)next(t, 3), .pcid = next(t, 4), .kpti = one_in(t, 3)};
-	m->reclaim = (u8)next(t, VM_RECLAIM_NR);
-	strcpy(m->cpu, preset[next(t, 3)]);
-	if (!cpu_preset_find(m->cpu))
-		strcpy(m->cpu, preset[0]);
+	machine_config_default(m);
+	m->swap_bytes = 0;
+	m->thp = (enum vm_thp)next(t, 3);
+	m->pcid = next(t, 4);
+	m->kpti = one_in(t, 3);
+	m->reclaim = (enum vm_reclaim_policy)next(t, VM_RECLAIM_NR);
+	m->preset = cpu_preset_find(preset[next(t, 3)]);
 	t->cpus = 1 + (unsigned)next(t, 4);
 	t->processes = 1;
 	switch (t->host ? 0 : next(t, 3)) {

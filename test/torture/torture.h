@@ -23,7 +23,7 @@ struct trial {
 	u64 seed, rng;
 	bool host;   /* on this Linux too */
 	bool hungry; /* the programs want more than the machine has */
-	struct script_machine machine;
+	struct machine_config machine;
 	unsigned cpus, processes; /* how many there are; were, those that ended included */
 	struct play_call call[TORTURE_STEPS];
 	unsigned nr;    /* calls */

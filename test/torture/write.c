@@ -21,16 +21,18 @@ static const char *first_line(const char *text, char line[120])
 
 void write_head(const struct trial *t, FILE *out)
 {
-	static const char *const thp[] = {"never", "madvise", "always"};
-	static const char *const reclaim[] = {"lru2", "mglru", "clock", "fifo", "random"};
-	const struct script_machine *m = &t->machine;
+	const struct machine_config *m = &t->machine;
 	char text[120];
 
 	fprintf(out, "# name: torture %" PRIu64 ":%u %s\n# expect: pass\n", t->seed, t->step,
 		first_line(t->failure, text));
-	fprintf(out, "# machine: cpu=%s thp=%s pcid=%s kpti=%s ram=%" PRIu64 "M swap=%" PRIu64 "M reclaim=%s\n", m->cpu,
-		thp[m->thp], m->pcid ? "on" : "off", m->kpti ? "on" : "off", m->ram_bytes >> 20, m->swap_bytes >> 20,
-		reclaim[m->reclaim]);
+	fprintf(out, "# machine:");
+	for (const struct machine_key *k = machine_keys; k->name; k++) {
+		machine_key_text(k, m, text);
+		if (k->where & KEY_SCRIPT)
+			fprintf(out, " %s=%s", k->name, text);
+	}
+	fputc('\n', out);
 	if (!t->host)
 		fprintf(out, "# host: no, the machine is another\n");
 	fprintf(out, "$a = %#" PRIx64 "\n", (u64)MODEL_BASE);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * sim/device.h - what a swap device, or a disk of files, costs.
+ * machine/device.h - what a swap device, or a disk of files, costs.
  */
-#ifndef SIM_DEVICE_H
-#define SIM_DEVICE_H
+#ifndef MACHINE_DEVICE_H
+#define MACHINE_DEVICE_H
 
 #include "lib/types.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * sim/device.c - the model of a device: each request waits for its latency, each page for its transfer.
+ * machine/device.c - the model of a device: each request waits for its latency, each page for its transfer.
  *
  *   a read of n pages:  |--- latency ---|- page -|- page -| ... n
  *
@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "sim/device.h"
+#include "machine/device.h"
 #include "x86/paging.h"
 
 #define MB 1000000ull
