@@ -6,7 +6,7 @@
  *
  *   STR(a)        a string, read                         IN(a, size)      a structure, read
  *   OUT(a, size)  a structure, written                   INOUT(a, size)   read and written
- *   IN_LEN(a, n)  read, as long as argument n says       OUT_LEN(a, n)    written, as long as argument n says
+ *   IN_LEN(a, n, most)      read, as long as argument n says; the call refuses more than `most` bytes unread
  *   IN_RET(a)     read, as much as the call returned     OUT_RET(a)       written, as much as the call returned
  *   IN_ARR(a, n, size), OUT_ARR, INOUT_ARR               an array of as many structures as argument n says
  *   IOV_IN(a), IOV_OUT(a)   struct iovec[argument a+1], and the call's result in its buffers
@@ -14,7 +14,8 @@
  *   OUT_SOCK(a)             a socket address, its length where argument a+1 points
  *
  * What is read counts although the call fails, what is written only when it succeeds; with EFAULT nothing is told, for
- * then it is not known how far it came. A NULL pointer is nothing. Sizes are the x86-64 ABI's.
+ * then it is not known how far it came. A NULL pointer is nothing, nor is what cannot have been touched: memory outside
+ * user space, or more than a call moves at once (a call may fail before it looks). Sizes are the x86-64 ABI's.
  * Source: the manual pages, section 2; Linux include/uapi.
  */
 #include <errno.h>
@@ -39,8 +40,16 @@ enum kind { NOTHING, STRING, SIZE, LENGTH, RESULT, ARRAY, VECTOR, MESSAGE, SOCKA
 
 struct touch {
 	u8 kind, rwx, arg, length_arg; /* arguments: 1..6 */
-	u16 size;
+	u32 size;
 };
+
+#define USER_END      0x7ffffffff000ull
+#define MAX_RW_COUNT  0x7ffff000ull
+#define SOCKADDR_MOST 128   /* sizeof(struct sockaddr_storage) */
+#define OPTION_MOST   65536 /* setsockopt's largest are tables of filters */
+#define XATTR_MOST    65536 /* XATTR_SIZE_MAX */
+#define HOSTNAME_MOST 64    /* __NEW_UTS_LEN */
+#define CPUS_MOST     1024  /* of 8192 CPUs, the largest NR_CPUS */
 
 #define STR(a)                                                                                                         \
 	{                                                                                                              \
@@ -55,13 +64,9 @@ struct touch {
 		SIZE, EVR_WRITE, a, 0, size                                                                            \
 	}
 #define INOUT(a, size) IN(a, size), OUT(a, size)
-#define IN_LEN(a, n)                                                                                                   \
+#define IN_LEN(a, n, most)                                                                                             \
 	{                                                                                                              \
-		LENGTH, EVR_READ, a, n, 0                                                                              \
-	}
-#define OUT_LEN(a, n)                                                                                                  \
-	{                                                                                                              \
-		LENGTH, EVR_WRITE, a, n, 0                                                                             \
+		LENGTH, EVR_READ, a, n, most                                                                           \
 	}
 #define IN_RET(a)                                                                                                      \
 	{                                                                                                              \
@@ -175,8 +180,8 @@ static const struct touch table[][5] = {
     [SYS_getxattr] = {STR(1), STR(2), OUT_RET(3)},
     [SYS_lgetxattr] = {STR(1), STR(2), OUT_RET(3)},
     [SYS_fgetxattr] = {STR(2), OUT_RET(3)},
-    [SYS_setxattr] = {STR(1), STR(2), IN_LEN(3, 4)},
-    [SYS_fsetxattr] = {STR(2), IN_LEN(3, 4)},
+    [SYS_setxattr] = {STR(1), STR(2), IN_LEN(3, 4, XATTR_MOST)},
+    [SYS_fsetxattr] = {STR(2), IN_LEN(3, 4, XATTR_MOST)},
     [SYS_listxattr] = {STR(1), OUT_RET(2)},
     [SYS_llistxattr] = {STR(1), OUT_RET(2)},
     [SYS_flistxattr] = {OUT_RET(2)},
@@ -195,20 +200,20 @@ static const struct touch table[][5] = {
     [SYS_epoll_pwait] = {OUT_ARR(2, 0, sizeof(struct epoll_event)), IN(5, SIGSET_SIZE)},
     [SYS_timerfd_settime] = {IN(3, 32), OUT(4, 32)},
     [SYS_timerfd_gettime] = {OUT(2, 32)},
-    [SYS_signalfd4] = {IN_LEN(2, 3)},
+    [SYS_signalfd4] = {IN_LEN(2, 3, SIGSET_SIZE)},
     /* sockets */
-    [SYS_bind] = {IN_LEN(2, 3)},
-    [SYS_connect] = {IN_LEN(2, 3)},
+    [SYS_bind] = {IN_LEN(2, 3, SOCKADDR_MOST)},
+    [SYS_connect] = {IN_LEN(2, 3, SOCKADDR_MOST)},
     [SYS_accept] = {OUT_SOCK(2)},
     [SYS_accept4] = {OUT_SOCK(2)},
     [SYS_getsockname] = {OUT_SOCK(2)},
     [SYS_getpeername] = {OUT_SOCK(2)},
-    [SYS_sendto] = {IN_RET(2), IN_LEN(5, 6)},
+    [SYS_sendto] = {IN_RET(2), IN_LEN(5, 6, SOCKADDR_MOST)},
     [SYS_recvfrom] = {OUT_RET(2), OUT_SOCK(5)},
     [SYS_sendmsg] = {MSG_IN(2)},
     [SYS_recvmsg] = {MSG_OUT(2)},
     [SYS_socketpair] = {OUT(4, 8)},
-    [SYS_setsockopt] = {IN_LEN(4, 5)},
+    [SYS_setsockopt] = {IN_LEN(4, 5, OPTION_MOST)},
     [SYS_getsockopt] = {OUT_SOCK(4)},
     /* time */
     [SYS_gettimeofday] = {OUT(1, TIMEVAL_SIZE), OUT(2, 8)},
@@ -241,7 +246,7 @@ static const struct touch table[][5] = {
     [SYS_futex] = {IN(1, 4)},
     [SYS_get_robust_list] = {OUT(2, 8), OUT(3, 8)},
     [SYS_sched_getaffinity] = {OUT_RET(3)},
-    [SYS_sched_setaffinity] = {IN_LEN(3, 2)},
+    [SYS_sched_setaffinity] = {IN_LEN(3, 2, CPUS_MOST)},
     [SYS_sched_setparam] = {IN(2, 4)},
     [SYS_sched_getparam] = {OUT(2, 4)},
     [SYS_sched_setscheduler] = {IN(3, 4)},
@@ -260,7 +265,7 @@ static const struct touch table[][5] = {
     /* the system */
     [SYS_uname] = {OUT(1, sizeof(struct utsname))},
     [SYS_sysinfo] = {OUT(1, sizeof(struct sysinfo))},
-    [SYS_sethostname] = {IN_LEN(1, 2)},
+    [SYS_sethostname] = {IN_LEN(1, 2, HOSTNAME_MOST)},
     [SYS_syslog] = {OUT_RET(2)},
 };
 
@@ -268,7 +273,7 @@ static void touch(struct thread *t, unsigned rwx, u64 start, u64 len)
 {
 	struct ev_touch e = {start, len};
 
-	if (start && len)
+	if (start && len && len <= MAX_RW_COUNT && start < USER_END && len <= USER_END - start)
 		emit(t, EV_TOUCH, rwx, &e, EV_PAYLOAD_WORDS(e), NULL);
 }
 
@@ -326,7 +331,7 @@ static void touch_one(struct thread *t, const struct touch *e, s64 ret)
 		touch(t, e->rwx, va, e->size);
 		break;
 	case LENGTH:
-		touch(t, e->rwx, va, n);
+		touch(t, e->rwx, va, n <= e->size ? n : 0);
 		break;
 	case RESULT:
 		touch(t, e->rwx, va, ret > 0 ? (u64)ret : 0);

@@ -109,6 +109,13 @@ run sh -c '(sleep 0.3; echo late) & echo main; exit 2'
 is 'a child that outlives the program is waited for' 2 'main
 late'
 
+# ---- calls with lengths and addresses that cannot be ----
+run "$programs/refused"
+is 'what the kernel refuses' 0 12
+sound 'refused'
+[ "$(number zero_write)" -ge 1000 ]
+verdict $? 'and all that came after is in the report'
+
 # ---- what x86 takes one fault for ----
 native=$("$programs/counters")
 run "$programs/counters"
