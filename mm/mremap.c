@@ -5,11 +5,9 @@
  *   shrink       |=======|-----|         the tail is unmapped
  *   grow         |=======|+++++|         in place, when the hole above is large enough
  *   move         |=======|  ...  |=======+++++|     a new range, the entries move, the old range is unmapped
- *   DONTUNMAP    |- - - -|  ...  |=======|          the old range stays, empty, without a lock; never one area with the
- * new old_len 0    |=======|  ...  |=======|          shared memory is mapped once more, nothing moves
- *
- *   several      |===|==|  |===|  ...  |===|==|  |===|     a move without a change of size takes more than one area
- * along
+ *   DONTUNMAP    |- - - -|  ...  |=======|          the old range stays, empty, unlocked, an area of its own
+ *   old_len 0    |=======|  ...  |=======|          shared memory is mapped once more, nothing moves
+ *   several      |===|==|  |===|  ...  |===|==|  |===|     a move without a change of size takes all areas along
  *
  * Source: Linux 6.12 mm/mremap.c. Two differences, which are 6.17's: all arguments are checked before anything is
  * looked up or unmapped, so that a call that is refused has changed nothing; and several areas may move in one call.

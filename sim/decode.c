@@ -4,8 +4,7 @@
  * possible, and may change while they are read. So each word is copied once and checked in the copy; nothing is used
  * that was not checked here; a stream that breaks a rule is closed, and the rest goes on.
  *
- *   words --> run of EV_ENTER --> batch[] --> machine by machine, each its whole batch: its TLBs stay in the host's
- * caches
+ *   words --> run of EV_ENTER --> batch[] --> machine by machine, each its whole batch: its TLBs stay cached
  *        \--> long event      --> part[]  --> process.c
  *
  * What is checked: the type is known; the number of payload words is that of the type (a name may follow where one is

@@ -6,8 +6,7 @@
  * Short event, one word:       63                    12 11  10 9      4 3     1   0
  *   EV_ENTER                  |  virtual page number    |   0  |  slot  |  rwx  | 0 |
  * Long events, 1 + n words:     63       16 15       8 7                     1   0
- *   all others                |    arg    |  n words  |         type         | 1 |   then n words of payload (struct
- * ev_*)
+ *   all others                |    arg    |  n words  |         type         | 1 |   then n words: struct ev_*
  *
  * The recency window. The producer keeps, for each guest thread, the K data pages and apart from them the K
  * instruction pages used most recently, exactly (LRU). K is the hub's (trace/ring.h), at most EV_WINDOW. An access to a
