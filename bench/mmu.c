@@ -54,8 +54,9 @@ static struct mmu_cpu *boot(u64 *ram, const struct cpu_preset *preset)
 	struct mmu_cpu *cpu = aligned_alloc(64, ALIGN_UP(mmu_cpu_bytes(&cfg), 64));
 
 	mmu_cpu_init(cpu, &cfg);
-	mmu_write_cr3(cpu, 0);
-	mmu_write_cr0(cpu, X86_CR0_PG | X86_CR0_WP);
+	if (mmu_write_efer(cpu, X86_EFER_LME) != 0 || mmu_write_cr4(cpu, X86_CR4_PAE) != 0 ||
+	    mmu_write_cr0(cpu, X86_CR0_PG | X86_CR0_WP | X86_CR0_PE) != 0)
+		abort();
 	return cpu;
 }
 

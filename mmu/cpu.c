@@ -10,23 +10,26 @@
  *   INVPCID address               va: that PCID's, but global        those for va of that PCID
  *   INVPCID single                that PCID's, but global            that PCID's
  *   INVPCID all / all but global  all / all but global               all
- *   CR0.PG 1->0, CR4.PGE, PSE or PAE changes, PCIDE 1->0, SMEP 0->1, EFER.NXE changes: everything
+ *   CR4.PGE or PSE changes, PCIDE 1->0, SMEP 0->1, EFER.NXE changes: everything
  *   #PF                           va: this PCID's and global         those for va of this PCID
  *
  * The manual lets a CPU drop more at any time; the model drops more than it must only in the last row but one (SMEP
  * need drop the current PCID only; NXE nothing), where no program can measure it, and global entries at a #PF. So what
  * software forgot to flush stays, and shows.
  *
- * The CPU is in 64-bit mode always: CR4.PAE is 1 and cannot be cleared. While CR0.PG = 0 va = pa.
+ * Modes: a CPU begins with paging off, all registers 0 and va = pa, as a boot loader knows it. Setting CR0.PG takes it
+ * to 64-bit mode (EFER.LMA = CR0.PG), where it stays: the way out leads through compatibility mode, which is no matter
+ * of paging and not here. Nor is 32-bit paging: PG is refused without EFER.LME. A refused write changes nothing.
  *
- * Sources: Intel SDM vol. 3A 2.5, 4.10.4.1; vol. 2 MOV-Control Registers, INVLPG, INVPCID.
+ * Sources: Intel SDM vol. 3A 2.2.1, 2.5, 4.1.2, 4.10.1, 4.10.4.1; vol. 2 MOV-Control Registers, WRMSR, INVLPG, INVPCID.
  */
 #include <string.h>
 
 #include "mmu/cpu.h"
 #include "mmu/walk.h"
 
-/* CR4 bits that exist and do not concern paging: VME..MCE, PCE..SMXE, FSGSBASE, OSXSAVE (SDM 2.5). */
+/* CR4 bits that exist and do not concern paging: VME..MCE, PCE..SMXE, FSGSBASE, OSXSAVE (SDM 2.5). There is no CET, and
+ * so none of its rules; no PKS, LASS or LAM. */
 #define CR4_OTHER 0x56f4full
 
 /* ---- creation ---- */
@@ -91,7 +94,6 @@ void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg)
 	cpu->cfg = *cfg;
 	cpu->oracle = cfg->oracle;
 	cpu->largest = p->gbpages_smashed ? MMU_2M : MMU_1G;
-	cpu->cr4 = X86_CR4_PAE;
 	mem = tlb_level_init(&cpu->level[0], &p->l1d, &cpu->window, mem);
 	mem = tlb_level_init(&cpu->level[1], &p->l1i, &cpu->window, mem);
 	mem = tlb_level_init(&cpu->level[2], &p->l2, NULL, mem);
@@ -173,16 +175,16 @@ int mmu_invpcid(struct mmu_cpu *cpu, unsigned type, unsigned pcid, u64 va)
 
 /* ---- registers ---- */
 
-/* #GP: PCIDE without paging, or paging switched off under it (SDM vol. 2, MOV to CR0). */
+/* #GP: bits 63:32; NW without CD; PG without PE; PG cleared (the CPU is in 64-bit mode); PG set without PAE, or without
+ * LME (see above). Other unknown bits are ignored. */
 int mmu_write_cr0(struct mmu_cpu *cpu, u64 v)
 {
-	bool off = cpu->cr0 & ~v & X86_CR0_PG;
+	bool pg = v & X86_CR0_PG, long_mode = cpu->cr4 & X86_CR4_PAE && cpu->efer & X86_EFER_LME;
 
-	if (v >> 32 || (off && cpu->cr4 & X86_CR4_PCIDE))
+	if (v >> 32 || (v & X86_CR0_NW && !(v & X86_CR0_CD)) || (pg && !(v & X86_CR0_PE)) || (cpu->paging && !pg) ||
+	    (pg && !long_mode))
 		return -1;
 	cpu->cr0 = v;
-	if (off)
-		drop_all(cpu, true);
 	cpu_derive(cpu);
 	return 0;
 }
@@ -209,15 +211,16 @@ int mmu_write_cr3(struct mmu_cpu *cpu, u64 v)
 	return 0;
 }
 
-/* #GP: an unknown bit; PAE cleared; LA57 changed with paging on; PCIDE set with CR3[11:0] != 0, or not there. */
+/* #GP: an unknown bit; with paging on, PAE cleared or LA57 changed; PCIDE set with paging off, with CR3[11:0] != 0, or
+ * where it is not there. */
 int mmu_write_cr4(struct mmu_cpu *cpu, u64 v)
 {
 	u64 known = CR4_OTHER | X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_LA57 | X86_CR4_SMEP | X86_CR4_SMAP |
 		    X86_CR4_PKE | (cpu->cfg.preset->pcid ? X86_CR4_PCIDE : 0);
 	u64 change = cpu->cr4 ^ v;
 
-	if (v & ~known || !(v & X86_CR4_PAE) || (change & X86_CR4_LA57 && cpu->paging) ||
-	    (change & v & X86_CR4_PCIDE && cpu->cr3 & X86_CR3_PCID))
+	if (v & ~known || (cpu->paging && (change & X86_CR4_LA57 || !(v & X86_CR4_PAE))) ||
+	    (change & v & X86_CR4_PCIDE && (!cpu->paging || cpu->cr3 & X86_CR3_PCID)))
 		return -1;
 	cpu->cr4 = v;
 	if (change & (X86_CR4_PGE | X86_CR4_PSE) || change & ~v & X86_CR4_PCIDE || change & v & X86_CR4_SMEP)
@@ -226,12 +229,15 @@ int mmu_write_cr4(struct mmu_cpu *cpu, u64 v)
 	return 0;
 }
 
+/* #GP: an unknown bit; LME changed with paging on. LMA cannot be written: it is ignored. */
 int mmu_write_efer(struct mmu_cpu *cpu, u64 v)
 {
-	bool changed = (cpu->efer ^ v) & X86_EFER_NXE;
+	u64 known = X86_EFER_SCE | X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE, change = cpu->efer ^ v;
 
-	cpu->efer = v;
-	if (changed)
+	if (v & ~known || (cpu->paging && change & X86_EFER_LME))
+		return -1;
+	cpu->efer = v & ~X86_EFER_LMA;
+	if (change & X86_EFER_NXE)
 		drop_all(cpu, true);
 	cpu_derive(cpu);
 	return 0;

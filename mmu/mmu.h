@@ -5,8 +5,8 @@
  *
  *   va --> L1 TLB (I or D) --> L2 TLB --> paging-structure caches --> walk in RAM --> pa, or #PF / #GP
  *
- * No global state: every call carries its CPU. No libc beyond memcpy/memset in what the walk needs; creation uses
- * calloc through the embedder (mmu_size / mmu_init), so that the same code runs anywhere.
+ * No global state: every call carries its CPU. No libc beyond memcpy and memset; a CPU lies in memory that the
+ * embedder gives (mmu_cpu_bytes, mmu_cpu_init), so that the same code runs anywhere.
  */
 #ifndef MMU_MMU_H
 #define MMU_MMU_H
@@ -78,9 +78,11 @@ struct mmu_config {
 };
 
 u64 mmu_cpu_bytes(const struct mmu_config *cfg); /* memory to give mmu_cpu_init, 64-byte aligned */
+/* A CPU as after reset: all registers 0, paging off, caches empty. */
 void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg);
 
-/* Registers. Loads with their invalidations as the manual says (SDM 4.10.4). mmu_set_cr3/4 return 0 or -1 = #GP. */
+/* Loads of registers, with their invalidations as the manual says (SDM 4.10.4). Return 0, or -1 = #GP: nothing was
+ * changed. To 64-bit mode: EFER.LME, CR4.PAE, CR3, then CR0.PG with PE; PCIDE comes after. */
 int mmu_write_cr0(struct mmu_cpu *cpu, u64 v);
 int mmu_write_cr3(struct mmu_cpu *cpu, u64 v);
 int mmu_write_cr4(struct mmu_cpu *cpu, u64 v);

@@ -64,8 +64,11 @@ enum x86_level { X86_PT = 1, X86_PD = 2, X86_PDPT = 3, X86_PML4 = 4, X86_PML5 = 
 #define X86_PF_INSTR    (1u << 4) /* I/D: an instruction fetch (only with EFER.NXE or CR4.SMEP) */
 #define X86_PF_PK       (1u << 5) /* protection keys */
 
-#define X86_CR0_PG      (1ull << 31)
+#define X86_CR0_PE      (1ull << 0)
 #define X86_CR0_WP      (1ull << 16)
+#define X86_CR0_NW      (1ull << 29)
+#define X86_CR0_CD      (1ull << 30)
+#define X86_CR0_PG      (1ull << 31)
 #define X86_CR4_PSE     (1ull << 4)
 #define X86_CR4_PAE     (1ull << 5)
 #define X86_CR4_PGE     (1ull << 7)
@@ -74,6 +77,9 @@ enum x86_level { X86_PT = 1, X86_PD = 2, X86_PDPT = 3, X86_PML4 = 4, X86_PML5 = 
 #define X86_CR4_SMEP    (1ull << 20)
 #define X86_CR4_SMAP    (1ull << 21)
 #define X86_CR4_PKE     (1ull << 22)
+#define X86_EFER_SCE    (1ull << 0)
+#define X86_EFER_LME    (1ull << 8)
+#define X86_EFER_LMA    (1ull << 10) /* what the CPU is in, not what software asks for */
 #define X86_EFER_NXE    (1ull << 11)
 #define X86_RFLAGS_AC   (1ull << 18)
 

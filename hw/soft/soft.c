@@ -57,8 +57,8 @@ static bool cpu_reset(struct mmu_cpu *mmu, bool pcid, bool pku)
 {
 	const u64 cr4 = X86_CR4_PAE | X86_CR4_PGE | X86_CR4_SMEP | X86_CR4_SMAP | (pku ? X86_CR4_PKE : 0);
 
-	return mmu_write_efer(mmu, X86_EFER_NXE) == 0 && mmu_write_cr4(mmu, cr4) == 0 && mmu_write_cr3(mmu, 0) == 0 &&
-	       mmu_write_cr0(mmu, X86_CR0_PG | X86_CR0_WP) == 0 &&
+	return mmu_write_efer(mmu, X86_EFER_LME | X86_EFER_NXE) == 0 && mmu_write_cr4(mmu, cr4) == 0 &&
+	       mmu_write_cr3(mmu, 0) == 0 && mmu_write_cr0(mmu, X86_CR0_PG | X86_CR0_WP | X86_CR0_PE) == 0 &&
 	       (!pcid || mmu_write_cr4(mmu, cr4 | X86_CR4_PCIDE) == 0);
 }
 

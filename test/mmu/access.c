@@ -160,7 +160,8 @@ static void registers(const struct point *p, bool nxe, unsigned stride)
 
 		if (!(n & 4) && n >> 4)
 			continue; /* PKRU matters with PKE only */
-		computer_set(&c, X86_CR0_PG | (n & 8 ? X86_CR0_WP : 0), cr4, nxe ? X86_EFER_NXE : 0, n >> 4 << 2);
+		computer_set(&c, PAGING | (n & 8 ? X86_CR0_WP : 0), cr4, X86_EFER_LME | (nxe ? X86_EFER_NXE : 0),
+			     n >> 4 << 2);
 		entries(p);
 	}
 }
@@ -173,9 +174,7 @@ static void enumerate(unsigned top, bool gbpages, unsigned stride)
 	computer_init(&c, cpu_preset_find("skylake"));
 	shadow = calloc(1, RAM_BYTES);
 	c.cfg.gbpages = gbpages;
-	computer_boot(&c);
-	computer_set(&c, 0, X86_CR4_PAE, 0, 0);
-	assert_int_equal(mmu_write_cr4(c.cpu, X86_CR4_PAE | (top == 5 ? X86_CR4_LA57 : 0)), 0);
+	computer_reset(&c);
 	for (unsigned leaf = 1; leaf <= 3; leaf++)
 		for (unsigned upper = leaf + 1; upper <= top; upper++) {
 			point_make(&p, top, leaf, upper);

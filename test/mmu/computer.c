@@ -13,14 +13,21 @@ void computer_init(struct computer *c, const struct cpu_preset *preset)
 	    .preset = preset, .ram = c->ram, .ram_bytes = RAM_BYTES, .phys_bits = 46, .gbpages = true};
 }
 
+void computer_reset(struct computer *c)
+{
+	free(c->cpu);
+	c->cpu = aligned_alloc(64, ALIGN_UP(mmu_cpu_bytes(&c->cfg), 64));
+	mmu_cpu_init(c->cpu, &c->cfg);
+	c->cr0 = c->cr4 = c->efer = c->pkru = 0;
+}
+
 void computer_boot(struct computer *c)
 {
 	u64 pcid = c->cfg.preset->pcid ? X86_CR4_PCIDE : 0;
 
-	free(c->cpu);
-	c->cpu = aligned_alloc(64, ALIGN_UP(mmu_cpu_bytes(&c->cfg), 64));
-	mmu_cpu_init(c->cpu, &c->cfg);
-	computer_set(c, X86_CR0_PG | X86_CR0_WP, X86_CR4_PAE | X86_CR4_PGE | pcid, X86_EFER_NXE, 0);
+	computer_reset(c);
+	computer_set(c, PAGING | X86_CR0_WP, X86_CR4_PAE | X86_CR4_PGE, X86_EFER_LME | X86_EFER_NXE, 0);
+	computer_set(c, c->cr0, c->cr4 | pcid, c->efer, 0);
 }
 
 void computer_free(struct computer *c)

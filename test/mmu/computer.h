@@ -20,6 +20,7 @@
 
 #define RAM_BYTES (4ull << 20)
 #define RWU       (X86_PTE_P | X86_PTE_RW | X86_PTE_US)
+#define PAGING    (X86_CR0_PG | X86_CR0_PE) /* of CR0 */
 
 struct computer {
 	u8 *ram;
@@ -31,7 +32,8 @@ struct computer {
 };
 
 void computer_init(struct computer *c, const struct cpu_preset *preset);
-void computer_boot(struct computer *c); /* a CPU from c->cfg, with paging, PGE, PCID if there, NXE and WP */
+void computer_reset(struct computer *c); /* a CPU from c->cfg as it is after reset */
+void computer_boot(struct computer *c);  /* a CPU from c->cfg, with paging, PGE, PCID if there, NXE and WP */
 void computer_free(struct computer *c);
 
 /* The four registers, and the model's copy. Asserts that there is no #GP. */
