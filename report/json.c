@@ -69,7 +69,7 @@ static void set_table(json_t *to, const char *key, const char *const *keys, cons
 
 static json_t *program_value(const struct sim_program *p)
 {
-	json_t *v = json_object(), *names = json_array();
+	json_t *v = json_object(), *names = json_array(), *dropped = json_object();
 
 	set_u64(v, "instructions", p->instructions);
 	set_u64(v, "data_accesses", p->data_accesses);
@@ -81,6 +81,10 @@ static json_t *program_value(const struct sim_program *p)
 	set_u64(v, "execs_left", p->execs_left);
 	set_u64(v, "threads_lost", p->lost);
 	set_u64(v, "malformed", p->malformed);
+	for (unsigned type = 0; type < EV_NR; type++)
+		if (p->dropped[type] != 0)
+			set_u64(dropped, ev_name(type), p->dropped[type]);
+	json_object_set_new(v, "dropped", dropped);
 	for (unsigned i = 0; i < ARRAY_SIZE(p->left_names) && p->left_names[i][0] != '\0'; i++)
 		json_array_append_new(names, text_value(p->left_names[i]));
 	json_object_set_new(v, "left_names", names);

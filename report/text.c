@@ -273,6 +273,24 @@ static __attribute__((format(printf, 2, 3))) void put_note(const struct screen *
 	fmt_wrap(s->out, 0, LINE_WIDTH, line);
 }
 
+/* "2 touch, 1 map" */
+static void put_dropped(const struct screen *s, const struct sim_program *p)
+{
+	char kinds[32 * EV_NR] = "";
+	u64 n = 0;
+
+	for (unsigned type = 0; type < EV_NR; type++) {
+		if (p->dropped[type] == 0)
+			continue;
+		snprintf(kinds + strlen(kinds), sizeof(kinds) - strlen(kinds), "%s%s %s", n ? ", " : "",
+			 fmt_count(p->dropped[type]).s, ev_name(type));
+		n += p->dropped[type];
+	}
+	if (n > 0)
+		put_note(s, "Note: %s event%s made no sense and %s left out (%s): a defect of Quire.", fmt_count(n).s,
+			 n == 1 ? "" : "s", n == 1 ? "was" : "were", kinds);
+}
+
 /* Parts of the program that the numbers do not cover. */
 static void put_program_notes(const struct screen *s)
 {
@@ -292,6 +310,7 @@ static void put_program_notes(const struct screen *s)
 	if (p->malformed > 0)
 		put_note(s, "Note: %u stream%s of events broke off malformed: a defect of Quire.", p->malformed,
 			 p->malformed == 1 ? "" : "s");
+	put_dropped(s, p);
 }
 
 static void put_machine_notes(const struct screen *s)

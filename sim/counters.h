@@ -8,6 +8,7 @@
 
 #include "machine/config.h"
 #include "machine/counters.h"
+#include "trace/event.h"
 
 /* What the program did: the same for every machine of a run. */
 struct sim_program {
@@ -18,7 +19,8 @@ struct sim_program {
 	u32 execs_left;          /* processes that called execve and left the simulation */
 	u32 lost;                /* threads whose producer vanished (killed): their stream ends where they died */
 	char left_names[8][256]; /* the first of the programs that left, "" ends */
-	u32 malformed;           /* streams that broke the rules of event.h and were closed: should be 0 */
+	u32 malformed;           /* streams of which no event could be told from the next any more: should be 0 */
+	u64 dropped[EV_NR];      /* events that made no sense and were left out, by kind: should be 0 */
 };
 
 enum sim_region_kind { REGION_ANON, REGION_HEAP, REGION_STACK, REGION_FILE_TEXT, REGION_FILE_DATA, REGION_OTHER };

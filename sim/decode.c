@@ -2,14 +2,34 @@
  *
  * sim/decode.c - a stream of words becomes events. The words come from a process that may be wild: any bytes are
  * possible, and may change while they are read. So each word is copied once and checked in the copy; nothing is used
- * that was not checked here; a stream that breaks a rule is closed, and the rest goes on.
+ * that was not checked here.
+ *
+ * A bad event costs that event: it is counted by its kind (sim_program.dropped), and the thread goes on. Only where it
+ * is not known any more which word begins the next event, the stream is closed (sim_program.malformed): at the header
+ * of a long event whose type is unknown, or whose number of words is not its type's.
  *
  *   words --> run of EV_ENTER --> batch[] --> machine by machine, each its whole batch: its TLBs stay cached
  *        \--> long event      --> part[]  --> process.c
  *
- * What is checked: the type is known; the number of payload words is that of the type (a name may follow where one is
- * expected); addresses and lengths lie below SIM_TASK_SIZE and do not wrap; maps are whole pages; EV_ENTER has a kind
- * and a slot of that kind's window; a thread says who it is first, and runs in a space before it touches memory.
+ * What is bad, by kind. An address or length that a program gave to a call which succeeded is never bad; what our own
+ * kernel answers differently is a mismatch, not counted here.
+ *   any but EV_THREAD        of nobody: before EV_THREAD, after EV_EXIT. There EV_COUNTS, EV_CLOCK and EV_EXIT are
+ * good, and nothing: a will comes after the end when the process went between EV_EXIT and close what touches or maps of
+ * a process without an address space: before its first EV_EXEC EV_ENTER                 no kind, or two; a slot of the
+ * other kind's window; reserved bits. Any page is good: a wild pointer of the program is its fault, and taken as one
+ *   EV_COUNTS                a total that falls
+ *   EV_THREAD                while the thread lives
+ *   EV_FORK                  of a child that is awaited already, or beside too many such
+ *   EV_TOUCH                 outside user space; longer than any call moves; neither read nor write, or both
+ *   EV_MAP                   outside user space, at 0, empty, not whole pages; a file position beyond 2^63
+ *   EV_REMAP                 either range outside user space; the new one empty or at 0; no page's start
+ *   EV_UNMAP, EV_PROTECT,    outside user space
+ *   EV_ADVISE, EV_LOCK,
+ *   EV_SYNC
+ *   EV_BRK                   outside user space, or below the heap's start
+ *   EV_EXEC_DONE             any of its ranges outside user space, or longer than any call moves
+ *   EV_EXEC, EV_EXIT,        never: a number unknown here stands for itself
+ *   EV_CLOCK, EV_SYSCALL
  *
  * Invariants, of a stream
  *  1. It has a process exactly while it is STREAM_LIVE; that process lives.
@@ -67,26 +87,31 @@ static void run_slices_of_space(struct sim *s, const struct stream *t)
 	}
 }
 
+static void drop(struct sim *s, unsigned type)
+{
+	s->program.dropped[type]++;
+}
+
 /* Takes the run of EV_ENTER words at the start of words[0..n), at most a batch, of which `w` is the first, as it was
- * read. Returns its length, or 0: malformed. */
+ * read. Returns its length. */
 static size_t take_enters(struct sim *s, struct stream *t, u64 w, const volatile u64 *words, size_t n)
 {
-	size_t len = 0;
+	bool somebody = t->state == STREAM_LIVE && t->process->space;
+	size_t taken = 0, len = 0;
 
 	n = min(n, (size_t)SIM_BATCH);
-	if (t->state != STREAM_LIVE || !t->process->space)
-		return 0;
 	do {
-		if (!enter_valid(w))
-			return 0;
-		s->batch[len++] = w;
-	} while (len < n && !((w = words[len]) & 1));
+		if (somebody && enter_valid(w))
+			s->batch[len++] = w;
+		else
+			drop(s, EV_ENTER);
+	} while (++taken < n && !((w = words[taken]) & 1));
 	s->program.events += len;
 	if (s->sliced)
 		put_by(s, t, len);
-	else
+	else if (len > 0)
 		for_each_machine_of(s, t->process->space, m) machine_run(m, t, s->batch, len);
-	return len;
+	return taken;
 }
 
 /* ---- long events ---- */
@@ -108,6 +133,11 @@ static bool remap_valid(const struct ev_remap *e)
 	       e->new_start >= PAGE_SIZE && IS_ALIGNED(e->old_start | e->new_start, PAGE_SIZE);
 }
 
+static bool touch_valid(const struct ev_touch *e, u64 arg)
+{
+	return range_valid(e->start, e->len) && e->len <= MAX_TOUCH && (arg == EVR_READ || arg == EVR_WRITE);
+}
+
 static bool exec_done_valid(const struct ev_exec_done *e)
 {
 	return range_valid(e->sp, 0) && range_valid(e->strings_start, e->strings_len) && e->strings_len <= MAX_TOUCH &&
@@ -126,7 +156,7 @@ static const char *name_take(char out[256], const u64 *words, unsigned n)
 	return out;
 }
 
-/* Running totals never fall; the difference goes to the program's totals. */
+/* Running totals; the difference goes to the program's. */
 static int take_counts(struct sim *s, struct stream *t, const struct ev_counts *e)
 {
 	struct ev_counts *c = &t->counts;
@@ -150,7 +180,7 @@ static void empty_window(struct sim *s, struct stream *t)
 	for_each_machine(s, m) machine_window_empty(m, t);
 }
 
-/* Events of a thread that runs in a space; sizes are right. p: payload, n words. */
+/* Events of a thread that runs in a space; sizes are right. p: payload, n words. Returns 0, or -1: bad. */
 static int take_memory_event(struct sim *s, struct stream *t, unsigned type, u64 arg, const u64 *p, unsigned n)
 {
 	const struct ev_range *range = (const void *)p;
@@ -187,16 +217,15 @@ static int take_memory_event(struct sim *s, struct stream *t, unsigned type, u64
 		for_each_machine_of(s, t->process->space, m) machine_sync(m, t, range->start, range->len, arg);
 		return 0;
 	default: /* EV_TOUCH */
-		return range->len <= MAX_TOUCH ? process_touch(s, t, (const void *)p, arg) : -1;
+		return touch_valid((const void *)p, arg) ? process_touch(s, t, (const void *)p, arg) : -1;
 	}
 }
 
-/* Any long event; sizes are right. */
+/* Any long event; sizes are right. Returns 0, or -1: bad. */
 static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, const u64 *p, unsigned n)
 {
 	char name[256];
 
-	/* A will comes after the end when a process is gone between its thread's EV_EXIT and ring_close(). */
 	if ((type == EV_CLOCK || type == EV_EXIT) && t->state == STREAM_FRESH)
 		return 0;
 	if (type == EV_COUNTS)
@@ -293,11 +322,7 @@ size_t stream_take(struct sim *s, struct stream *t, const volatile u64 *words, s
 			u64 w = words[i];
 
 			if (!(w & 1)) {
-				size_t run = take_enters(s, t, w, words + i, n - i);
-
-				if (run == 0)
-					stream_close(s, t);
-				i += run;
+				i += take_enters(s, t, w, words + i, n - i);
 				continue;
 			}
 			if (!header_valid(w)) {
@@ -318,7 +343,7 @@ size_t stream_take(struct sim *s, struct stream *t, const volatile u64 *words, s
 
 		t->nr_part = 0;
 		if (take_event(s, t, ev_type(t->part[0]), ev_arg(t->part[0]), t->part + 1, payload) != 0)
-			stream_close(s, t);
+			drop(s, ev_type(t->part[0]));
 		CHECK3(s->check, sim_check(s));
 	}
 	return t->state == STREAM_BAD ? n : i;

@@ -211,11 +211,11 @@ void region_map_add(struct region_table *t, struct region_map *map, const struct
 	region_more(&t->region[region], area->start, area->end);
 	span_put(map, area->start, area->end, region);
 	if (area->grows_to) {
-		unsigned i = region_map_search(map, area->start);
-		u64 low = i > 0 ? max(area->grows_to, map->span[i - 1].end) : area->grows_to;
+		unsigned i = region_map_search(map, area->start); /* it may be one span with what was below */
+		u64 low = i > 0 ? max(area->grows_to, map->span[i - 1].end) : area->grows_to, high = map->span[i].start;
 
-		if (low < area->start)
-			span_put(map, low, area->start, region);
+		if (low < high)
+			span_put(map, low, high, region);
 	}
 }
 

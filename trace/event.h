@@ -53,6 +53,20 @@ enum ev_type {
 	EV_NR
 };
 
+/* As reports name them. */
+static inline const char *ev_name(unsigned type)
+{
+	static const char *const names[EV_NR] = {
+	    [EV_NONE] = "none",       [EV_ENTER] = "enter",     [EV_COUNTS] = "counts", [EV_CLOCK] = "clock",
+	    [EV_TOUCH] = "touch",     [EV_SYSCALL] = "syscall", [EV_MAP] = "map",       [EV_UNMAP] = "unmap",
+	    [EV_PROTECT] = "protect", [EV_REMAP] = "remap",     [EV_BRK] = "brk",       [EV_ADVISE] = "advise",
+	    [EV_LOCK] = "lock",       [EV_SYNC] = "sync",       [EV_EXEC] = "exec",     [EV_EXEC_DONE] = "exec_done",
+	    [EV_FORK] = "fork",       [EV_THREAD] = "thread",   [EV_EXIT] = "exit",
+	};
+
+	return names[type];
+}
+
 #define EVR_READ  1u
 #define EVR_WRITE 2u
 #define EVR_FETCH 4u

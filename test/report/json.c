@@ -32,6 +32,7 @@ static void fill(void)
 	syn.result.nr_machines = 1;
 	syn.result.nr_regions = 1;
 	strcpy(syn.result.program.left_names[0], "/bin/ls");
+	syn.result.program.dropped[EV_EXEC_DONE] = 3;
 	for (u64 *p = (u64 *)&syn.machine[0].count.mmu; (char *)p < (char *)(&syn.machine[0].count.mmu + 1); p++)
 		*p = n++;
 	for (u64 *p = syn.machine[0].count.os.faults; p <= &syn.machine[0].count.os.frames_copied; p++)
@@ -59,7 +60,9 @@ static void flatten(const char *path, json_t *v, json_t *to)
 	size_t i;
 	json_t *item;
 
-	if (json_is_object(v)) {
+	if (strcmp(path, "program.dropped") == 0) { /* its keys are data */
+		json_object_foreach(v, key, item) flatten("program.dropped.{}", item, to);
+	} else if (json_is_object(v)) {
 		json_object_foreach(v, key, item)
 		{
 			snprintf(below, sizeof(below), "%s%s%s", path, *path ? "." : "", key);

@@ -182,6 +182,8 @@ static void notes(void **state)
 	strcpy(syn.result.program.left_names[0], "/bin/ls");
 	syn.result.program.lost = 1;
 	syn.result.program.malformed = 2;
+	syn.result.program.dropped[EV_TOUCH] = 2000;
+	syn.result.program.dropped[EV_MAP] = 1;
 	syn.machine[SYN_THP].count.mismatches = 3;
 	strcpy(syn.machine[SYN_2M].error, "out of memory at 16 GiB");
 	text = synthetic_text(&syn, report_text);
@@ -189,6 +191,7 @@ static void notes(void **state)
 	assert_non_null(strstr(text, "2 processes called execve and left the simulation there: /bin/ls."));
 	assert_non_null(strstr(text, "1 thread was killed"));
 	assert_non_null(strstr(text, "2 streams of events broke off malformed"));
+	assert_non_null(strstr(text, "2,001 events made no sense and were left out (2,000 touch, 1 map)"));
 	assert_non_null(strstr(text, "machine thp and this Linux disagreed 3 times"));
 	assert_non_null(strstr(text, "machine 2m stopped early"));
 	assert_null(strstr(text, "KPTI"));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test/sim/hostile.c - streams that break the rules: closed with a count, never a crash, and nobody else is harmed.
+ * test/sim/hostile.c - streams that break the rules: an event that makes no sense is left out, a stream that cannot be
+ * followed any more is closed, both with a count; never a crash, and nobody else is harmed.
  *
  * The random streams print their seed; QUIRE_SEED=N runs that one only.
  */
@@ -67,6 +68,35 @@ static void expect_closed(const struct tape *t, const char *what)
 	still_works();
 }
 
+/* The tape, with bad events of one kind in it, is read to its end; after them the thread counts right. */
+static void expect_dropped(struct tape *t, const char *what, unsigned type, unsigned nr)
+{
+	struct sim_result before, after;
+	u64 faults;
+
+	start();
+	assert_int_equal(sim_feed(sim, 0, t->word, t->nr), 0);
+	before = finish();
+	faults = before.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE];
+	if (before.program.malformed != 0 || before.program.dropped[type] != nr)
+		fail_msg("%s: %u streams closed, %llu %s dropped", what, before.program.malformed,
+			 (unsigned long long)before.program.dropped[type], ev_name(type));
+	for (unsigned i = 0; i < EV_NR; i++)
+		assert_int_equal(before.program.dropped[i], i == type ? nr : 0);
+	tape_free(t);
+	tape_init(t, false);
+	tape_exec(t, HEAP);
+	tape_map(t, A, 8 * PAGE_SIZE, RW, MAP_PRIVATE);
+	tape_sweep(t, A, 8 * PAGE_SIZE, EVR_WRITE);
+	tape_counts(t, 1000, 1000, 1000);
+	assert_int_equal(sim_feed(sim, 0, t->word, t->nr), 0);
+	after = finish();
+	assert_int_equal(after.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], faults + 8);
+	assert_int_equal(after.program.instructions, 1000);
+	assert_int_equal(after.program.dropped[type], nr);
+	still_works();
+}
+
 static void begin(struct tape *t)
 {
 	tape_init(t, false);
@@ -74,23 +104,57 @@ static void begin(struct tape *t)
 	tape_exec(t, HEAP);
 }
 
-/* One bad event after a good beginning, each of its own kind. */
-static void bad_events(void **state)
+struct bad_event {
+	const char *what;
+	unsigned type, words;
+	u64 arg, p[9];
+};
+
+static void put_bad(struct tape *t, const struct bad_event *bad)
 {
-	static const struct {
-		const char *what;
-		unsigned type, words;
-		u64 arg, p[9];
-	} bad[] = {
+	u64 payload[255] = {0};
+
+	begin(t);
+	tape_counts(t, 5, 5, 5);
+	memcpy(payload, bad->p, sizeof(bad->p));
+	tape_put(t, bad->type, bad->arg, payload, bad->words);
+}
+
+/* One header after a good beginning that does not say where the next event is. */
+static void bad_headers(void **state)
+{
+	static const struct bad_event bad[] = {
 	    {"type 0", 0, 0, 0, {0}},
 	    {"EV_ENTER as a long event", EV_ENTER, 0, 0, {0}},
 	    {"unknown type", EV_NR, 2, 0, {0}},
 	    {"type 127", 127, 255, 0, {0}},
 	    {"short range", EV_UNMAP, 1, 0, {A}},
 	    {"long range", EV_UNMAP, 3, 0, {A, PAGE_SIZE, 0}},
+	    {"short map", EV_MAP, 8, 0, {A, PAGE_SIZE, RW, MAP_PRIVATE | MAP_ANONYMOUS}},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct tape t;
+
+		put_bad(&t, &bad[i]);
+		expect_closed(&t, bad[i].what);
+		tape_free(&t);
+	}
+}
+
+/* One bad event after a good beginning, each of its own kind. */
+static void bad_events(void **state)
+{
+	static const struct bad_event bad[] = {
 	    {"range that wraps", EV_UNMAP, 2, 0, {A, ~0ull - 4096}},
 	    {"range in the kernel", EV_PROTECT, 2, 0, {0xffff800000000000ull, 4096}},
+	    {"range that is not locked", EV_LOCK, 2, EVL_LOCK, {A, ~0xfffull}},
+	    {"range that is not written", EV_SYNC, 2, MS_SYNC, {1ull << 63, 4096}},
+	    {"advice for the kernel", EV_ADVISE, 2, 4, {~0xfffull, 4096}},
 	    {"huge touch", EV_TOUCH, 2, EVR_WRITE, {A, 1ull << 40}},
+	    {"touch of a kernel address", EV_TOUCH, 2, EVR_READ, {~0ull, 16}},
+	    {"touch that is an execution", EV_TOUCH, 2, EVR_FETCH, {A, 16}},
+	    {"touch that is nothing", EV_TOUCH, 2, 0, {A, 16}},
 	    {"brk that wraps", EV_BRK, 2, 0, {HEAP, ~0ull}},
 	    {"brk below its start", EV_BRK, 2, 0, {HEAP - 65536, 4096}},
 	    {"empty map", EV_MAP, 9, 0, {A, 0, RW, MAP_PRIVATE | MAP_ANONYMOUS}},
@@ -100,6 +164,7 @@ static void bad_events(void **state)
 	    {"file beyond 2^62", EV_MAP, 9, 0, {A, 4096, RW, MAP_PRIVATE, 1, 1, 0, ~0ull}},
 	    {"remap to nothing", EV_REMAP, 5, 0, {A, 4096, A, 0, 0}},
 	    {"unaligned remap", EV_REMAP, 5, 0, {A, 4096, A + 8, 4096, 0}},
+	    {"remap from beyond user space", EV_REMAP, 5, 0, {1ull << 47, 4096, A, 4096, 0}},
 	    {"totals that fall", EV_COUNTS, 3, 0, {1, 1, 1}},
 	    {"second EV_THREAD", EV_THREAD, 3, 0, {5, 5, 0}},
 	    {"exec_done out of range", EV_EXEC_DONE, 8, 0, {A, 1ull << 50}},
@@ -107,14 +172,10 @@ static void bad_events(void **state)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		u64 payload[255] = {0};
 		struct tape t;
 
-		memcpy(payload, bad[i].p, sizeof(bad[i].p));
-		begin(&t);
-		tape_counts(&t, 5, 5, 5);
-		tape_put(&t, bad[i].type, bad[i].arg, payload, bad[i].words);
-		expect_closed(&t, bad[i].what);
+		put_bad(&t, &bad[i]);
+		expect_dropped(&t, bad[i].what, bad[i].type, 1);
 		tape_free(&t);
 	}
 }
@@ -135,7 +196,8 @@ static void bad_enters(void **state)
 		begin(&t);
 		tape_access(&t, HEAP, EVR_READ);
 		t.word[t.nr - 1] = bad[i];
-		expect_closed(&t, "a bad EV_ENTER");
+		tape_access(&t, HEAP, EVR_READ);
+		expect_dropped(&t, "a bad EV_ENTER", EV_ENTER, 1);
 		tape_free(&t);
 	}
 }
@@ -147,25 +209,32 @@ static void out_of_order(void **state)
 
 	tape_init(&t, false);
 	tape_access(&t, A, EVR_READ);
-	expect_closed(&t, "an access of nobody");
+	tape_thread(&t, 1, 1, 0);
+	expect_dropped(&t, "an access of nobody", EV_ENTER, 1);
+	tape_free(&t);
+
+	tape_init(&t, false);
+	tape_range(&t, EV_UNMAP, 0, A, PAGE_SIZE);
+	tape_thread(&t, 1, 1, 0);
+	expect_dropped(&t, "a system call of nobody", EV_UNMAP, 1);
 	tape_free(&t);
 
 	tape_init(&t, false);
 	tape_thread(&t, 1, 1, 0);
 	tape_access(&t, A, EVR_READ);
-	expect_closed(&t, "an access without a space");
+	expect_dropped(&t, "an access without a space", EV_ENTER, 1);
 	tape_free(&t);
 
 	tape_init(&t, false);
 	tape_thread(&t, 1, 1, 99);
 	tape_map(&t, A, 4096, RW, MAP_PRIVATE);
-	expect_closed(&t, "a map of an unknown parent's child");
+	expect_dropped(&t, "a map of an unknown parent's child", EV_MAP, 1);
 	tape_free(&t);
 
 	begin(&t);
 	tape_fork(&t, 200, 0);
 	tape_fork(&t, 200, 0);
-	expect_closed(&t, "two forks of one child that never lived");
+	expect_dropped(&t, "two forks of one child that never lived", EV_FORK, 1);
 	tape_free(&t);
 }
 
@@ -339,9 +408,9 @@ static void random_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(bad_events),    cmocka_unit_test(bad_enters),   cmocka_unit_test(out_of_order),
-	    cmocka_unit_test(odd_but_right), cmocka_unit_test(mismatch),     cmocka_unit_test(file_shrinks),
-	    cmocka_unit_test(truncated),     cmocka_unit_test(random_bytes),
+	    cmocka_unit_test(bad_headers),  cmocka_unit_test(bad_events),    cmocka_unit_test(bad_enters),
+	    cmocka_unit_test(out_of_order), cmocka_unit_test(odd_but_right), cmocka_unit_test(mismatch),
+	    cmocka_unit_test(file_shrinks), cmocka_unit_test(truncated),     cmocka_unit_test(random_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

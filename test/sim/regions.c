@@ -118,6 +118,25 @@ static void stack_grows(void **state)
 	region_table_free(&t);
 }
 
+/* A growing stack right above another is one span with it; there is nothing left between for it to grow into. */
+static void stack_above_stack(void **state)
+{
+	struct region_table t;
+	struct region_map map;
+	struct region_area lower = {at(20), at(22), "[stack]", REGION_STACK, at(10)};
+	struct region_area upper = {at(22), at(24), "[stack]", REGION_STACK, at(15)};
+
+	region_table_init(&t);
+	region_map_init(&map, 0);
+	region_map_add(&t, &map, &lower);
+	region_map_add(&t, &map, &upper);
+	assert_int_equal(map.nr, 1);
+	assert_int_equal(map.span[0].start, at(10));
+	assert_int_equal(map.span[0].end, at(24));
+	region_map_free(&t, &map);
+	region_table_free(&t);
+}
+
 /* An anonymous area right above a file's data is its bss; adjacent areas of one name and kind are one region. */
 static void adjacent(void **state)
 {
@@ -205,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(random_maps),
 	    cmocka_unit_test(stack_grows),
+	    cmocka_unit_test(stack_above_stack),
 	    cmocka_unit_test(adjacent),
 	    cmocka_unit_test(touched),
 	};
