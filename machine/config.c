@@ -83,6 +83,16 @@ const struct machine_key machine_keys[] = {
      .help = "how much the simulated kernel checks itself"},
     {"oracle", KEY_NUMBER, FIELD(oracle), KEY_RUN, .most = 1, .standard = "0",
      .help = "1: the tables are walked again at every TLB hit, and compared"},
+    {"zero-page", KEY_SWITCH, FIELD(variant.zero_page), KEY_MACHINE | KEY_SCRIPT, .standard = "on",
+     .help = "a read of untouched memory maps the zero page; off: it gets a page of its own"},
+    {"merge-unfaulted", KEY_SWITCH, FIELD(variant.merge_unfaulted), KEY_MACHINE | KEY_SCRIPT, .standard = "on",
+     .help = "a touched area that becomes like an untouched neighbour merges with it, as since Linux 6.16"},
+    {"place-2m", KEY_SWITCH, FIELD(variant.place_2m), KEY_SCRIPT, .standard = "on",
+     .help = "anonymous maps of whole 2M are placed at multiples of 2M, as since Linux 6.7"},
+    {"huge-zero-write", KEY_SWITCH, FIELD(variant.huge_zero_write), KEY_MACHINE | KEY_SCRIPT, .standard = "on",
+     .help = "a write to the huge zero page gives a huge page, as since Linux 6.13; off: a small one"},
+    {"swapin-writable", KEY_SWITCH, FIELD(variant.swapin_writable), KEY_MACHINE | KEY_SCRIPT, .standard = "on",
+     .help = "a read that swaps a page in leaves it writable where it is its owner's alone; off: as Linux 6.1"},
     {0},
 };
 
@@ -101,6 +111,7 @@ struct vm_config machine_vm_config(const struct machine_config *c)
 	    .check = c->check,
 	    .reclaim = c->reclaim,
 	    .overcommit = c->overcommit,
+	    .variant = &c->variant,
 	    .swap_slots = c->swap_bytes >> PAGE_SHIFT,
 	    .swap_rotational = c->swap_device->rotational,
 	};

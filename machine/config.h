@@ -40,6 +40,7 @@ struct machine_config {
 	bool khugepaged, pcid, kpti;
 	bool kernel; /* entries touch the kernel's own pages */
 	bool pagecache_cold;
+	struct vm_variant variant; /* which Linux */
 	u8 check;  /* 0..3 */
 	u8 oracle; /* 0, 1 */
 };

@@ -77,7 +77,7 @@ static unsigned do_anonymous_page(struct fault *f)
 		return cause;
 	if (fault_extend(f, X86_PT))
 		return VM_FAULT_NOMEM;
-	if (!fault_write(f)) {
+	if (!fault_write(f) && vm->variant.zero_page) {
 		pt_set(NULL, f->mm, &f->pos, entry_make(f->vma, vm->zero_pfn, X86_PT, 0));
 		return VM_FAULT_ZERO_READ;
 	}
@@ -85,8 +85,8 @@ static unsigned do_anonymous_page(struct fault *f)
 	if (!page)
 		return VM_FAULT_NOMEM;
 	hw_clear_frames(vm->hw, page_to_pfn(vm, page), 0);
-	map_new_anon_page(f, page, fault_bits(f));
-	return VM_FAULT_ZERO_WRITE;
+	map_new_anon_page(f, page, f->vma->vm_flags & VM_WRITE ? X86_PTE_RW | X86_PTE_D : 0);
+	return fault_write(f) ? VM_FAULT_ZERO_WRITE : VM_FAULT_ZERO_READ;
 }
 
 /* ---- row 5 ---- */

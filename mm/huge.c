@@ -167,22 +167,22 @@ static unsigned map_huge(struct fault *f, unsigned order, u64 bits)
 unsigned do_huge_anonymous_page(struct fault *f)
 {
 	const struct vm_config *cfg = &f->mm->vm->cfg;
-	bool writable = f->vma->vm_flags & VM_WRITE;
+	/* Without a zero page, as for hugetlb, what is read first is writable already. */
+	u64 bits = fault_bits(f) | (f->vma->vm_flags & VM_WRITE ? X86_PTE_RW : 0);
 
 	if (f->vma->vm_flags & VM_HUGETLB)
 		return hugetlb_no_page(f);
 	if (cfg->anon_order && place_fits(f, cfg->anon_order) &&
 	    (cfg->anon_order < HPAGE_PUD_ORDER || f->mm->vm->gbpages)) {
-		/* As hugetlb: no zero page; what is read first is writable already. */
-		unsigned cause = map_huge(f, cfg->anon_order, fault_bits(f) | (writable ? X86_PTE_RW : 0));
+		unsigned cause = map_huge(f, cfg->anon_order, bits);
 
 		if (cause != VM_FAULT_NR)
 			return cause;
 	}
 	if (!thp_vma_wanted(f->vma) || !place_fits(f, HPAGE_PMD_ORDER))
 		return VM_FAULT_NR;
-	if (fault_write(f))
-		return map_huge(f, HPAGE_PMD_ORDER, fault_bits(f));
+	if (fault_write(f) || !f->mm->vm->variant.zero_page)
+		return map_huge(f, HPAGE_PMD_ORDER, bits);
 	if (!huge_zero_pfn(f->mm->vm))
 		return VM_FAULT_NR;
 	if (fault_extend(f, X86_PD))
@@ -218,7 +218,7 @@ unsigned do_huge_wp_page(struct fault *f)
 	int err = 0;
 
 	if (is_zero_pfn(vm, entry_pfn(f->entry))) {
-		cause = huge_zero_wp(f);
+		cause = vm->variant.huge_zero_write ? huge_zero_wp(f) : VM_FAULT_NR;
 	} else if (page->flags & PG_anon_exclusive || (page->kind == PAGE_ANON && page->_refcount == 1)) {
 		page->flags |= PG_anon_exclusive;
 		wp_page_reuse(f);

@@ -86,6 +86,14 @@ static bool make_fixed_frames(struct vm *vm)
 	return kernel_half_init(vm);
 }
 
+const struct vm_variant vm_variant_newest = {
+    .zero_page = true,
+    .merge_unfaulted = true,
+    .place_2m = true,
+    .huge_zero_write = true,
+    .swapin_writable = true,
+};
+
 struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 {
 	unsigned features = hw_features(hw_this_cpu(m));
@@ -98,6 +106,7 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	memset(vm, 0, sizeof(*vm));
 	vm->hw = m;
 	vm->cfg = *cfg;
+	vm->variant = cfg->variant ? *cfg->variant : vm_variant_newest;
 	vm->ram = cfg->ram_base;
 	vm->nx = features & HW_NX ? X86_PTE_NX : 0;
 	vm->pcid = cfg->pcid && features & HW_PCID;

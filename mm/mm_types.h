@@ -273,6 +273,7 @@ struct pt_change {
 struct vm {
 	struct hw_machine *hw;
 	struct vm_config cfg;
+	struct vm_variant variant;
 	u8 *ram;    /* phys_to_virt(pa) = ram + pa */
 	u64 nx;     /* X86_PTE_NX where the CPU has it, else 0 */
 	u64 global; /* X86_PTE_G likewise */

@@ -84,7 +84,7 @@ static u64 place(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, struct
 		return hint_or_search(mm, addr, len, PMD_SIZE);
 	if (file && !file->shmem)
 		ret = thp_search(mm, addr, len, pgoff << PAGE_SHIFT);
-	else if (!file && !(flags & MAP_SHARED) && !addr && IS_ALIGNED(len, PMD_SIZE))
+	else if (!file && !(flags & MAP_SHARED) && !addr && IS_ALIGNED(len, PMD_SIZE) && mm->vm->variant.place_2m)
 		ret = thp_search(mm, 0, len, 0);
 	return ret ? ret : hint_or_search(mm, addr, len, PAGE_SIZE);
 }

@@ -189,7 +189,7 @@ static int bring_in(struct fault *f, u32 slot, struct page **page)
 static int map_swapped_page(struct fault *f, struct page *page, bool exclusive)
 {
 	struct vm *vm = f->mm->vm;
-	bool writable = exclusive && f->vma->vm_flags & VM_WRITE && (fault_write(f) || !vm->cfg.swapin_readonly);
+	bool writable = exclusive && f->vma->vm_flags & VM_WRITE && (fault_write(f) || vm->variant.swapin_writable);
 	u64 bits = writable ? X86_PTE_RW | (fault_write(f) ? X86_PTE_D : 0) : 0;
 	u32 slot = page->private;
 

@@ -51,6 +51,16 @@ struct vm_khugepaged {
 };
 extern const struct vm_khugepaged vm_khugepaged_defaults; /* Linux's */
 
+/* Where one Linux differs from another, and a program can tell: with version, parameter or backport. */
+struct vm_variant {
+	bool zero_page; /* a read of untouched memory maps the zero page; else a page of its own (s390 with guests) */
+	bool merge_unfaulted; /* a touched area that becomes like an untouched neighbour merges with it (6.16) */
+	bool place_2m;        /* anonymous maps of whole 2M are placed at multiples of 2M (6.7) */
+	bool huge_zero_write; /* a write to the huge zero page gives a huge page, not a small one (6.13) */
+	bool swapin_writable; /* a read that brings back a page of its owner alone leaves it writable (after 6.1) */
+};
+extern const struct vm_variant vm_variant_newest; /* all true */
+
 struct vm_config {
 	void *ram_base; /* host address of physical address 0: phys_to_virt(pa) = ram_base + pa */
 	enum vm_thp thp;
@@ -70,10 +80,9 @@ struct vm_config {
 	const struct backing_ops *swap_ops; /* index = slot. NULL: a device without contents, which never fails */
 	void *swap_ctx;
 	bool swap_rotational; /* a disk that seeks: read ahead by slots, not by addresses */
-	bool swapin_readonly; /* a read that brings a page back leaves it read-only, though it is its owner's alone: as
-				 Linux 6.1 does, later ones do not */
 	bool swap_checksum;   /* frames have contents: a page that comes back changed is an I/O error */
 	enum vm_overcommit overcommit;
+	const struct vm_variant *variant; /* which Linux it is; NULL: vm_variant_newest */
 	bool ram_dirty; /* RAM may hold old bytes: vm_init clears the page array. false: fresh RAM reads as zero, and
 			   vm_init touches a few frames of it only */
 };

@@ -21,7 +21,8 @@
  *     none       some         yes, unless the neighbour was forked
  *     some       another      no
  *
- * (Row 2 is Linux's since 6.16. Before, it refused it by mistake: an empty chain was not taken for a singular one.)
+ * (Row 2 is Linux's since 6.16. Before, it refused it by mistake: an empty chain was not taken for a singular one. So
+ * does a variant without merge_unfaulted.)
  * An anonymous area's page offset is its address until its first page, so it merges with what lies beside it.
  */
 #include "mm/vma.h"
@@ -189,7 +190,9 @@ static bool is_mergeable(const struct vma_merge_struct *vmg, const struct vm_are
 		return false;
 	if (vma->anon_vma == vmg->anon_vma)
 		return true;
-	return vma->anon_vma ? !vmg->anon_vma && !vma->forked : !vmg->forked;
+	if (vma->anon_vma)
+		return !vmg->anon_vma && !vma->forked;
+	return !vmg->forked && vmg->mm->vm->variant.merge_unfaulted;
 }
 
 /* The area that the range would continue, if they may merge; NULL else. */

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "play/host.h"
+#include "play/probe.h"
 #include "x86/paging.h"
 
 #define TIMEOUT_MS      60000
@@ -35,6 +36,32 @@ static int host_fail(struct host *h, const char *format, ...)
 	vsnprintf(h->error, sizeof(h->error), format, args);
 	va_end(args);
 	return -1;
+}
+
+/* ---- is this Linux one that can be compared? ---- */
+
+static int need(struct host *h, enum probe_id probe, bool absent)
+{
+	enum probe_answer a = host_answer(probe);
+
+	if (a == (absent ? PROBE_NO : PROBE_YES))
+		return 0;
+	return host_fail(h, "needs %s%s, and here it is %s", absent ? "!" : "", probe_table[probe].name,
+			 probe_answer_name(a));
+}
+
+/* What the script says that it needs, and what the kernel of its machine is like. */
+static int check_needs(struct host *h, const struct script *s)
+{
+	struct vm_variant variant = s->machine.variant;
+	int err = 0;
+
+	for (unsigned i = 0; i < s->nr_needs && !err; i++)
+		err = need(h, s->need[i].probe, s->need[i].absent);
+	for (unsigned i = 0; i < VARIANT_ROWS && !err; i++)
+		if (s->variant_said >> i & 1 && host_answer(variant_rows[i].probe) != PROBE_UNKNOWN)
+			err = need(h, variant_rows[i].probe, !*variant_at(&variant, i));
+	return err;
 }
 
 /* ---- files ---- */
@@ -55,13 +82,12 @@ static int fill_file(int fd, u64 size)
 
 static int open_file(struct host *h, unsigned op)
 {
-	const char *folder = getenv("TMPDIR");
 	int fd;
 
 	if (op == PLAY_MEMFD)
 		fd = memfd_create("quire-play", 0);
 	else
-		fd = open(folder ? folder : "/tmp", O_TMPFILE | O_RDWR, 0600);
+		fd = open(host_file_folder(), O_TMPFILE | O_RDWR, 0600);
 	return fd >= 0 ? fd : host_fail(h, "a file: %s", strerror(errno));
 }
 
@@ -124,16 +150,14 @@ static u64 disturbances(const struct host *h)
 /* The simulated kernel gives huge pages where they are asked for: this Linux must, too, and nowhere else. */
 static int check_thp(struct host *h, const struct script *s)
 {
-	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
-	char line[128] = "";
-	bool ok = f && fgets(line, sizeof(line), f) && strstr(line, "[madvise]");
-
-	if (f)
-		fclose(f);
 	h->collapses = advises(s, ADVICE_COLLAPSE);
 	h->huge = h->collapses || advises(s, MADV_HUGEPAGE);
 	h->disturbed = disturbances(h);
-	return ok || !h->huge ? 0 : host_fail(h, "transparent huge pages are not set to madvise here");
+	if (!h->huge)
+		return 0;
+	if (host_has(PROBE_HUGE_UNASKED))
+		return need(h, PROBE_THP_EXCEPT_ADVISED, false);
+	return need(h, PROBE_HUGE_ADVISED, false);
 }
 
 /* The address sanitizer's shadow of all memory cannot be locked. */
@@ -204,7 +228,7 @@ int host_init(struct host *h, const struct script *s)
 	for (unsigned i = 0; i < s->nr_processes; i++)
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, h->socket[i]) != 0)
 			return host_fail(h, "socketpair: %s", strerror(errno));
-	return check_thp(h, s) || check_locks(h, s) || open_files(h, s) ? -1 : spawn(h, 0);
+	return check_needs(h, s) || check_thp(h, s) || check_locks(h, s) || open_files(h, s) ? -1 : spawn(h, 0);
 }
 
 void host_destroy(struct host *h)

@@ -28,7 +28,9 @@
 #include "play/raw.h"
 #include "x86/paging.h"
 
-#define STACK_BYTES (8ull << 20) /* what a stack may grow to: the simulated kernel's default */
+#define THP_DISABLE_EXCEPT_ADVISED 2 /* Linux 6.18 */
+
+#define STACK_BYTES                (8ull << 20) /* what a stack may grow to: the simulated kernel's default */
 
 /* A signal handler needs to reach the process' state. */
 static struct {
@@ -252,8 +254,8 @@ static void begin(const struct host *h)
 	state.own = mmap(NULL, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (state.own == MAP_FAILED || mprotect(state.own + PAGE_SIZE, PAGE_SIZE, PROT_NONE) != 0)
 		_exit(1);
-	if (!h->huge && prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0)
-		_exit(1);
+	if (prctl(PR_SET_THP_DISABLE, 1, h->huge ? THP_DISABLE_EXCEPT_ADVISED : 0, 0, 0) != 0 && !h->huge)
+		_exit(1); /* where exceptions are not known, huge pages come where they are advised: host.c:check_thp */
 	if (setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, RLIM_INFINITY}) != 0 &&
 	    setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, STACK_BYTES}) != 0)
 		_exit(1);

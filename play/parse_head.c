@@ -9,6 +9,7 @@
 
 #include "play/names.h"
 #include "play/parse.h"
+#include "play/probe.h"
 
 /* Scripts run in memory with contents: what is theirs must fit the host's. */
 static bool machine_fits(struct parser *p, const struct machine_config *m)
@@ -35,19 +36,9 @@ static bool parse_machine(struct parser *p, const char *text)
 		*equals = 0;
 		if (machine_key_set(&p->script->machine, KEY_SCRIPT, p->word, equals + 1, err) != 0)
 			return parser_fail(p, "machine: %s", err);
+		p->script->variant_said |= variant_bit(p->word);
 	}
 	return p->error->line == 0 && machine_fits(p, &p->script->machine);
-}
-
-/* "# key: text" with one of these keys, before the first statement. Returns the text, or NULL. */
-static const char *head_text(const char *line, const char *key)
-{
-	size_t n = strlen(key);
-
-	if (line[0] != '#')
-		return NULL;
-	line += 1 + strspn(line + 1, " ");
-	return strncmp(line, key, n) == 0 && line[n] == ':' ? line + n + 1 + strspn(line + n + 1, " ") : NULL;
 }
 
 static bool copy_text(struct parser *p, char to[SCRIPT_TEXT], const char *text)
@@ -61,6 +52,42 @@ static bool copy_text(struct parser *p, char to[SCRIPT_TEXT], const char *text)
 	return true;
 }
 
+/* host: no, REASON; or: needs NAME !NAME... */
+static bool parse_host(struct parser *p, const char *text)
+{
+	struct script *s = p->script;
+	int probe;
+
+	if (strncmp(text, "no, ", 4) == 0)
+		return copy_text(p, s->no_host, text + 4);
+	p->rest = text;
+	p->pushed = false;
+	if (!parser_accept(p, "needs"))
+		return parser_fail(p, "host: 'no, REASON' or 'needs NAME...' is to be said");
+	while (parser_next(p, NULL)) {
+		bool absent = p->word[0] == '!';
+
+		probe = probe_find(p->word + absent);
+		if (probe < 0)
+			return parser_fail(p, "host: 'quire play --probe' knows no %.40s", p->word);
+		if (s->nr_needs == SCRIPT_NEEDS)
+			return parser_fail(p, "host: more than %d needs", SCRIPT_NEEDS);
+		s->need[s->nr_needs++] = (struct need){.probe = (u8)probe, .absent = absent};
+	}
+	return p->error->line == 0 && (s->nr_needs || parser_fail(p, "host: needs what?"));
+}
+
+/* "# key: text" with one of these keys, before the first statement. Returns the text, or NULL. */
+static const char *head_text(const char *line, const char *key)
+{
+	size_t n = strlen(key);
+
+	if (line[0] != '#')
+		return NULL;
+	line += 1 + strspn(line + 1, " ");
+	return strncmp(line, key, n) == 0 && line[n] == ':' ? line + n + 1 + strspn(line + n + 1, " ") : NULL;
+}
+
 bool parse_head(struct parser *p, const char *line)
 {
 	struct script *s = p->script;
@@ -70,11 +97,8 @@ bool parse_head(struct parser *p, const char *line)
 		return copy_text(p, s->name, text);
 	if ((text = head_text(line, "machine")))
 		return parse_machine(p, text);
-	if ((text = head_text(line, "host"))) {
-		if (strncmp(text, "no, ", 4) != 0)
-			return parser_fail(p, "host: only 'no, REASON' is to be said");
-		return copy_text(p, s->no_host, text + 4);
-	}
+	if ((text = head_text(line, "host")))
+		return parse_host(p, text);
 	if (!(text = head_text(line, "expect")))
 		return true;
 	if (!copy_text(p, s->expect, text))

@@ -159,9 +159,9 @@ static enum probe_answer read_makes_anon_vma(void)
 static enum probe_answer merge_unfaulted(void)
 {
 	map(AT, 2 * PAGE_SIZE, RW);
-	mprotect_at(AT, PAGE_SIZE, PROT_READ);
-	write_at(AT + PAGE_SIZE);
-	mprotect_at(AT, PAGE_SIZE, RW);
+	madvise_at(AT, PAGE_SIZE, MADV_DONTFORK);
+	write_at(AT);
+	madvise_at(AT, PAGE_SIZE, MADV_DOFORK);
 	return yes_if(areas(AT, AT + ROOM) == 1);
 }
 
@@ -459,7 +459,7 @@ static enum probe_answer pty(void)
 const struct probe probe_table[PROBE_NR] = {
     {"zero_page", "a read of untouched memory maps the zero page, and the first write is a fault more", zero_page},
     {"read_makes_anon_vma", "areas that were only read do not merge any more", read_makes_anon_vma},
-    {"merge_unfaulted", "an untouched area that becomes like a touched neighbour merges with it", merge_unfaulted},
+    {"merge_unfaulted", "a touched area that becomes like an untouched neighbour merges with it", merge_unfaulted},
     {"mremap_several", "one mremap moves several areas", mremap_several},
     {"mremap_checks_first", "mremap checks its arguments before it looks for an area", mremap_checks_first},
     {"dontunmap_apart", "what MREMAP_DONTUNMAP moves does not merge with where it came from", dontunmap_apart},
@@ -512,16 +512,57 @@ enum probe_answer probe_ask(enum probe_id id)
 	return ask_in_child(probe_table[id].ask);
 }
 
-bool host_has(enum probe_id id)
+enum probe_answer host_answer(enum probe_id id)
 {
-	static bool asked[PROBE_NR], has[PROBE_NR];
+	static bool asked[PROBE_NR];
+	static enum probe_answer found[PROBE_NR];
 
 	if (!asked[id]) {
-		has[id] = probe_ask(id) == PROBE_YES;
+		found[id] = probe_ask(id);
 		asked[id] = true;
 	}
-	return has[id];
+	return found[id];
 }
+
+bool host_has(enum probe_id id)
+{
+	return host_answer(id) == PROBE_YES;
+}
+
+/* ---- the simulated kernel ---- */
+
+const struct variant_row variant_rows[VARIANT_ROWS] = {
+    {"zero-page", offsetof(struct vm_variant, zero_page), PROBE_ZERO_PAGE},
+    {"merge-unfaulted", offsetof(struct vm_variant, merge_unfaulted), PROBE_MERGE_UNFAULTED},
+    {"place-2m", offsetof(struct vm_variant, place_2m), PROBE_PLACE_2M},
+    {"huge-zero-write", offsetof(struct vm_variant, huge_zero_write), PROBE_HUGE_ZERO_WRITE},
+    {"swapin-writable", offsetof(struct vm_variant, swapin_writable), PROBE_SWAPIN_WRITABLE},
+};
+
+bool *variant_at(struct vm_variant *v, unsigned row)
+{
+	return (bool *)((u8 *)v + variant_rows[row].offset);
+}
+
+u8 variant_bit(const char *key)
+{
+	for (unsigned i = 0; i < VARIANT_ROWS; i++)
+		if (strcmp(variant_rows[i].key, key) == 0)
+			return (u8)(1u << i);
+	return 0;
+}
+
+void host_variant(struct vm_variant *v, u8 keep)
+{
+	for (unsigned i = 0; i < VARIANT_ROWS; i++) {
+		enum probe_answer a = keep >> i & 1 ? PROBE_UNKNOWN : host_answer(variant_rows[i].probe);
+
+		if (a != PROBE_UNKNOWN)
+			*variant_at(v, i) = a == PROBE_YES;
+	}
+}
+
+/* ---- files ---- */
 
 const char *host_file_folder(void)
 {

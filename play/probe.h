@@ -10,7 +10,7 @@
 
 #include <limits.h>
 
-#include "lib/types.h"
+#include "mm/vm.h"
 
 /* In the order of probe_table, which says what each means. */
 enum probe_id {
@@ -60,10 +60,25 @@ extern const struct probe probe_table[PROBE_NR];
 enum probe_answer probe_ask(enum probe_id id);
 /* "no", "yes", "unknown" */
 const char *probe_answer_name(enum probe_answer answer);
-/* True when the answer is yes. Each is asked once a process, when it is first wanted. */
+/* Each is asked once a process, when it is first wanted. */
+enum probe_answer host_answer(enum probe_id id);
+/* True when the answer is yes. */
 bool host_has(enum probe_id id);
 /* Returns the probe of that name, or -1. */
 int probe_find(const char *name);
+
+/* What a simulated kernel can be like, and which probe tells whether this Linux is so. */
+struct variant_row {
+	const char *key; /* of a machine: KEY=on|off */
+	size_t offset;   /* of the bool in struct vm_variant */
+	u8 probe;
+};
+#define VARIANT_ROWS 5
+extern const struct variant_row variant_rows[VARIANT_ROWS];
+bool *variant_at(struct vm_variant *v, unsigned row);
+u8 variant_bit(const char *key); /* 1 << row; 0: none has that key */
+/* v becomes as this Linux is, but for rows that could not be asked, and for those whose bit is set in keep. */
+void host_variant(struct vm_variant *v, u8 keep);
 
 /* The folder for files of a disk: the first of TMPDIR, /tmp, /var/tmp and the current one whose files are no shared
  * memory (PROBE_DISK_FILE); failing that the first. */

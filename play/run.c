@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #include "play/names.h"
+#include "play/probe.h"
 #include "play/run.h"
 
 bool run_fail(struct run *r, const char *format, ...)
@@ -312,6 +313,7 @@ static bool run_and_tell(struct run *r, const struct statement *st)
 
 static int start(struct run *r)
 {
+	struct machine_config machine = r->script->machine;
 	u64 brk = PLAY_WINDOW;
 
 	if (r->cfg.verify) {
@@ -320,8 +322,9 @@ static int start(struct run *r)
 			return RUN_CANNOT;
 		}
 		brk = r->host.brk;
+		host_variant(&machine.variant, r->script->variant_said);
 	}
-	if (computer_init(&r->computer, &r->script->machine, brk, r->cfg.step ? &r->step : NULL)) {
+	if (computer_init(&r->computer, &machine, brk, r->cfg.step ? &r->step : NULL)) {
 		snprintf(r->failure, sizeof(r->failure), "no memory for the simulated computer");
 		return RUN_CANNOT;
 	}

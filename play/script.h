@@ -22,6 +22,7 @@
 #define SCRIPT_NAMES 64
 #define SCRIPT_TERMS 8
 #define SCRIPT_FLAGS 8
+#define SCRIPT_NEEDS 8
 
 /* A sum; no term: the expression is not there. */
 struct expr {
@@ -87,11 +88,20 @@ struct statement {
 	char source[SCRIPT_TEXT]; /* the line, as far as it fits */
 };
 
+/* A property that this Linux must have, or (absent) must not have, if the script is to be compared with it. */
+struct need {
+	u8 probe; /* enum probe_id */
+	bool absent;
+};
+
 struct script {
 	char name[SCRIPT_TEXT];
 	char expect[SCRIPT_TEXT];  /* pass, fail, malformed */
 	char no_host[SCRIPT_TEXT]; /* why it cannot be compared with the host; empty: it can */
+	struct need need[SCRIPT_NEEDS];
+	unsigned nr_needs;
 	struct machine_config machine;
+	u8 variant_said; /* bit i: its machine line says what variant_rows[i] is (probe.h) */
 	char names[SCRIPT_NAMES][SCRIPT_WORD];
 	unsigned nr_names;
 	char process[PLAY_PROCESSES][SCRIPT_WORD]; /* [0] = main */

@@ -203,11 +203,13 @@ static void corrupt_page(void **state)
 /* ---- what a swapped page comes back as ---- */
 
 /* Faults of a write that follows the read by which the page came back. */
-static u64 faults_after_read(bool readonly)
+static u64 faults_after_read(bool writable)
 {
+	struct vm_variant variant = vm_variant_newest;
 	u64 faults;
 
-	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS, .swapin_readonly = readonly});
+	variant.swapin_writable = writable;
+	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS, .variant = &variant});
 	map(mm, 1);
 	write_pages(1, 1);
 	swap_out_all();
@@ -222,8 +224,8 @@ static u64 faults_after_read(bool readonly)
 
 static void writable_at_once(void **state)
 {
-	assert_int_equal(faults_after_read(false), 0);
-	assert_int_equal(faults_after_read(true), 1);
+	assert_int_equal(faults_after_read(true), 0);
+	assert_int_equal(faults_after_read(false), 1);
 }
 
 /* ---- swap is full ---- */

@@ -144,6 +144,29 @@ else
 	verdict $? 'a difference is found'
 fi
 
+# What a script needs, and this Linux has not or has: one of the two is skipped, with the reason.
+for need in zero_page '!zero_page'; do
+	printf '# name: needs\n# expect: pass\n# host: needs advice_populate %s\n$a = mmap 4K rw\n' "$need" >"$dir/s.vm"
+	"$quire" play --verify-on-host "$dir/s.vm" >"$dir/out" 2>&1
+	echo "$? $(sed -n "s/.*cannot be run: needs $need, and here it is \\(yes\\|no\\)$/\\1/p" "$dir/out")"
+done | sort >"$dir/both"
+printf '0 \n77 yes\n' >"$dir/yes" # it has the zero page
+printf '0 \n77 no\n' >"$dir/no"
+cmp -s "$dir/both" "$dir/yes" || cmp -s "$dir/both" "$dir/no"
+verdict $? 'a script with a need that is not met is skipped'
+# A kernel that this Linux is not: the same.
+for value in on off; do
+	printf '# name: variant\n# expect: pass\n# machine: zero-page=%s\n$a = mmap 4K rw\nread $a\n' $value >"$dir/s.vm"
+	"$quire" play --verify-on-host "$dir/s.vm" >>"$dir/out" 2>&1
+	echo $?
+done | sort | tr '\n' ' ' >"$dir/both"
+[ "$(cat "$dir/both")" = '0 77 ' ]
+verdict $? 'a machine that is another Linux is not compared with this one'
+printf '# name: x\n# expect: pass\n# host: needs no_such_thing\nmmap 4K rw\n' >"$dir/s.vm"
+"$quire" play "$dir/s.vm" >"$dir/out" 2>&1
+[ $? -eq 2 ] && grep -q "s.vm:3: host: 'quire play --probe' knows no no_such_thing" "$dir/out"
+verdict $? 'a need that nobody knows is malformed'
+
 # Every probe is printed with an answer, and has its line in the document.
 "$quire" play --probe >"$dir/out" 2>&1 && [ "$(wc -l <"$dir/out")" -gt 20 ] && ! grep -vE '^[a-z0-9_]+=(yes|no|unknown)$' "$dir/out" &&
 	for name in $(sed 's/=.*//' "$dir/out"); do
