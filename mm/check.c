@@ -25,6 +25,7 @@
  *   42 exclusive: one mapping                                              50 rss of an mm
  *   51 file_mapped = the page cache's frames that an entry names
  *   60 rmap leads to exactly the entries                                   61 a chain is dense, and holds two or more
+ *   62 how much of a huge page is mapped, by size of entry                 63 partly_unmapped is the sum of the rest
  *   70 a cached frame names its file and index
  *   80 free blocks: kind, order, mobility, alignment, links                 81 no two free buddies
  *   82 the counts of blocks and frames                                     90 each CPU of a cpumask has the mm loaded
@@ -236,6 +237,7 @@ static void check_file_areas(struct vm *vm)
 struct rmap_count {
 	u64 pfn;
 	s32 found, stray;
+	u32 of_level[X86_PML4]; /* found, by the entry's level */
 };
 
 static void count_mapping(void *ctx, struct mm_struct *mm, u64 va)
@@ -244,10 +246,12 @@ static void count_mapping(void *ctx, struct mm_struct *mm, u64 va)
 	struct pt_pos pos;
 
 	pt_walk(mm, va, X86_PT, &pos);
-	if (*pos.entry && pos.va == va && entry_pfn(*pos.entry) == count->pfn)
-		count->found++;
-	else
+	if (!*pos.entry || pos.va != va || entry_pfn(*pos.entry) != count->pfn) {
 		count->stray++;
+		return;
+	}
+	count->found++;
+	count->of_level[pos.level]++;
 }
 
 /* Only the first node of a chain has room left; one mapping alone would be inline. */
@@ -258,7 +262,7 @@ static void check_chain(const struct rmap_node *first, s32 mapcount)
 		INV(61, node->slot[0] && (node == first || node->slot[RMAP_NODE_SLOTS - 1]));
 }
 
-static void check_rmap(struct vm *vm, u64 pfn, s32 mapcount, bool anon)
+static struct rmap_count check_rmap(struct vm *vm, u64 pfn, s32 mapcount, bool anon)
 {
 	struct rmap_count count = {.pfn = pfn};
 
@@ -267,18 +271,55 @@ static void check_rmap(struct vm *vm, u64 pfn, s32 mapcount, bool anon)
 	if (anon && !(pfn_to_page(vm, pfn)->rmap & 1))
 		check_chain((const struct rmap_node *)pfn_to_page(vm, pfn)->rmap, mapcount);
 	INV(60, !anon || count.stray == 0); /* a file's areas need not map the page */
+	return count;
 }
 
-static void check_block_rmap(struct vm *vm, u64 pfn)
+/* The entries of an anonymous huge page, as its rmap tells them a frame after the other. */
+struct mapped {
+	u32 entire, part_entire, part_small; /* leaves of the block's size; of the 2M that was begun last */
+	u64 frames;                          /* mapped by less than the whole, in the 2M before that */
+};
+
+/* A 2M, the index-th of the block, is through. */
+static void check_part(struct mapped *m, struct page *head, u64 index)
+{
+	const struct page *counts = &head[(index << HPAGE_PMD_ORDER) + 1];
+
+	INV(62, counts->_entire_mapcount == m->part_entire && counts->_nr_pages_mapped == m->part_small);
+	m->frames += m->part_entire ? PTRS_PER_TABLE : m->part_small;
+	m->part_entire = m->part_small = 0;
+}
+
+/* All of it is through. Returns the frames that nobody maps, if others are mapped. */
+static u64 check_mapped(struct mapped *m, struct page *head)
+{
+	if (head->order == HPAGE_PUD_ORDER)
+		INV(62, head[2]._entire_mapcount == m->entire && head[2]._nr_pages_mapped == m->frames);
+	if (m->entire || !m->frames)
+		return 0;
+	return (1ull << head->order) - m->frames;
+}
+
+/* Returns the frames that a huge page holds in vain. */
+static u64 check_block_rmap(struct vm *vm, u64 pfn)
 {
 	struct page *head = pfn_to_page(vm, pfn);
 	bool anon = head->kind == PAGE_ANON;
+	struct mapped m = {0};
 
 	for (u64 i = 0; i < 1ull << head->order; i++) {
+		struct rmap_count count = {0};
+
 		if (head[i]._mapcount || (anon && head[i].rmap))
-			check_rmap(vm, pfn + i, head[i]._mapcount, anon);
+			count = check_rmap(vm, pfn + i, head[i]._mapcount, anon);
 		INV(42, !(head[i].flags & PG_anon_exclusive) || !anon || head[i]._mapcount == 1);
+		m.entire += count.of_level[X86_PDPT];
+		m.part_entire += count.of_level[X86_PD];
+		m.part_small += count.of_level[X86_PT] > 0;
+		if (anon && head->order && (i + 1) % PTRS_PER_TABLE == 0)
+			check_part(&m, head, i / PTRS_PER_TABLE);
 	}
+	return anon && head->order ? check_mapped(&m, head) : 0;
 }
 
 /* ---- frames ---- */
@@ -306,7 +347,7 @@ static void check_counts_zero(struct vm *vm)
 /* Every frame is in one block; kinds add up. Blocks follow each other, so this walk meets every one. */
 static void check_frames(struct vm *vm)
 {
-	u64 frames[PAGE_KIND_NR] = {0}, file_mapped = 0, step;
+	u64 frames[PAGE_KIND_NR] = {0}, file_mapped = 0, partly_unmapped = 0, step;
 
 	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
 		struct page *page = pfn_to_page(vm, pfn);
@@ -319,12 +360,13 @@ static void check_frames(struct vm *vm)
 		if (page->kind == PAGE_ANON || page->kind == PAGE_FILE) {
 			for (u64 i = 1; i < step; i++)
 				INV(34, page[i].kind == PAGE_TAIL && page[i].order == page->order);
-			check_block_rmap(vm, pfn);
+			partly_unmapped += check_block_rmap(vm, pfn);
 		}
 		if (page->kind == PAGE_FILE && page->_mapcount)
 			file_mapped += step;
 	}
 	INV(51, file_mapped == vm->file_mapped);
+	INV(63, partly_unmapped == vm->partly_unmapped);
 	for (unsigned kind = PAGE_FREE; kind < PAGE_TAIL; kind++)
 		INV(82, frames[kind] == vm->kind_frames[kind]);
 }

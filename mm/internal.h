@@ -72,7 +72,7 @@ void get_page(struct page *page);
 void put_page(struct vm *vm, struct page *page);
 /* A user's block in use is cut into blocks of `order`. Each has as references the mappings of its own frames; the first
  * one more for each that the block had beside its mappings. */
-void split_page(struct page *page, unsigned order);
+void split_page(struct vm *vm, struct page *page, unsigned order);
 /* Tests: the allocation after the next n ones fails, once. Slabs and tables ask here too. */
 void vm_fail_alloc_after(struct vm *vm, u64 n);
 
@@ -101,6 +101,25 @@ bool pgd_kernel_half_valid(const struct mm_struct *mm);
 bool pti_user_root_valid(const struct mm_struct *mm);
 
 /* ---- rmap.c: from a frame to the entries that map it ---- */
+/* How much of a huge page of this order is mapped: where its two counts are, and what they come to, in frames. part: its
+ * first frame; inside a 1G page, each 2M is such a part. */
+static inline struct page *page_mapped_counts(struct page *part, unsigned order)
+{
+	return part + (order == HPAGE_PMD_ORDER ? 1 : 2);
+}
+static inline u64 page_nr_mapped(struct page *part, unsigned order)
+{
+	struct page *counts = page_mapped_counts(part, order);
+
+	return counts->_entire_mapcount ? 1ull << order : counts->_nr_pages_mapped;
+}
+/* Frames of an anonymous block that nobody maps, while others of it are mapped. */
+static inline u64 page_partly_unmapped(struct page *head)
+{
+	u64 mapped = head->order ? page_nr_mapped(head, head->order) : 0;
+
+	return mapped ? (1ull << head->order) - mapped : 0;
+}
 /* page: the frame that the entry at va names (a tail for a small entry into a huge page); order: the entry's.
  * Adds the mapping to rmap, _mapcount and rss. Returns 0 or -ENOMEM (never for an anonymous frame's first mapping,
  * never for file pages). The reference is the caller's. */

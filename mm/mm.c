@@ -140,6 +140,7 @@ void vm_meminfo(struct vm *vm, struct vm_meminfo *out)
 				   .anon_frames = vm->kind_frames[PAGE_ANON],
 				   .file_frames = vm->kind_frames[PAGE_FILE],
 				   .file_mapped = vm->file_mapped,
+				   .partly_unmapped = vm->partly_unmapped,
 				   .kernel_frames = vm->kind_frames[PAGE_KERNEL],
 				   .swap_slots = vm->swap.slots,
 				   .swap_used = vm->swap.used,

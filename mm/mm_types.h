@@ -145,7 +145,14 @@ struct page {
 			u32 index;   /* file: page offset */
 		};
 	};
-	u32 lru_prev, lru_next; /* pfn links: free lists and LRU lists */
+	union {
+		struct {
+			u32 lru_prev, lru_next; /* pfn links of a head: free lists and LRU lists */
+		};
+		struct { /* of two tails of an anonymous huge page: mm/rmap.c draws it */
+			u32 _entire_mapcount, _nr_pages_mapped;
+		};
+	};
 };
 _Static_assert(sizeof(struct page) == 32, "struct page: 32 bytes, one a frame");
 
@@ -282,6 +289,7 @@ struct vm {
 	u64 max_pfn, total_frames;
 	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */
 	u64 file_mapped;               /* frames of the page cache that some process maps */
+	u64 partly_unmapped;           /* frames that nobody maps, of anonymous huge pages of which others are mapped */
 	struct free_area free_area[MAX_ORDER + 1];
 	struct slab_cache slab[SLAB_NR];
 	u64 zero_pfn, huge_zero_pfn; /* huge: 0 until first used */

@@ -221,12 +221,13 @@ void put_page(struct vm *vm, struct page *page)
 	free_block(vm, page_to_pfn(vm, page), order, mobility(page->kind));
 }
 
-void split_page(struct page *page, unsigned order)
+void split_page(struct vm *vm, struct page *page, unsigned order)
 {
 	u64 frames = 1ull << page->order, part = 1ull << order;
 	s32 others = page->_refcount;
 	u16 dirty = page->flags & PG_dirty;
 
+	vm->partly_unmapped -= page_partly_unmapped(page);
 	for (u64 i = 0; i < frames; i++)
 		others -= page[i]._mapcount;
 	for (u64 at = 0; at < frames; at += part) {
@@ -239,5 +240,6 @@ void split_page(struct page *page, unsigned order)
 			head[i].order = (u8)order;
 			head->_refcount += head[i]._mapcount;
 		}
+		vm->partly_unmapped += page_partly_unmapped(head);
 	}
 }

@@ -10,9 +10,19 @@
  * A mapping belongs to the frame that its entry names: a small entry into a huge page is in the rmap of that tail, a
  * huge leaf in the rmap of its first frame.
  *
+ * A huge page lives until its last entry goes, so frames of it that nobody maps are held, too. How many is known by two
+ * counts, _entire_mapcount (leaves of the page's size) and _nr_pages_mapped (frames that smaller ones map):
+ *
+ *   2M page   [ head | tail 1 | tail 2 | ... ]         in tail 1
+ *   1G page   [ 2M part | 2M part | ... ]              of each part in its tail 1; of the page in tail 2 of the first
+ *
+ * vm->partly_unmapped adds up what is held in vain.
+ *
  * Invariants (numbers as mm/check.c prints them)
  *   60 an anonymous frame has exactly _mapcount mappings in its rmap, and each is an entry that names it
  *   61 a chain has no empty node, and at least two mappings
+ *   62 _entire_mapcount and _nr_pages_mapped are what the entries say, of each anonymous huge page and part of one
+ *   63 partly_unmapped is the sum over the anonymous huge pages that are mapped in part
  */
 #include "mm/rmap.h"
 #include "mm/internal.h"
@@ -100,6 +110,45 @@ static enum mm_counter rss_of(const struct page *head)
 	return head->flags & PG_shmem ? MM_SHMEMPAGES : MM_FILEPAGES;
 }
 
+/* ---- how much of a huge page is mapped ---- */
+
+/* A small entry that names the frame came or went: did it come as the first, or go as the last? _mapcount is as it is
+ * now. */
+static bool first_or_last(struct page *head, struct page *part, struct page *page, s32 by)
+{
+	u32 small = (u32)page->_mapcount;
+
+	if (page == part)
+		small -= page_mapped_counts(part, HPAGE_PMD_ORDER)->_entire_mapcount;
+	if (page == head && head->order == HPAGE_PUD_ORDER)
+		small -= page_mapped_counts(head, HPAGE_PUD_ORDER)->_entire_mapcount;
+	return small == (by > 0);
+}
+
+/* An entry of `order` that names a frame of the anonymous huge page came (by 1) or went (-1). */
+static void count_entry(struct vm *vm, struct page *head, struct page *page, unsigned order, s32 by)
+{
+	struct page *part = pfn_to_page(vm, ALIGN_DOWN(page_to_pfn(vm, page), 1ull << HPAGE_PMD_ORDER));
+	u64 before = page_nr_mapped(part, HPAGE_PMD_ORDER);
+
+	if (order)
+		page_mapped_counts(page, order)->_entire_mapcount += (u32)by;
+	else if (first_or_last(head, part, page, by))
+		page_mapped_counts(part, HPAGE_PMD_ORDER)->_nr_pages_mapped += (u32)by;
+	if (head->order == HPAGE_PUD_ORDER)
+		page_mapped_counts(head, HPAGE_PUD_ORDER)->_nr_pages_mapped +=
+		    (u32)(page_nr_mapped(part, HPAGE_PMD_ORDER) - before);
+}
+
+static void update_mapped(struct vm *vm, struct page *head, struct page *page, unsigned order, s32 by)
+{
+	if (head->kind != PAGE_ANON || !head->order)
+		return;
+	vm->partly_unmapped -= page_partly_unmapped(head);
+	count_entry(vm, head, page, order, by);
+	vm->partly_unmapped += page_partly_unmapped(head);
+}
+
 int page_add_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned order)
 {
 	struct page *head = page_head(mm->vm, page);
@@ -110,6 +159,7 @@ int page_add_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned orde
 		return -ENOMEM;
 	if (page->_mapcount++ == 0 && head->kind == PAGE_FILE)
 		mm->vm->file_mapped += 1ull << order;
+	update_mapped(mm->vm, head, page, order, 1);
 	mm->rss[rss_of(head)] += 1ull << order;
 	rss = mm->rss[MM_FILEPAGES] + mm->rss[MM_ANONPAGES] + mm->rss[MM_SHMEMPAGES];
 	if (rss > mm->peak_rss)
@@ -129,6 +179,7 @@ void page_remove_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned 
 		if (head->kind == PAGE_FILE)
 			mm->vm->file_mapped -= 1ull << order;
 	}
+	update_mapped(mm->vm, head, page, order, -1);
 	mm->rss[rss_of(head)] -= 1ull << order;
 }
 
@@ -143,6 +194,7 @@ void page_move_rmap(struct mm_struct *mm, struct page *page, u64 old_va, u64 new
 int page_split_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned from_order, unsigned to_order)
 {
 	u64 parts = 1ull << (from_order - to_order), i;
+	struct page *head = page_head(mm->vm, page);
 
 	for (i = 1; i < parts; i++) {
 		if (rmap_add(mm->vm, page + (i << to_order), rmap_pack(mm->id, va + ((PAGE_SIZE << to_order) * i))))
@@ -157,7 +209,10 @@ int page_split_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned fr
 		page[i << to_order]._mapcount++;
 		page[i << to_order].flags |= page->flags & PG_anon_exclusive;
 	}
-	page_head(mm->vm, page)->_refcount += (s32)(parts - 1);
+	head->_refcount += (s32)(parts - 1);
+	count_entry(mm->vm, head, page, from_order, -1); /* the same frames stay mapped */
+	for (i = 0; i < parts; i++)
+		count_entry(mm->vm, head, page + (i << to_order), to_order, 1);
 	return 0;
 }
 

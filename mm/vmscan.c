@@ -106,7 +106,7 @@ static int split_huge_page(struct scan_control *sc, struct page *page)
 	if (split_mappings(sc, page))
 		return -ENOMEM;
 	tlb_gather_end(&sc->tlb); /* pieces may be freed now */
-	split_page(page, order);
+	split_page(vm, page, order);
 	for (u64 i = 1; i < PTRS_PER_TABLE; i++) {
 		struct page *piece = page + (i << order);
 

@@ -179,7 +179,8 @@ struct machine {
 	u64 *region_huge;                 /* huge bytes now */
 	unsigned nr_regions;
 	u64 rss_pages; /* of users: anonymous frames, and the page cache's that are mapped; as last sampled */
-	u64 peak_rss_pages, peak_table_bytes, peak_untouched_bytes;
+	u64 peak_rss_pages, peak_table_bytes;
+	u64 peak_untouched_bytes, peak_partly_unmapped; /* at peak_rss_pages; the latter in pages */
 	u64 mismatches;
 	char error[256]; /* not empty: this machine has stopped */
 };

@@ -250,6 +250,7 @@ void machine_sample(struct machine *m)
 	if (m->rss_pages >= m->peak_rss_pages) {
 		m->peak_rss_pages = m->rss_pages;
 		m->peak_untouched_bytes = touch_untouched_bytes(&m->touch);
+		m->peak_partly_unmapped = info.partly_unmapped;
 	}
 	ASSERT(m->rss_pages <= m->peak_rss_pages);
 	m->faulted = false;

@@ -26,6 +26,7 @@ static void fill_memory(const struct machine *m, struct machine_counters *c)
 			 swap_device_write_ns(disk, c->os.file_writes, c->os.file_writes);
 	c->peak_rss_bytes = m->peak_rss_pages * PAGE_SIZE;
 	c->peak_untouched_bytes = m->peak_untouched_bytes;
+	c->peak_partly_unmapped_bytes = m->peak_partly_unmapped * PAGE_SIZE;
 	c->peak_table_bytes = m->peak_table_bytes;
 }
 

@@ -241,6 +241,24 @@ static void rmap_chain_of_one(void **state)
 	page->rmap = (u64)node;
 	assert_caught(61);
 }
+static void mapped_whole(void **state)
+{
+	page_of(huge)[1]._entire_mapcount++;
+	assert_caught(62);
+}
+static void mapped_pages(void **state)
+{
+	vm_munmap(cpu, mm, huge, PAGE_SIZE);
+	page_of(huge + PAGE_SIZE)->_nr_pages_mapped--; /* the first tail */
+	assert_caught(62);
+}
+static void partly_unmapped(void **state)
+{
+	vm_munmap(cpu, mm, huge, PAGE_SIZE);
+	assert_int_equal(vm->partly_unmapped, 1);
+	vm->partly_unmapped--;
+	assert_caught(63);
+}
 static void cache_name(void **state)
 {
 	page_of(shared)->index++;
@@ -453,6 +471,9 @@ int main(void)
 	    T(rmap_elsewhere),
 	    T(rmap_chain),
 	    T(rmap_chain_of_one),
+	    T(mapped_whole),
+	    T(mapped_pages),
+	    T(partly_unmapped),
 	    T(cache_name),
 	    T(free_list),
 	    T(free_mobility),

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "mm/internal.h"
@@ -443,6 +444,64 @@ static int setup_1g(void **state)
 	return 0;
 }
 
+/* ---- a huge page that is mapped in part ---- */
+
+#define MAX_FRAMES (1u << HPAGE_PUD_ORDER)
+
+/* Who maps which frame of one block: 0 the parent, 1 the child. */
+static bool maps[2][MAX_FRAMES];
+
+static u64 held_in_vain(u64 frames)
+{
+	u64 mapped = 0;
+
+	for (u64 i = 0; i < frames; i++)
+		mapped += maps[0][i] || maps[1][i];
+	return mapped ? frames - mapped : 0;
+}
+
+/* Parent and child share a block of so many frames. In turn each unmaps a part of it and writes one page, which takes a
+ * copy: what nobody maps any more is held, until the block goes. */
+static void unmap_in_turn(u64 frames, unsigned steps)
+{
+	u64 a = ALIGN_UP(map(2 * frames * PAGE_SIZE, RW, ANON, NULL), frames * PAGE_SIZE), random = 1;
+	struct mm_struct *both[2] = {mm};
+	struct vm_meminfo info;
+
+	memset(maps, 1, sizeof(maps));
+	touch(a, 1, 'w');
+	assert_int_equal(mm_fork(cpu, mm, &both[1]), 0);
+	for (unsigned step = 0; step < steps; step++) {
+		unsigned who = step & 1;
+		u64 from = (random = random * 6364136223846793005ull + 1442695040888963407ull) >> 33;
+		u64 len = step == steps - 2 || step == steps - 1 ? frames : frames / 6 + 1;
+
+		from = len == frames ? 0 : from % (frames - len);
+		flat_run(cpu, both[who]);
+		if (step > 2 && len < frames && maps[who][from]) {
+			flat_touch(cpu, a + from * PAGE_SIZE, 1, 'w');
+			maps[who][from] = false;
+			from++;
+		}
+		assert_int_equal(vm_munmap(cpu, both[who], a + from * PAGE_SIZE, len * PAGE_SIZE), 0);
+		memset(&maps[who][from], 0, len);
+		vm_meminfo(flat_vm(m), &info);
+		assert_int_equal(info.partly_unmapped, held_in_vain(frames));
+		vm_check(flat_vm(m));
+	}
+	flat_run(cpu, mm);
+	mm_put(both[1]);
+}
+
+static void partly_unmapped(void **state)
+{
+	unmap_in_turn(512, 40);
+}
+static void partly_unmapped_1g(void **state)
+{
+	unmap_in_turn(MAX_FRAMES, 12);
+}
+
 int main(void)
 {
 #define T(test, setup) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -469,6 +528,8 @@ int main(void)
 	    T(shmem, setup_4k),
 	    T(anon_order_2m, setup_2m),
 	    T(anon_order_1g, setup_1g),
+	    T(partly_unmapped, setup_thp),
+	    T(partly_unmapped_1g, setup_1g),
 	};
 
 	return cmocka_run_group_tests_name("fault counts", tests, NULL, NULL);

@@ -176,6 +176,31 @@ static void gigantic_split(void **state)
 	assert_int_equal(faults(&r), 1 + PAGES);
 	assert_int_equal(r.count.peak_rss_bytes, (1ull << 30) + SIZE); /* the hole's frame is free when its block is */
 	assert_int_equal(r.count.peak_untouched_bytes, (1ull << 30) - 2 * MIB - 16 * PAGE_SIZE);
+	assert_int_equal(r.count.peak_partly_unmapped_bytes, PAGE_SIZE);
+	end();
+}
+
+/* Of each huge page all but one 4K go: the page is held as a whole, as Linux counts it in nr_anon_partially_mapped; small
+ * memory is free at once. */
+static void partly_unmapped(void **state)
+{
+	struct sim_machine_result r;
+
+	begin();
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	for (u64 va = A; va < A + SIZE; va += 2 * MIB)
+		tape_range(&tape, va < A + 2 * MIB ? EV_UNMAP : EV_ADVISE, va < A + 2 * MIB ? 0 : MADV_DONTNEED,
+			   va + PAGE_SIZE, 2 * MIB - PAGE_SIZE);
+	tape_map(&tape, A - SIZE, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A - SIZE, SIZE, EVR_WRITE);
+	r = played("thp");
+	assert_int_equal(r.count.peak_rss_bytes, 2 * SIZE);
+	assert_int_equal(r.count.peak_partly_unmapped_bytes, SIZE - 8 * PAGE_SIZE);
+	sim_destroy(sim);
+	r = played("4k");
+	assert_int_equal(r.count.peak_rss_bytes, SIZE + 8 * PAGE_SIZE);
+	assert_int_equal(r.count.peak_partly_unmapped_bytes, 0);
 	end();
 }
 
@@ -573,17 +598,29 @@ static void out_of_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(anonymous),      cmocka_unit_test(dontneed_and_zero_page),
-	    cmocka_unit_test(huge),           cmocka_unit_test(huge_unaligned),
-	    cmocka_unit_test(gigantic),       cmocka_unit_test(gigantic_split),
-	    cmocka_unit_test(bloat_goes),     cmocka_unit_test(populate),
-	    cmocka_unit_test(file_maps),      cmocka_unit_test(shared_memory),
-	    cmocka_unit_test(cold_file),      cmocka_unit_test(stack),
-	    cmocka_unit_test(heap),           cmocka_unit_test(exec_faults),
-	    cmocka_unit_test(kernel_touches), cmocka_unit_test(remap),
-	    cmocka_unit_test(segv),           cmocka_unit_test(fork_copies),
-	    cmocka_unit_test(vfork_shares),   cmocka_unit_test(threads),
-	    cmocka_unit_test(many_threads),   cmocka_unit_test(out_of_memory),
+	    cmocka_unit_test(anonymous),
+	    cmocka_unit_test(dontneed_and_zero_page),
+	    cmocka_unit_test(huge),
+	    cmocka_unit_test(huge_unaligned),
+	    cmocka_unit_test(gigantic),
+	    cmocka_unit_test(gigantic_split),
+	    cmocka_unit_test(partly_unmapped),
+	    cmocka_unit_test(bloat_goes),
+	    cmocka_unit_test(populate),
+	    cmocka_unit_test(file_maps),
+	    cmocka_unit_test(shared_memory),
+	    cmocka_unit_test(cold_file),
+	    cmocka_unit_test(stack),
+	    cmocka_unit_test(heap),
+	    cmocka_unit_test(exec_faults),
+	    cmocka_unit_test(kernel_touches),
+	    cmocka_unit_test(remap),
+	    cmocka_unit_test(segv),
+	    cmocka_unit_test(fork_copies),
+	    cmocka_unit_test(vfork_shares),
+	    cmocka_unit_test(threads),
+	    cmocka_unit_test(many_threads),
+	    cmocka_unit_test(out_of_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
