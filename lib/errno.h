@@ -9,7 +9,10 @@
 #ifndef EPERM
 #define EPERM      1
 #define ENOENT     2
+#define EINTR      4
 #define EIO        5
+#define E2BIG      7
+#define EBADF      9
 #define EAGAIN     11
 #define ENOMEM     12
 #define EACCES     13
@@ -19,8 +22,11 @@
 #define ENODEV     19
 #define EINVAL     22
 #define ENOSPC     28
+#define ENOSYS     38
 #define EOVERFLOW  75
+#define ENOTSOCK   88
 #define EOPNOTSUPP 95
+#define ETIMEDOUT  110
 #endif
 
 #endif

@@ -41,7 +41,7 @@ enum scan_result {
 	SCAN_PMD_MAPPED,           /* it is a huge leaf already */
 	SCAN_PMD_NULL,             /* no table */
 	SCAN_NOT_WANTED,           /* a limit of khugepaged's, or nobody used it */
-	SCAN_PAGE_ANON,            /* a page of another kind, or a guard */
+	SCAN_PAGE_ANON,            /* a page of another kind */
 	SCAN_SWAPIN_FAIL,          /* a swapped page did not come back */
 	SCAN_ALLOC_HUGE_PAGE_FAIL, /* no free block of 2M */
 };
@@ -54,7 +54,7 @@ static u64 *table_of(struct vm *vm, const struct pt_pos *pmd)
 /* What the entries of one table are. */
 struct ptes {
 	u64 none, swapped, shared, referenced;
-	bool other; /* a page that is not anonymous, a guard */
+	bool other; /* a page that is not anonymous */
 };
 
 static struct ptes count_ptes(struct vm *vm, const u64 *table)
@@ -70,10 +70,6 @@ static struct ptes count_ptes(struct vm *vm, const u64 *table)
 		}
 		if (!table[i] || is_zero_pfn(vm, entry_pfn(table[i]))) {
 			n.none++;
-			continue;
-		}
-		if (is_guard_entry(table[i])) {
-			n.other = true;
 			continue;
 		}
 		page = pfn_to_page(vm, entry_pfn(table[i]));
@@ -309,6 +305,8 @@ static u32 do_scan(struct vm *vm, struct hw_cpu *cpu)
 	return knobs->scan_sleep_ms;
 }
 
+#define MAX_TURNS 1024 /* of a long sleep: with nobody else at work more of them find nothing new */
+
 void khugepaged_run(struct vm *vm, struct hw_cpu *cpu, u64 us)
 {
 	struct vm_khugepaged_scan *scan = &vm->khugepaged;
@@ -316,8 +314,9 @@ void khugepaged_run(struct vm *vm, struct hw_cpu *cpu, u64 us)
 	if (!vm->cfg.khugepaged || vm->cfg.thp == VM_THP_NEVER)
 		return;
 	scan->slept_us += us;
-	if (scan->slept_us < scan->sleep_ms * 1000ull)
-		return;
-	scan->slept_us = 0;
-	scan->sleep_ms = do_scan(vm, cpu);
+	for (unsigned turn = 0; turn < MAX_TURNS && scan->slept_us >= scan->sleep_ms * 1000ull; turn++) {
+		scan->slept_us -= scan->sleep_ms * 1000ull;
+		scan->sleep_ms = do_scan(vm, cpu);
+	}
+	scan->slept_us = min(scan->slept_us, scan->sleep_ms * 1000ull);
 }

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * plugin/calls.c - system calls: what becomes of a thread and its process. Mappings are maps.c's, the kernel's reads
- * and writes touches.c's.
+ * plugin/calls.c - system calls: what becomes of a thread and its process. All else about them is trace/calls.c's.
  *
  *   on_call      EV_COUNTS, EV_SYSCALL; what cannot wait: exit, exec
  *      (QEMU carries it out)
  *   on_return    EV_TOUCH...; the change of a mapping; a child
  *
+ * Threads of one process make the calls that change mappings one at a time, from entry to return (QEMU locks them
+ * anyway): so the events' order is the kernel's, also when one thread gets the addresses that another has just given
+ * back.
+ *
  * exec replaces the process image, and then nobody is left to tell. So the stream's end is written into the will before
  * the call, and taken back if the call returns: it failed. exit and exit_group never return.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "plugin/plugin.h"
 #include "plugin/qemu.h"
+
+static pthread_mutex_t order = PTHREAD_MUTEX_INITIALIZER;
 
 static void on_exit_group(struct thread *t)
 {
@@ -74,7 +80,7 @@ static void forked(struct thread *t, s64 child)
 
 	if (child == 0) {
 		process_forked(t);
-		maps_forked();
+		pthread_mutex_init(&order, NULL); /* another thread of the parent may have held it; here it is gone */
 	} else if (child > 0 && thread_ready(t)) {
 		emit_change(t, EV_FORK, 0, &e, EV_PAYLOAD_WORDS(e), NULL);
 	}
@@ -85,9 +91,9 @@ static void on_call(qemu_plugin_id_t id, unsigned vcpu, s64 nr, u64 a1, u64 a2, 
 {
 	struct thread *t = self = threads[vcpu];
 
-	t->call = (struct call){nr, {a1, a2, a3, a4, a5, a6}};
+	t->call = (struct call){nr, {a1, a2, a3, a4, a5, a6}, 0};
 	if (emit_begin(t))
-		emit(t, EV_SYSCALL, nr, NULL, 0, NULL);
+		calls_enter(&process.calls, t, &t->call);
 	if (makes_parallel(&t->call))
 		process.parallel = true;
 	if (nr == SYS_exit && process.nr_threads > 1)
@@ -96,8 +102,8 @@ static void on_call(qemu_plugin_id_t id, unsigned vcpu, s64 nr, u64 a1, u64 a2, 
 		on_exit_group(t);
 	else if (nr == SYS_execve || nr == SYS_execveat)
 		on_exec(t, (const char *)(nr == SYS_execve ? a1 : a2));
-	else if (maps_is_call(nr))
-		maps_enter(t);
+	else if (calls_is_map(&t->call))
+		pthread_mutex_lock(&order);
 }
 
 static void on_return(qemu_plugin_id_t id, unsigned vcpu, s64 nr, s64 ret)
@@ -108,15 +114,16 @@ static void on_return(qemu_plugin_id_t id, unsigned vcpu, s64 nr, s64 ret)
 		forked(t, ret);
 	else if (nr == SYS_execve || nr == SYS_execveat)
 		exec_failed(t);
-	else if (maps_is_call(nr))
-		maps_return(t, ret);
-	else if (thread_ready(t))
-		touches_emit(t, ret);
+	if (thread_ready(t) && !(makes_process(&t->call) && ret == 0))
+		calls_return(&process.calls, t, &t->call, ret);
+	if (calls_is_map(&t->call))
+		pthread_mutex_unlock(&order);
 	t->call.nr = -1;
 }
 
 void calls_install(u64 id)
 {
+	process.calls.ops = &host_ops;
 	qemu_plugin_register_vcpu_syscall_cb(id, on_call);
 	qemu_plugin_register_vcpu_syscall_ret_cb(id, on_return);
 }

@@ -180,7 +180,9 @@ void emit_change(struct thread *t, unsigned type, u64 arg, const void *payload, 
 {
 	u64 w[2 + LONG_WORDS] = {ev_long_make(EV_CLOCK, 1, 0)};
 
-	if (process.nr_threads < 2 && type != EV_FORK && type != EV_EXIT) {
+	bool for_others = type == EV_FORK || type == EV_EXIT || type == EV_FILE_SIZE || type == EV_FILE_HOLE;
+
+	if (process.nr_threads < 2 && !for_others) {
 		emit(t, type, arg, payload, n, name);
 		return;
 	}

@@ -218,6 +218,6 @@ void image_announce(struct thread *t)
 	done.bss_clear_len = program.clear_len;
 	done.interp_clear_start = interp.clear_start;
 	done.interp_clear_len = interp.clear_len;
-	done.brk_start = process.brk_start = process.brk = page_up(program.end);
+	done.brk_start = process.calls.brk_start = process.calls.brk = page_up(program.end);
 	emit(t, EV_EXEC_DONE, 0, &done, EV_PAYLOAD_WORDS(done), NULL);
 }

@@ -4,8 +4,7 @@
  *
  *   QEMU's guest code --> access.c  (window: most accesses end here) ---+
  *   QEMU's start      --> image.c   (what exec mapped) -----------------+--> emit.c --> ring --> simulator
- *   system calls      --> calls.c --> touches.c (what the kernel read   |
- *                             |       and wrote), maps.c (mappings) ----+
+ *   system calls      --> calls.c --> trace/calls.c, with host.c -------+
  *                             v
  *   QEMU's own mmap   --> interpose.c --> place.c (Linux's choice of address)
  *
@@ -18,16 +17,11 @@
 #include <sys/types.h>
 
 #include "plugin/window.h"
+#include "trace/calls.h"
 #include "trace/event.h"
 #include "trace/ring.h"
 
 #define MAX_THREADS 4096 /* of one process at once */
-
-/* A system call that a thread is in. */
-struct call {
-	s64 nr; /* -1: none */
-	u64 arg[6];
-};
 
 struct thread {
 	u64 fetch_page; /* the page that instructions came from last; WINDOW_NONE after a kernel entry */
@@ -51,7 +45,7 @@ struct process {
 	bool exiting;        /* a thread is in exit_group or exec: the others end with it */
 	unsigned nr_threads; /* atomic: a new thread counts while it is made, an old one when it exits */
 	unsigned max_thread; /* highest index in use + 1 */
-	u64 brk_start, brk;
+	struct calls calls;
 };
 
 extern struct process process;
@@ -72,7 +66,7 @@ bool emit_begin(struct thread *t);
 /* One long event; payload: n words; name NULL: none. */
 void emit(struct thread *t, unsigned type, u64 arg, const void *payload, unsigned n, const char *name);
 /* One that changes what addresses mean, for others too: advances the clock first while others of the process run (for
- * fork and exit always: other processes go by them). */
+ * fork, exit and what happens to files always: other processes go by them). */
 void emit_change(struct thread *t, unsigned type, u64 arg, const void *payload, unsigned n, const char *name);
 /* The stream ends: sends EV_EXIT and closes. */
 void emit_exit(struct thread *t, unsigned how, u64 status);
@@ -86,14 +80,11 @@ void process_forked(struct thread *t);
 
 void access_install(u64 id);
 
-/* ---- calls.c, touches.c, maps.c: system calls ---- */
+/* ---- calls.c, host.c: system calls ---- */
 
 void calls_install(u64 id);
-void touches_emit(struct thread *t, s64 ret);
-bool maps_is_call(s64 nr);
-void maps_enter(struct thread *t);
-void maps_return(struct thread *t, s64 ret);
-void maps_forked(void);
+/* What trace/calls.c asks of a front end; its threads are struct thread. */
+extern const struct call_ops host_ops;
 
 /* ---- image.c: what exec mapped ---- */
 

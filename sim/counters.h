@@ -19,8 +19,17 @@ struct sim_program {
 	u32 execs_left;          /* processes that called execve and left the simulation */
 	u32 lost;                /* threads whose producer vanished (killed): their stream ends where they died */
 	char left_names[8][256]; /* the first of the programs that left, "" ends */
-	u32 malformed;           /* streams of which no event could be told from the next any more: should be 0 */
-	u64 dropped[EV_NR];      /* events that made no sense and were left out, by kind: should be 0 */
+	/* What the program's kernel would not do, or did not know: the first of them, nr 0..nr_refused-1. */
+	struct sim_refused {
+		char name[24]; /* of the call: "madvise"; its number where it has no name */
+		u64 operation; /* which of its operations (advice, flags, option), where it has any */
+		int error;     /* errno; 0: it was said to be done, and was not */
+		u64 times;
+	} refused[32];
+	u32 nr_refused;
+	u64 refused_more;   /* times that others were refused, for which there was no more room */
+	u32 malformed;      /* streams of which no event could be told from the next any more: should be 0 */
+	u64 dropped[EV_NR]; /* events that made no sense and were left out, by kind: should be 0 */
 };
 
 enum sim_region_kind { REGION_ANON, REGION_HEAP, REGION_STACK, REGION_FILE_TEXT, REGION_FILE_DATA, REGION_OTHER };

@@ -5,11 +5,12 @@
  * The scheduler. A thread has one CPU for its life: its number (the lowest that was free when it began) modulo `cpus`.
  * Threads of one CPU take turns. With cpus=N a stream's accesses are put by until they are a slice, SIM_SLICE window
  * events, or until the thread has a long event (decode.c); then its CPU runs it, and switches to it if another was
- * there. So a turn ends as a time slice does, or as a thread does that enters the kernel and is found ready again; who
- * waits for what is not known, and nobody is moved to an idle CPU. Without cpus= every thread has a CPU of its own,
- * while fewer than 64 are alive.
+ * there. So a turn ends as a time slice does, or as a thread does that enters the kernel; nobody is moved to an idle
+ * CPU. Without cpus= every thread has a CPU of its own, while fewer than 64 are alive.
  * A switch happens in the kernel: from user mode it takes a tick's entry. It loads CR3 if the address space is another
- * (vm_switch, with mm/'s PCIDs). A thread that ends leaves its CPU lazy: CR3 stays.
+ * (vm_switch, with mm/'s PCIDs). A thread that ends, or waits in a system call (EVS_WAITS), leaves its CPU lazy: CR3
+ * stays, and no flush interrupts it unless page tables are freed. When the thread runs again, what it missed is
+ * flushed.
  *
  * The window over switches and flushes. The producer sends no access to a page in its window (trace/event.h), so two
  * things have to be made up for:
@@ -197,11 +198,6 @@ void machine_enter_kernel(struct machine *m, struct stream *t)
 		kernel_enter(m, c, KERNEL_SYSCALL);
 }
 
-void machine_syscall(struct machine *m, struct stream *t)
-{
-	machine_enter(m, t);
-}
-
 void machine_window_empty(struct machine *m, struct stream *t)
 {
 	struct machine_cpu *c = cpu_of(m, t);
@@ -228,6 +224,30 @@ static void cpu_leave(struct machine *m, struct machine_cpu *c)
 	kernel_enter(m, c, KERNEL_SYSCALL);
 	vm_switch(c->hw, NULL);
 	c->mm = NULL;
+}
+
+/* A CPU whose thread waits is idle: Linux's idle task runs there, lazily in the thread's address space. */
+void machine_syscall(struct machine *m, struct stream *t, bool waits)
+{
+	struct machine_cpu *c = machine_enter(m, t);
+
+	if (!waits)
+		return;
+	for (unsigned old = m->cap_waits; m->cap_waits <= t->index; old = m->cap_waits) {
+		m->waits_since = xgrow(m->waits_since, &m->cap_waits, sizeof(*m->waits_since));
+		memset(m->waits_since + old, 0, (m->cap_waits - old) * sizeof(*m->waits_since));
+	}
+	m->waits_since[t->index] = c->cycles;
+	cpu_leave(m, c);
+}
+
+void machine_slept(struct machine *m, struct stream *t, u64 us)
+{
+	struct machine_cpu *c = machine_enter(m, t);
+
+	if (t->waits_in_call && t->index < m->cap_waits)
+		kernel_slept(m, c, m->waits_since[t->index], us);
+	machine_end_killed(m);
 }
 
 void machine_thread_exit(struct machine *m, struct stream *t)

@@ -42,7 +42,9 @@
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
-#define MAX_TOUCH 0x7ffff000ull /* bytes: Linux's limit of one read or write (MAX_RW_COUNT) */
+#define FILE_MAX     (1ull << 62)
+#define MAX_SLEEP_US (86400ull * 365 * 1000000)
+#define MAX_TOUCH    0x7ffff000ull /* bytes: Linux's limit of one read or write (MAX_RW_COUNT) */
 
 /* ---- short events ---- */
 
@@ -121,10 +123,15 @@ static bool range_valid(u64 start, u64 len)
 	return start < SIM_TASK_SIZE && len <= SIM_TASK_SIZE - start;
 }
 
+static bool file_hole_valid(const struct ev_file_hole *e)
+{
+	return e->start < FILE_MAX && e->len < FILE_MAX;
+}
+
 static bool map_valid(const struct ev_map *e)
 {
 	return range_valid(e->start, e->len) && e->len > 0 && e->start >= PAGE_SIZE &&
-	       IS_ALIGNED(e->start | e->len | e->offset, PAGE_SIZE) && e->size < 1ull << 62 && e->offset < 1ull << 62;
+	       IS_ALIGNED(e->start | e->len | e->offset, PAGE_SIZE) && e->size < FILE_MAX && e->offset < FILE_MAX;
 }
 
 static bool remap_valid(const struct ev_remap *e)
@@ -198,6 +205,17 @@ static int take_memory_event(struct sim *s, struct stream *t, unsigned type, u64
 		return exec_done_valid((const void *)p) ? process_exec_done(s, t, (const void *)p) : -1;
 	case EV_FORK:
 		return process_fork(s, t, (const void *)p);
+	case EV_FILE_SIZE:
+		return ((const struct ev_file_size *)p)->size < FILE_MAX ? process_file_size(s, t, (const void *)p)
+									 : -1;
+	case EV_FILE_HOLE:
+		return file_hole_valid((const void *)p) ? process_file_hole(s, t, (const void *)p) : -1;
+	case EV_SLEPT:
+		for_each_machine_of(s, t->process->space, m) machine_slept(m, t, min(arg, MAX_SLEEP_US));
+		return 0;
+	case EV_THP_DISABLE:
+		for_each_machine_of(s, t->process->space, m) machine_thp_disable(m, t, arg & 1, arg >> 1);
+		return 0;
 	}
 	if (!range_valid(range->start, range->len))
 		return -1;
@@ -236,15 +254,19 @@ static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, c
 		return -1;
 	if (t->process->space)
 		empty_window(s, t);
-	if (s->sliced && type != EV_CLOCK && type != EV_SYSCALL && type != EV_TOUCH)
+	if (s->sliced && type != EV_CLOCK && type != EV_SYSCALL && type != EV_TOUCH && type != EV_SLEPT)
 		run_slices_of_space(s, t);
 	switch (type) {
 	case EV_CLOCK:
 		return 0;
 	case EV_SYSCALL:
 		s->program.syscalls++;
+		t->waits_in_call = arg & EVS_WAITS;
 		if (t->process->space)
-			for_each_machine_of(s, t->process->space, m) machine_syscall(m, t);
+			for_each_machine_of(s, t->process->space, m) machine_syscall(m, t, t->waits_in_call);
+		return 0;
+	case EV_REFUSED:
+		process_refused(s, (const void *)p);
 		return 0;
 	case EV_EXEC:
 		return process_exec(s, t);
@@ -260,15 +282,28 @@ static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, c
 static const struct {
 	u8 words, name;
 } shape[EV_NR] = {
-    [EV_COUNTS] = {EV_PAYLOAD_WORDS(struct ev_counts), 0}, [EV_CLOCK] = {EV_PAYLOAD_WORDS(struct ev_clock), 0},
-    [EV_TOUCH] = {EV_PAYLOAD_WORDS(struct ev_touch), 0},   [EV_SYSCALL] = {0, 0},
-    [EV_MAP] = {EV_PAYLOAD_WORDS(struct ev_map), 1},       [EV_UNMAP] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
-    [EV_PROTECT] = {EV_PAYLOAD_WORDS(struct ev_range), 0}, [EV_REMAP] = {EV_PAYLOAD_WORDS(struct ev_remap), 0},
-    [EV_BRK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},     [EV_ADVISE] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
-    [EV_LOCK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},    [EV_SYNC] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
-    [EV_EXEC] = {EV_PAYLOAD_WORDS(struct ev_exec), 1},     [EV_EXEC_DONE] = {EV_PAYLOAD_WORDS(struct ev_exec_done), 0},
-    [EV_FORK] = {EV_PAYLOAD_WORDS(struct ev_fork), 0},     [EV_THREAD] = {EV_PAYLOAD_WORDS(struct ev_thread), 0},
+    [EV_COUNTS] = {EV_PAYLOAD_WORDS(struct ev_counts), 0},
+    [EV_CLOCK] = {EV_PAYLOAD_WORDS(struct ev_clock), 0},
+    [EV_TOUCH] = {EV_PAYLOAD_WORDS(struct ev_touch), 0},
+    [EV_SYSCALL] = {0, 0},
+    [EV_MAP] = {EV_PAYLOAD_WORDS(struct ev_map), 1},
+    [EV_UNMAP] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_PROTECT] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_REMAP] = {EV_PAYLOAD_WORDS(struct ev_remap), 0},
+    [EV_BRK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_ADVISE] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_LOCK] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_SYNC] = {EV_PAYLOAD_WORDS(struct ev_range), 0},
+    [EV_EXEC] = {EV_PAYLOAD_WORDS(struct ev_exec), 1},
+    [EV_EXEC_DONE] = {EV_PAYLOAD_WORDS(struct ev_exec_done), 0},
+    [EV_FORK] = {EV_PAYLOAD_WORDS(struct ev_fork), 0},
+    [EV_THREAD] = {EV_PAYLOAD_WORDS(struct ev_thread), 0},
     [EV_EXIT] = {EV_PAYLOAD_WORDS(struct ev_exit), 1},
+    [EV_SLEPT] = {0, 0},
+    [EV_THP_DISABLE] = {0, 0},
+    [EV_FILE_SIZE] = {EV_PAYLOAD_WORDS(struct ev_file_size), 0},
+    [EV_FILE_HOLE] = {EV_PAYLOAD_WORDS(struct ev_file_hole), 0},
+    [EV_REFUSED] = {EV_PAYLOAD_WORDS(struct ev_refused), 0},
 };
 
 static bool header_valid(u64 w)

@@ -17,7 +17,10 @@
  * TLBs hold what the program alone does.
  *
  * Time. The tick comes by instructions, not by a clock: at CLOCK_HZ and IPC, a CPU takes one every CLOCK_HZ * IPC / hz
- * of the instructions that threads ran on it (12,000,000 at 250 Hz). An idle CPU takes none (NO_HZ_IDLE).
+ * of the instructions that threads ran on it (12,000,000 at 250 Hz). An idle CPU takes none (NO_HZ_IDLE); but its time
+ * goes on while its thread sleeps for a time that is known (EV_SLEPT), beside what other threads do there meanwhile. So
+ * a machine's time is the longest that any CPU computed and slept: at most what passed
+ * (docs/decisions/0002-time-asleep.md).
  *
  * Costs, core cycles, each from .. to. They are charged by count (cost_fill), so they change no counter.
  *
@@ -122,22 +125,31 @@ void kernel_interrupt(void *ctx, unsigned cpu)
 
 /* ---- ticks ---- */
 
+#define CYCLES_PER_US (CLOCK_HZ / 1000000)
+
 void kernel_time(struct machine_cpu *c, u64 instructions)
 {
 	c->instructions += instructions;
+	c->cycles += instructions / IPC;
 }
 
-/* The machine's time is that of its busiest CPU. When it moves on, the OS half's own threads have a turn. */
-static void timer(struct machine *m, struct machine_cpu *c, u64 ticks)
+/* The machine's time is that of the CPU that is furthest on. When it moves on, the OS half's own threads have a turn.
+ */
+static void timer(struct machine *m, struct machine_cpu *c)
 {
-	u64 passed;
+	u64 ticks = c->cycles / (CLOCK_HZ / m->cfg.hz), passed;
 
-	c->ticks += ticks;
-	if (c->ticks <= m->kernel.ticks)
+	if (ticks <= m->kernel.ticks)
 		return;
-	passed = c->ticks - m->kernel.ticks;
-	m->kernel.ticks = c->ticks;
+	passed = ticks - m->kernel.ticks;
+	m->kernel.ticks = ticks;
 	vm_tick(m->vm, passed * 1000000 / m->cfg.hz);
+}
+
+void kernel_slept(struct machine *m, struct machine_cpu *c, u64 since, u64 us)
+{
+	c->cycles = max(c->cycles, since + us * CYCLES_PER_US);
+	timer(m, c);
 }
 
 void kernel_ticks(struct machine *m, struct machine_cpu *c)
@@ -151,7 +163,7 @@ void kernel_ticks(struct machine *m, struct machine_cpu *c)
 	m->kernel.entries[KERNEL_TICK] += more;
 	for (ticks -= more; ticks; ticks--, more = 0) {
 		kernel_enter(m, c, KERNEL_TICK);
-		timer(m, c, 1 + more);
+		timer(m, c);
 		kernel_exit(m, c);
 	}
 }

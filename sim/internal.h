@@ -82,6 +82,7 @@ struct stream {
 	/* Accesses put by until they are a slice (decode.c); NULL: none ever were. */
 	u64 *slice;
 	unsigned nr_slice;
+	bool waits_in_call; /* its last event that counts was a system call in which it waits */
 	/* pump.c: order between rings. */
 	bool ordered;       /* its events wait for their tick */
 	u64 granted_tick;   /* it may take events up to this tick */
@@ -125,7 +126,7 @@ struct machine_cpu {
 	bool switched;        /* since the last access: the thread's window has to enter again */
 	u64 flushes_seen;     /* counters->cr3_flushes when its window was last whole */
 	u64 instructions;     /* of threads here, since the last tick */
-	u64 ticks;            /* timer ticks so far */
+	u64 cycles;           /* its time: what threads ran here and slept */
 	const struct mmu_counters *counters;
 	u64 walks[2], walk_cycles_min, walk_cycles_max; /* of counters, those already given to a region */
 };
@@ -147,7 +148,7 @@ struct machine_kernel {
 	u64 entries[KERNEL_ENTRY_NR];
 	u64 walks[2], walk_cycles_min, walk_cycles_max;
 	u64 thread_switches;
-	u64 ticks; /* the machine's time: those of the CPU that had most */
+	u64 ticks; /* the machine's time: that of the CPU that is furthest on */
 };
 
 struct machine_space {
@@ -163,6 +164,8 @@ struct machine {
 	struct machine_cpu cpu[HW_SOFT_CPUS];
 	struct machine_thread *thread; /* by stream index */
 	unsigned cap_threads;
+	u64 *waits_since; /* by stream index: its CPU's cycles when its thread began to wait */
+	unsigned cap_waits;
 	struct machine_kernel kernel;
 	struct machine_space *space; /* by space id */
 	unsigned cap_spaces;
@@ -203,7 +206,11 @@ void machine_destroy(struct machine *m);
 
 /* What the program did, one call a kind of event. t: the thread that did it; its space lives. */
 void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n); /* EV_ENTER words, valid */
-void machine_syscall(struct machine *m, struct stream *t);
+/* waits: the thread may sleep in it. */
+void machine_syscall(struct machine *m, struct stream *t, bool waits);
+/* In its system call the thread slept so long. */
+void machine_slept(struct machine *m, struct stream *t, u64 us);
+void machine_thp_disable(struct machine *m, struct stream *t, bool disable, u64 flags);
 /* The producer has emptied the thread's window. */
 void machine_window_empty(struct machine *m, struct stream *t);
 /* The thread has executed this many instructions. */
@@ -214,6 +221,8 @@ void machine_populate(struct machine *m, struct stream *t, u64 start, u64 len);
 void machine_map(struct machine *m, struct stream *t, const struct ev_map *e, int file, bool stack);
 /* The file's size is known anew. t's space need not live here any more. */
 void machine_file_resize(struct machine *m, struct stream *t, unsigned file);
+/* A range of it reads as zeroes now. */
+void machine_file_punch(struct machine *m, struct stream *t, unsigned file, u64 start, u64 len);
 void machine_unmap(struct machine *m, struct stream *t, u64 start, u64 len);
 void machine_protect(struct machine *m, struct stream *t, u64 start, u64 len, unsigned prot);
 void machine_remap(struct machine *m, struct stream *t, const struct ev_remap *e);
@@ -266,6 +275,8 @@ void kernel_exit(struct machine *m, struct machine_cpu *c);
 /* hw_soft_config.interrupt; ctx: the machine. */
 void kernel_interrupt(void *ctx, unsigned cpu);
 void kernel_time(struct machine_cpu *c, u64 instructions);
+/* A thread of the CPU, which is in the kernel and the current one, slept us from its time `since` (cycles) on. */
+void kernel_slept(struct machine *m, struct machine_cpu *c, u64 since, u64 us);
 /* The ticks that are due. The CPU is in user mode, the current one, and runs the running space. */
 void kernel_ticks(struct machine *m, struct machine_cpu *c);
 void kernel_result(const struct machine *m, struct machine_counters *c);
@@ -282,6 +293,9 @@ int process_protect(struct sim *s, struct stream *t, const struct ev_range *e, u
 int process_remap(struct sim *s, struct stream *t, const struct ev_remap *e);
 int process_brk(struct sim *s, struct stream *t, const struct ev_range *e);
 int process_advise(struct sim *s, struct stream *t, const struct ev_range *e, int advice);
+int process_file_size(struct sim *s, struct stream *t, const struct ev_file_size *e);
+int process_file_hole(struct sim *s, struct stream *t, const struct ev_file_hole *e);
+void process_refused(struct sim *s, const struct ev_refused *e);
 int process_touch(struct sim *s, struct stream *t, const struct ev_touch *e, unsigned rwx);
 /* how: EVX_*. name: the program that it became (EVX_EXEC), may be "". */
 int process_exit(struct sim *s, struct stream *t, unsigned how, const char *name);

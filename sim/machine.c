@@ -204,6 +204,7 @@ void machine_destroy(struct machine *m)
 	hw_soft_destroy(m->hw);
 	touch_free(&m->touch);
 	free(m->thread);
+	free(m->waits_since);
 	free(m->space);
 	free(m->file);
 	free(m->region);

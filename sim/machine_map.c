@@ -123,12 +123,26 @@ static struct address_space *file_get(struct machine *m, unsigned file)
 	return m->file[file];
 }
 
-void machine_file_resize(struct machine *m, struct stream *t, unsigned file)
+/* The memory that goes with the file's end is sampled before. */
+static bool file_begin(struct machine *m, struct stream *t, unsigned file)
 {
 	if (file >= m->cap_files || !m->file[file])
-		return;
+		return false;
 	machine_enter_kernel(m, t);
-	vm_file_resize(m->file[file], m->sim->file[file].size);
+	machine_sample(m);
+	return true;
+}
+
+void machine_file_resize(struct machine *m, struct stream *t, unsigned file)
+{
+	if (file_begin(m, t, file))
+		vm_file_resize(m->file[file], m->sim->file[file].size);
+}
+
+void machine_file_punch(struct machine *m, struct stream *t, unsigned file, u64 start, u64 len)
+{
+	if (file_begin(m, t, file))
+		vm_file_punch(m->file[file], start, len);
 }
 
 /* ---- areas ---- */
@@ -225,6 +239,13 @@ void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int
 		drop_huge(m, m->running, start, start + len);
 	got = vm_madvise(c->hw, c->mm, start, len, advice);
 	change_end(m, advice == ADVICE_COLLAPSE ? 0 : got, 0); /* a machine may have no huge page left */
+}
+
+void machine_thp_disable(struct machine *m, struct stream *t, bool disable, u64 flags)
+{
+	struct machine_cpu *c = change_begin(m, t);
+
+	change_end(m, vm_set_thp_disable(c->mm, disable, flags), 0);
 }
 
 void machine_sync(struct machine *m, struct stream *t, u64 start, u64 len, unsigned flags)

@@ -19,10 +19,12 @@
  *  4. A bit of cpus_used is set exactly while a live stream has that CPU.
  */
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "sim/internal.h"
+#include "trace/calls.h"
 #include "sim/xalloc.h"
 
 #define ADVICE_SOFT_OFFLINE 101 /* not in every libc */
@@ -242,22 +244,56 @@ static bool path_is_shmem(const char *path)
 	return false;
 }
 
-/* Index of the file with this identity, made or brought up to date. */
-static unsigned file_find(struct sim *s, struct stream *t, const struct ev_map *e, const char *path)
+/* Index of the file with this identity; nr_files: there is none. */
+static unsigned file_index(const struct sim *s, u64 dev, u64 ino)
 {
 	unsigned i = 0;
 
-	while (i < s->nr_files && (s->file[i].dev != e->dev || s->file[i].ino != e->ino))
+	while (i < s->nr_files && (s->file[i].dev != dev || s->file[i].ino != ino))
 		i++;
+	return i;
+}
+
+static void file_resize(struct sim *s, struct stream *t, unsigned i, u64 size)
+{
+	if (s->file[i].size == size)
+		return;
+	s->file[i].size = size;
+	for_each_machine(s, m) machine_file_resize(m, t, i);
+}
+
+/* The file that is mapped, made or brought up to date. */
+static unsigned file_find(struct sim *s, struct stream *t, const struct ev_map *e, const char *path)
+{
+	unsigned i = file_index(s, e->dev, e->ino);
+
 	if (i == s->nr_files) {
 		if (s->nr_files == s->cap_files)
 			s->file = xgrow(s->file, &s->cap_files, sizeof(*s->file));
 		s->file[s->nr_files++] = (struct file){e->dev, e->ino, e->size, path_is_shmem(path)};
-	} else if (s->file[i].size != e->size) {
-		s->file[i].size = e->size;
-		for_each_machine(s, m) machine_file_resize(m, t, i);
+	} else {
+		file_resize(s, t, i, e->size);
 	}
 	return i;
+}
+
+/* Files that nobody has mapped yet are no business of the machines. */
+int process_file_size(struct sim *s, struct stream *t, const struct ev_file_size *e)
+{
+	unsigned i = file_index(s, e->dev, e->ino);
+
+	if (i < s->nr_files)
+		file_resize(s, t, i, e->size);
+	return 0;
+}
+
+int process_file_hole(struct sim *s, struct stream *t, const struct ev_file_hole *e)
+{
+	unsigned i = file_index(s, e->dev, e->ino);
+
+	if (i < s->nr_files)
+		for_each_machine(s, m) machine_file_punch(m, t, i, e->start, e->len);
+	return 0;
 }
 
 static struct region_area area_make(const struct ev_map *e, const char *path, u64 evm)
@@ -358,6 +394,28 @@ int process_advise(struct sim *s, struct stream *t, const struct ev_range *e, in
 		return 0;
 	for_each_machine_of(s, t->process->space, m) machine_advise(m, t, e->start, e->len, advice);
 	return 0;
+}
+
+void process_refused(struct sim *s, const struct ev_refused *e)
+{
+	struct sim_program *p = &s->program;
+	struct sim_refused new = {.operation = e->operation, .error = (int)min(e->error, 4095ull), .times = 1};
+
+	snprintf(new.name, sizeof(new.name), "%s", calls_name(e->nr));
+	if (!new.name[0])
+		snprintf(new.name, sizeof(new.name), "%llu", (unsigned long long)e->nr);
+	for (unsigned i = 0; i < p->nr_refused; i++) {
+		struct sim_refused *r = &p->refused[i];
+
+		if (strcmp(r->name, new.name) == 0 && r->operation == new.operation && r->error == new.error) {
+			r->times++;
+			return;
+		}
+	}
+	if (p->nr_refused < ARRAY_SIZE(p->refused))
+		p->refused[p->nr_refused++] = new;
+	else
+		p->refused_more++;
 }
 
 int process_touch(struct sim *s, struct stream *t, const struct ev_touch *e, unsigned rwx)

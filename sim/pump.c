@@ -44,6 +44,9 @@ static bool changes_mapping(const volatile u64 *w, size_t n)
 	case EV_ADVISE:
 	case EV_LOCK:
 	case EV_SYNC:
+	case EV_THP_DISABLE:
+	case EV_FILE_SIZE:
+	case EV_FILE_HOLE:
 	case EV_FORK:
 	case EV_EXEC:
 	case EV_EXIT:

@@ -35,7 +35,8 @@ enum ev_type {
 	EV_COUNTS,  /* struct ev_counts: running totals of this thread */
 	EV_CLOCK,   /* struct ev_clock */
 	EV_TOUCH,   /* struct ev_touch: the kernel reads or writes user memory in a system call */
-	EV_SYSCALL, /* arg = number. The thread entered the kernel (and left it) */
+	EV_SYSCALL, /* arg = number, and EVS_WAITS. The thread entered the kernel; its next event but EV_COUNTS is after
+		       that, or on the way back */
 	EV_MAP,     /* struct ev_map + name: a successful mmap, or a segment that exec mapped */
 	EV_UNMAP,   /* struct ev_range */
 	EV_PROTECT, /* struct ev_range, arg = prot */
@@ -50,6 +51,11 @@ enum ev_type {
 	EV_FORK,      /* struct ev_fork: this thread made a child process (fork, vfork, clone) */
 	EV_THREAD,    /* struct ev_thread: first event of a ring: who this is */
 	EV_EXIT,      /* arg = EVX_*; the thread is gone. struct ev_exit */
+	EV_SLEPT,     /* arg = us. In the system call it slept so long: its timeout ran out */
+	EV_FILE_SIZE, /* struct ev_file_size: a file that may be mapped has another size */
+	EV_FILE_HOLE, /* struct ev_file_hole: a range of it reads as zeroes now */
+	EV_THP_DISABLE, /* arg: bit 0 on or off, the rest prctl's flags: PR_SET_THP_DISABLE */
+	EV_REFUSED,     /* struct ev_refused: the program's kernel does not know what was asked, or would not */
 	EV_NR
 };
 
@@ -57,11 +63,30 @@ enum ev_type {
 static inline const char *ev_name(unsigned type)
 {
 	static const char *const names[EV_NR] = {
-	    [EV_NONE] = "none",       [EV_ENTER] = "enter",     [EV_COUNTS] = "counts", [EV_CLOCK] = "clock",
-	    [EV_TOUCH] = "touch",     [EV_SYSCALL] = "syscall", [EV_MAP] = "map",       [EV_UNMAP] = "unmap",
-	    [EV_PROTECT] = "protect", [EV_REMAP] = "remap",     [EV_BRK] = "brk",       [EV_ADVISE] = "advise",
-	    [EV_LOCK] = "lock",       [EV_SYNC] = "sync",       [EV_EXEC] = "exec",     [EV_EXEC_DONE] = "exec_done",
-	    [EV_FORK] = "fork",       [EV_THREAD] = "thread",   [EV_EXIT] = "exit",
+	    [EV_NONE] = "none",
+	    [EV_ENTER] = "enter",
+	    [EV_COUNTS] = "counts",
+	    [EV_CLOCK] = "clock",
+	    [EV_TOUCH] = "touch",
+	    [EV_SYSCALL] = "syscall",
+	    [EV_MAP] = "map",
+	    [EV_UNMAP] = "unmap",
+	    [EV_PROTECT] = "protect",
+	    [EV_REMAP] = "remap",
+	    [EV_BRK] = "brk",
+	    [EV_ADVISE] = "advise",
+	    [EV_LOCK] = "lock",
+	    [EV_SYNC] = "sync",
+	    [EV_EXEC] = "exec",
+	    [EV_EXEC_DONE] = "exec_done",
+	    [EV_FORK] = "fork",
+	    [EV_THREAD] = "thread",
+	    [EV_EXIT] = "exit",
+	    [EV_SLEPT] = "slept",
+	    [EV_FILE_SIZE] = "file_size",
+	    [EV_FILE_HOLE] = "file_hole",
+	    [EV_THP_DISABLE] = "thp_disable",
+	    [EV_REFUSED] = "refused",
 	};
 
 	return names[type];
@@ -115,6 +140,8 @@ struct ev_clock {
 struct ev_range {
 	u64 start, len;
 }; /* bytes */
+/* EV_SYSCALL: the thread may sleep in it: until its next event its CPU is idle. */
+#define EVS_WAITS (1ull << 32)
 /* EV_LOCK. EVL_ALL: whatever the range says, the whole address space, with mlockall's flags (MCL_*) besides; none of
  * them: munlockall. */
 enum { EVL_UNLOCK = 0, EVL_LOCK = 1, EVL_LOCK_ONFAULT = 2, EVL_ALL = 16 };
@@ -153,6 +180,16 @@ struct ev_fork {
 struct ev_thread {
 	u64 pid, tid;
 	u64 parent_pid; /* 0: the first process */
+};
+struct ev_file_size {
+	u64 dev, ino, size; /* bytes */
+};
+struct ev_file_hole {
+	u64 dev, ino, start, len; /* bytes; the whole pages in it are gone */
+};
+struct ev_refused {
+	u64 nr, operation; /* the call; which of its operations (advice, flags), where it has any */
+	u64 error;         /* errno; 0: it was said to be done, and was not */
 };
 enum { EVX_EXIT = 0, EVX_EXEC = 1, EVX_KILLED = 2, EVX_LOST = 3 }; /* LOST: the producer vanished (kill -9, crash) */
 struct ev_exit {

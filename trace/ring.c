@@ -50,6 +50,7 @@
 #define LIVENESS_MS  20
 #define FULL_WAIT_MS 10
 #define MAX_RINGS    65536
+#define HUB_FILES    4096
 
 enum { RING_FREE, RING_OPENING, RING_TAKEN, RING_CLOSED };
 
@@ -74,6 +75,9 @@ struct shared_hub {
 	_Alignas(64) u64 clock;
 	_Alignas(64) u32 count; /* rings ever taken at once */
 	_Alignas(64) u32 sleeping, bell;
+	_Alignas(64) struct {
+		u64 key, size; /* key 0: free; never freed again */
+	} file[HUB_FILES];
 };
 
 struct ring {
@@ -223,6 +227,48 @@ u64 ring_clock(const struct ring_hub *hub)
 u64 ring_clock_tick(struct ring_hub *hub)
 {
 	return __atomic_add_fetch(&hub->shared->clock, 1, __ATOMIC_SEQ_CST);
+}
+
+/* ---- files ---- */
+
+/* The file's place, taken for it if `take`; NULL: it has none. Device and inode are mixed into one number: two files
+ * with the same are told of as one. */
+static u64 *file_size_place(struct ring_hub *hub, u64 dev, u64 ino, bool take)
+{
+	u64 key = ((dev * 0x9e3779b97f4a7c15ull) ^ ino) * 0xd6e8feb86659fd93ull | 1;
+
+	for (u64 i = 0; i < HUB_FILES; i++) {
+		u64 at = ((key >> 40) + i) % HUB_FILES, *place = &hub->shared->file[at].key;
+		u64 found = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+
+		if (found == 0 && !take)
+			return NULL;
+		if (found == key || (found == 0 && (__atomic_compare_exchange_n(place, &found, key, false,
+										__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+						    found == key)))
+			return &hub->shared->file[at].size;
+	}
+	return NULL;
+}
+
+void ring_hub_file_note(struct ring_hub *hub, u64 dev, u64 ino, u64 size)
+{
+	u64 *place = file_size_place(hub, dev, ino, true);
+
+	if (place)
+		__atomic_store_n(place, size, __ATOMIC_RELEASE);
+}
+
+bool ring_hub_file_noted(struct ring_hub *hub, u64 dev, u64 ino)
+{
+	return file_size_place(hub, dev, ino, false);
+}
+
+bool ring_hub_file_changed(struct ring_hub *hub, u64 dev, u64 ino, u64 size)
+{
+	u64 *place = file_size_place(hub, dev, ino, false);
+
+	return place && __atomic_exchange_n(place, size, __ATOMIC_ACQ_REL) != size;
 }
 
 /* ---- sleeping ---- */

@@ -31,6 +31,13 @@ unsigned ring_hub_window(const struct ring_hub *hub);
 u64 ring_clock(const struct ring_hub *hub);
 u64 ring_clock_tick(struct ring_hub *hub);
 
+/* The files that somebody has mapped, by device and inode, with the size that was last told: for all writers of the hub
+ * (trace/calls.h). note: the file is mapped now. changed: it is one of these, and its size is another now; that counts
+ * as told from here on. Room for 4,096 files; one more is not noted. */
+void ring_hub_file_note(struct ring_hub *hub, u64 dev, u64 ino, u64 size);
+bool ring_hub_file_noted(struct ring_hub *hub, u64 dev, u64 ino);
+bool ring_hub_file_changed(struct ring_hub *hub, u64 dev, u64 ino, u64 size);
+
 /* ---- producer ---- */
 /* A free ring, now owned by this thread; waits for one while all are taken. */
 struct ring *ring_open(struct ring_hub *hub, pid_t pid, pid_t tid);

@@ -124,6 +124,25 @@ sound 'counters'
 [ "$(number minflt)" -ge $((native * 98 / 100)) ] && [ "$(number minflt)" -le $((native * 102 / 100)) ]
 verdict $? "a page first touched by a read-modify-write instruction is one fault ($(number minflt), here $native)"
 
+# ---- system calls that the machines have to know of ----
+run "$programs/calls" idle
+sound 'threads that wait'
+[ "$(number ipis)" -lt 100 ]
+verdict $? "threads that wait in a futex are not interrupted for 500 flushes ($(number ipis) times)"
+run "$programs/calls" busy
+[ "$(number ipis)" -ge 2000 ]
+verdict $? "threads that compute are ($(number ipis) times)"
+run "$programs/calls" grow "$tmp/grown"
+[ "$status" = 77 ] || {
+	is 'a file that grows, shrinks and gets a hole' 0 ''
+	[ "$(number sigbus)" = 0 ] && [ "$(number file)" -ge 2009 ] && [ "$(number file)" -lt 2200 ]
+	verdict $? "its pages are faulted in as on Linux, 1,000, 999 and 10 ($(number file) of files in all)"
+}
+run "$programs/calls" advise
+sound 'MADV_COLLAPSE and MADV_PAGEOUT'
+[ "$(number thp_collapse) $(number swap_outs) $(number swap_ins)" = '2 1024 1024' ]
+verdict $? 'they act on the machines'
+
 # ---- placement ----
 head -c 8388608 /dev/zero >"$tmp/file"
 if [ -x "$programs/layout" ] && setarch -R true 2>/dev/null; then

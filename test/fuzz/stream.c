@@ -173,6 +173,21 @@ static void put_remap(struct fuzz *f, unsigned i)
 	put(f, i, EV_REMAP, 0, p, 5);
 }
 
+/* A system call in which the thread may sleep; after it, that it did, or anything else. */
+static void put_wait(struct fuzz *f, unsigned i)
+{
+	u64 b = bytes_take(&f->in, 1);
+
+	if (b & 1)
+		put(f, i, EV_SYSCALL, EVS_WAITS, (const u64[]){0}, 0);
+	if (b & 2)
+		put(f, i, EV_SLEPT, b << 16, (const u64[]){0}, 0);
+	if (b & 4)
+		put(f, i, EV_THP_DISABLE, b >> 5, (const u64[]){0}, 0);
+	if (b & 8)
+		put(f, i, EV_REFUSED, 0, (const u64[]){28, b, 22}, 3);
+}
+
 /* Somebody writes over counters, wills, states, words. */
 static void poke(struct fuzz *f)
 {
@@ -264,6 +279,18 @@ static void event(struct fuzz *f)
 		break;
 	case 21:
 		put_one(f, i, bytes_take(&f->in, 8));
+		break;
+	case 22:
+		put_range(f, i, EV_SYNC, bytes_take(&f->in, 1) & 7);
+		break;
+	case 23:
+		put(f, i, EV_FILE_SIZE, 0, (const u64[]){1, 1 + (op >> 7), length(f)}, 3);
+		break;
+	case 24:
+		put(f, i, EV_FILE_HOLE, 0, (const u64[]){1, 1 + (op >> 7), length(f), length(f)}, 4);
+		break;
+	case 25:
+		put_wait(f, i);
 		break;
 	default:
 		sim_pump(f->sim, f->hub);
