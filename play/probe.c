@@ -146,16 +146,6 @@ static enum probe_answer zero_page(void)
 	return yes_if(write_at(AT) == 1);
 }
 
-static enum probe_answer read_makes_anon_vma(void)
-{
-	map(AT, 2 * PAGE_SIZE, RW);
-	mprotect_at(AT, PAGE_SIZE, PROT_READ);
-	read_at(AT);
-	read_at(AT + PAGE_SIZE);
-	mprotect_at(AT, PAGE_SIZE, RW);
-	return yes_if(areas(AT, AT + ROOM) == 2);
-}
-
 static enum probe_answer merge_unfaulted(void)
 {
 	map(AT, 2 * PAGE_SIZE, RW);
@@ -458,7 +448,6 @@ static enum probe_answer pty(void)
 
 const struct probe probe_table[PROBE_NR] = {
     {"zero_page", "a read of untouched memory maps the zero page, and the first write is a fault more", zero_page},
-    {"read_makes_anon_vma", "areas that were only read do not merge any more", read_makes_anon_vma},
     {"merge_unfaulted", "a touched area that becomes like an untouched neighbour merges with it", merge_unfaulted},
     {"mremap_several", "one mremap moves several areas", mremap_several},
     {"mremap_checks_first", "mremap checks its arguments before it looks for an area", mremap_checks_first},

@@ -15,7 +15,6 @@
 /* In the order of probe_table, which says what each means. */
 enum probe_id {
 	PROBE_ZERO_PAGE,
-	PROBE_READ_MAKES_ANON_VMA,
 	PROBE_MERGE_UNFAULTED,
 	PROBE_MREMAP_SEVERAL,
 	PROBE_MREMAP_CHECKS_FIRST,

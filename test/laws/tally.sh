@@ -23,10 +23,11 @@ counts 'TAP lines' 'skipped for want of: zero_page (2) !la57 (1); for other reas
 {"name": "a", "stdout": "ok 1 - x\nok 2 - y # SKIP cannot be run: needs zero_page !la57, which this Linux lacks\nnot ok 3 - z\n", "result": "FAIL"}
 {"name": "b", "stdout": "ok 1 - x\nok 2 - y # SKIP needs zero_page\nok 3 - z # SKIP no sqlite3\n1..3\n", "result": "OK"}
 END
-counts 'a whole program that is skipped' 'skipped for want of: plugins (1); for other reasons: 1
-0 passed, 0 failed, 2 skipped' <<'END'
+counts 'a whole program that is skipped' 'skipped for want of: plugins (1) !place_2m_any (1); for other reasons: 1
+0 passed, 0 failed, 3 skipped' <<'END'
 {"name": "a", "stdout": "1..0 # SKIP needs plugins: qemu-x86_64 has none\n", "result": "SKIP"}
 {"name": "exits with 77", "stdout": "", "result": "SKIP"}
+{"name": "and says why", "stdout": "# SKIP needs !place_2m_any\n", "result": "SKIP"}
 END
 counts 'cmocka 1.1.5' 'skipped for want of: nothing; for other reasons: 1
 3 passed, 2 failed, 1 skipped' <<'END'

@@ -10,14 +10,21 @@
 #define RAM_BYTES (24ull << 20)
 
 static struct hw_machine *machine;
+static const struct vm_variant *variant; /* NULL: the newest Linux */
 
 static struct vm *env_vm(void)
 {
-	struct flat_config cfg = {.ram_bytes = RAM_BYTES, .vm = {.check = 3, .thp = VM_THP_MADVISE, .pcid = true}};
+	struct flat_config cfg = {.ram_bytes = RAM_BYTES,
+				  .vm = {.check = 3, .thp = VM_THP_MADVISE, .pcid = true, .variant = variant}};
 
 	if (!machine)
 		machine = flat_create(&cfg);
 	return flat_vm(machine);
+}
+
+void env_set_variant(const struct vm_variant *v)
+{
+	variant = v;
 }
 
 void env_end(void)

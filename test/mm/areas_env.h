@@ -7,7 +7,8 @@
 
 #include "mm/internal.h"
 
-struct mm_struct *env_mm(void); /* an empty address space of one machine; end it with mm_put() */
+void env_set_variant(const struct vm_variant *v); /* which Linux the next machine is; NULL: the newest */
+struct mm_struct *env_mm(void);                   /* an empty address space of one machine; end it with mm_put() */
 struct mm_struct *env_fork(struct mm_struct *parent);
 struct hw_cpu *env_cpu(void);
 void env_end(void); /* the machine is thrown away; the next env_mm() builds another */

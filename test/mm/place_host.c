@@ -9,6 +9,7 @@
  * A failure prints seed, step and call; `place-host SEED` runs one seed again.
  */
 #include <errno.h>
+#include "play/probe.h"
 #include "test/mm/areas_env.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -216,8 +217,15 @@ static int run_seed(u64 seed)
 int main(int argc, char **argv)
 {
 	u64 first = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, last = argc > 1 ? first : SEEDS;
+	struct vm_variant variant = vm_variant_newest;
 	int failed = 0;
 
+	if (host_has(PROBE_PLACE_2M_ANY)) {
+		printf("# SKIP needs !place_2m_any\n");
+		return 77;
+	}
+	host_variant(&variant, 0);
+	env_set_variant(&variant);
 	for (u64 seed = first; seed <= last; seed++)
 		failed |= run_seed(seed);
 	printf("%u calls a seed placed as this Linux does: %s\n", STEPS, failed ? "FAILED" : "equal");

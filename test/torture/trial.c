@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "play/names.h"
+#include "play/probe.h"
 #include "play/run.h"
 #include "test/torture/torture.h"
 
@@ -103,6 +104,9 @@ static bool compare_host(struct runner *r, const struct play_call *call)
 	struct play_outcome theirs;
 	char a[256], b[256];
 
+	/* Of several mistakes this Linux may name another, and it may have unmapped something by then. */
+	if (call->op == PLAY_MREMAP && r->got.result < 0 && !host_has(PROBE_MREMAP_CHECKS_FIRST))
+		return true;
 	if (host_call(&r->host, call, &theirs)) {
 		r->t->cannot = true;
 		return trial_fail(r, "host: %s", r->host.error);
