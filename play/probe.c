@@ -205,6 +205,12 @@ static enum probe_answer dontunmap_cuts_locked(void)
 	return yes_if(areas(AT, to) == 3);
 }
 
+static enum probe_answer knows_advice(int advice)
+{
+	map(AT, PAGE_SIZE, RW);
+	return yes_if(madvise_at(AT, PAGE_SIZE, advice) == 0);
+}
+
 /* ---- huge pages ---- */
 
 /* One page of 2M is written before its area is that large: so it is no huge page, whatever the system's setting. */
@@ -265,6 +271,11 @@ static enum probe_answer huge_zero_write(void)
 	if (read_at(AT) != 1 || read_at(half) != 0 || write_at(AT) != 1)
 		return PROBE_UNKNOWN; /* no huge zero page */
 	return yes_if(write_at(half) == 0);
+}
+
+static enum probe_answer thp(void)
+{
+	return knows_advice(MADV_HUGEPAGE);
 }
 
 /* Where the kernel chooses, again and again: an address is a multiple of 2M by chance once in 512 times. */
@@ -411,12 +422,6 @@ static enum probe_answer lock_all(void)
 	return yes_if(raw_syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0, 0, 0, 0) == 0);
 }
 
-static enum probe_answer knows_advice(int advice)
-{
-	map(AT, PAGE_SIZE, RW);
-	return yes_if(madvise_at(AT, PAGE_SIZE, advice) == 0);
-}
-
 static enum probe_answer advice_populate(void)
 {
 	return knows_advice(MADV_POPULATE_WRITE);
@@ -456,6 +461,7 @@ const struct probe probe_table[PROBE_NR] = {
     {"dontunmap_cuts_locked", "MREMAP_DONTUNMAP unlocks of an area what it moved, no more", dontunmap_cuts_locked},
     {"collapse_read_only", "MADV_COLLAPSE collapses memory that may not be written", collapse_read_only},
     {"huge_zero_write", "a write to the huge zero page gives a huge page", huge_zero_write},
+    {"thp", "MADV_HUGEPAGE is known: there are transparent huge pages, and file systems may align maps for them", thp},
     {"place_2m", "anonymous maps of whole 2M are placed at multiples of 2M", place_2m},
     {"place_2m_any", "and so are longer ones that are no multiple", place_2m_any},
     {"huge_unasked", "huge pages come unasked (transparent_hugepage/enabled is always)", huge_unasked},

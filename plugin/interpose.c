@@ -33,6 +33,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "play/probe.h"
 #include "plugin/place.h"
 #include "plugin/plugin.h"
 #include "plugin/qemu.h"
@@ -94,7 +95,8 @@ static u64 vdso_bytes(void)
 void interpose_install(void)
 {
 	place_init(&place, MMAP_MIN_ADDR, mmap_base(), STACK_TOP);
-	place.thp = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
+	place.huge_files = host_has(PROBE_THP);
+	place.huge_anonymous = host_has(PROBE_PLACE_2M);
 	vdso_len = vdso_bytes();
 	installed = true;
 }

@@ -12,7 +12,7 @@
 
 void place_init(struct place *p, u64 low, u64 mmap_base, u64 top)
 {
-	*p = (struct place){.low = low, .mmap_base = mmap_base, .top = top, .thp = true};
+	*p = (struct place){.low = low, .mmap_base = mmap_base, .top = top, .huge_files = true, .huge_anonymous = true};
 	gap_init(&p->used);
 }
 
@@ -130,9 +130,9 @@ u64 place_find(const struct place *p, const struct place_request *r)
 {
 	u64 va = PLACE_NONE;
 
-	if (p->thp && r->huge_file)
+	if (p->huge_files && r->huge_file)
 		va = huge_area(p, r->hint, r->len, r->offset);
-	else if (p->thp && r->anonymous && !r->hint && IS_ALIGNED(r->len, HUGE_SIZE))
+	else if (p->huge_anonymous && r->anonymous && !r->hint && IS_ALIGNED(r->len, HUGE_SIZE))
 		va = huge_area(p, 0, r->len, 0);
 	return va != PLACE_NONE ? va : unmapped_area(p, r->hint, r->len);
 }

@@ -20,7 +20,8 @@ struct place {
 	struct gap_tree used; /* what is mapped; adjacent ranges are one */
 	struct gap_node *spare;
 	u64 low, mmap_base, top; /* bytes: lowest address; where the search begins; end of user space */
-	bool thp;                /* the kernel has transparent huge pages: it aligns large maps for them */
+	bool huge_files;         /* file systems align large maps for huge pages */
+	bool huge_anonymous;     /* and so it is with private anonymous memory of whole 2M */
 };
 
 struct place_request {

@@ -304,7 +304,9 @@ static void bold_on_a_terminal(void **state)
 	FILE *terminal;
 	size_t n;
 
-	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	if (master < 0)
+		skip(); /* no pseudoterminals here */
+	assert_true(grantpt(master) == 0 && unlockpt(master) == 0);
 	terminal = fopen(ptsname(master), "w");
 	assert_non_null(terminal);
 	fill();

@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "play/probe.h"
 #include "plugin/place.h"
 
 #define TOP     0x7ffffffff000ull
@@ -115,12 +116,16 @@ static void one_unmap(void)
 static void kernel_agrees(void **state)
 {
 	char name[] = "/tmp/quire-place-XXXXXX";
-	int fd = mkstemp(name);
+	int fd;
 
+	if (host_has(PROBE_PLACE_2M_ANY))
+		skip(); /* some Linuxes between 6.7 and 6.12 */
+	fd = mkstemp(name);
 	assert_true(fd >= 0);
 	unlink(name);
 	place_init(&place, 0x10000, TOP - (128ull << 20), TOP);
-	place.thp = access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0;
+	place.huge_files = host_has(PROBE_THP);
+	place.huge_anonymous = host_has(PROBE_PLACE_2M);
 	read_own_maps();
 	for (unsigned i = 0; i < OPS; i++) {
 		if (nr_maps < MAX_MAP && (nr_maps == 0 || rand_r(&seed) % 5 < 3))
