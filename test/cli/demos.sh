@@ -4,27 +4,8 @@
 # test/cli/demos.sh BUILD_DIR: the demonstrations of docs/demos.md on a smaller scale, each figure against what
 # arithmetic expects of it. TAP output.
 build=$1
-quire=$build/cli/quire
-programs=$build/test/programs
-n=0 bad=0
-LC_ALL=C
-export LC_ALL
+. "${0%/*}/../programs.sh"
 unset MALLOC_PERTURB_ # Meson sets it: the programs' memory would be filled once more
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-command -v "${QUIRE_QEMU:-qemu-x86_64}" >/dev/null || { echo '1..0 # SKIP no qemu-x86_64'; exit 0; }
-
-verdict() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-		bad=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/err" "$tmp/report" | head -n 40
-	fi
-}
-
-# number KEY MACHINE: of the MACHINE-th machine in the JSON
-number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$tmp/json" | sed -n "$2p"; }
 
 # between NAME LOW VALUE HIGH: numbers, or expressions of them
 between() {
@@ -82,5 +63,4 @@ for flag in '' -h; do
 	[ "$2" = 0 ] || between "this Linux${flag:+, huge pages}, KiB more" "$copied * 4 - 256" "$2" "$copied * 4 + 256"
 done
 
-echo "1..$n"
-exit $bad
+finish

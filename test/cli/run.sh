@@ -4,23 +4,7 @@
 # test/cli/run.sh BUILD_DIR: `quire run` from outside, with real programs: what they print, how they end, what the report
 # and the JSON say, and what is said of programs that cannot run. TAP output.
 build=$1
-quire=$build/cli/quire
-programs=$build/test/programs
-n=0 bad=0
-LC_ALL=C
-export LC_ALL
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
-command -v "${QUIRE_QEMU:-qemu-x86_64}" >/dev/null || { echo '1..0 # SKIP no qemu-x86_64'; exit 0; }
-
-verdict() { # STATUS NAME
-	n=$((n + 1))
-	if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-		bad=1
-		echo "not ok $n - $2"
-		sed 's/^/# /' "$tmp/err" "$tmp/out" | head -n 20
-	fi
-}
+. "${0%/*}/../programs.sh"
 
 # run PROGRAM ARG...: output in out, err, report and json; exit status in $status. One machine, all checks of level 1.
 run() {
@@ -33,9 +17,6 @@ is() {
 	[ "$status" = "$2" ] && [ "$(cat "$tmp/out")" = "$3" ] && [ ! -s "$tmp/err" ] && [ -s "$tmp/report" ]
 	verdict $? "$1"
 }
-
-# number KEY: the first of that name in the JSON
-number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$tmp/json" | head -n 1; }
 
 # sound NAME: the streams kept the rules, and our kernel agreed with Linux about every call
 sound() {
@@ -199,5 +180,4 @@ run true
 refused 'a QEMU without plugins' 125 'without plugins'
 unset QUIRE_QEMU
 
-echo "1..$n"
-exit $bad
+finish

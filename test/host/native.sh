@@ -3,26 +3,22 @@
 #
 # test/host/native.sh BUILD_DIR: real programs' page faults, under `quire run` and natively, side by side. TAP output.
 #
-# The machine compared is the one that matches this host's transparent_hugepage/enabled. Natively: getrusage's minor faults, median of
+# The machine compared is the one that is as the probes find this host. Natively: getrusage's minor faults, median of
 # 5 runs without address-space randomisation (faults.c). Equal means within 2 % or 20 faults; within 5 % where malloc asks for huge
 # pages. A program that this host does not have is skipped, and so is everything where the comparison cannot be made.
 build=$1
-quire=$build/cli/quire
+. "${0%/*}/../programs.sh"
 here=$build/test/host
-n=0 bad=0
-LC_ALL=C
-export LC_ALL
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
 
-skip_all() { echo "1..0 # SKIP $1"; exit 0; }
-case $(cat /sys/kernel/mm/transparent_hugepage/enabled 2>/dev/null) in
-*\[always\]*) machine=thp ;;
-*\[madvise\]*) machine=madvise ;;
-*\[never\]* | '') machine=4k ;;
-esac
-command -v "${QUIRE_QEMU:-qemu-x86_64}" >/dev/null || skip_all 'no qemu-x86_64'
 "$here/faults" -n 1 -- true >/dev/null 2>&1 || skip_all 'personality() or vfork() is not allowed here'
+"$quire" play --probe >"$tmp/probes"
+has() { grep -qx "$1=yes" "$tmp/probes"; }
+machine=4k
+! has huge_advised || machine=madvise
+! has huge_unasked || machine=thp
+for key in zero_page merge_unfaulted huge_zero_write swapin_writable; do
+	! grep -qx "$key=no" "$tmp/probes" || machine=$machine,$(echo $key | tr _ -)=off
+done
 
 # compare PERCENT NAME PROGRAM ARG...
 compare() {
@@ -63,5 +59,4 @@ export GLIBC_TUNABLES
 compare 5 'mallocs of a few MiB, hugetlb=1' "$here/blocks"
 compare 5 "threads' arenas, hugetlb=1" "$here/arenas"
 compare 5 'python3, hugetlb=1' /usr/bin/python3 -c 'x = [i for i in range(3000000)]; print(len(x))'
-echo "1..$n"
-exit $bad
+finish

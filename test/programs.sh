@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+# What the scripts that run programs under `quire run` begin with: `. programs.sh`, with $build set to the build folder.
+# TAP: n tests so far, bad is 1 when one failed. Where no QEMU takes the plugin, all is skipped, with quire's own words.
+quire=$build/cli/quire
+programs=$build/test/programs
+n=0 bad=0
+LC_ALL=C
+export LC_ALL
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+skip_all() { echo "1..0 # SKIP $1"; exit 0; }
+if ! "$quire" run -m 4k -o /dev/null -- true 2>"$tmp/err" && grep -qE 'without plugins|not found' "$tmp/err"; then
+	skip_all "needs qemu_plugins: $(head -n 1 "$tmp/err")"
+fi
+
+# verdict STATUS NAME: one test. What went wrong is in these files.
+verdict() {
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then echo "ok $n - $2"; else
+		bad=1
+		echo "not ok $n - $2"
+		for file in err out report; do
+			[ ! -f "$tmp/$file" ] || sed 's/^/# /' "$tmp/$file" | head -n 20
+		done
+	fi
+}
+
+# number KEY [K]: the K-th (first) of that name in the JSON
+number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$tmp/json" | sed -n "${2-1}p"; }
+
+# Every script's last line.
+finish() {
+	echo "1..$n"
+	exit $bad
+}
