@@ -53,6 +53,7 @@ static struct address_space *file_create(struct vm *vm, u64 size)
 {
 	struct address_space *file = slab_alloc(vm, SLAB_FILE);
 
+	ASSERT(size <= MAX_LFS_FILESIZE);
 	if (!file)
 		return NULL;
 	do {
@@ -188,6 +189,7 @@ static void unmap_pages(struct address_space *f, u64 first, u64 end, bool spare_
 /* Linux's truncate: what lies past the new end goes from every area, then from the cache. */
 void vm_file_resize(struct address_space *f, u64 size)
 {
+	ASSERT(size <= MAX_LFS_FILESIZE);
 	f->size = size;
 	unmap_pages(f, file_pages(f), ~0ull, false);
 	drop_pages(f, file_pages(f), ~0ull);
@@ -256,7 +258,7 @@ int filemap_add_page(struct address_space *file, u64 index, struct page *page)
 	if (radix_set(vm, &file->pages, index, page_to_pfn(vm, page)))
 		return -ENOMEM;
 	page->mapping = file->id;
-	page->index = (u32)index;
+	page->index = index;
 	return 0;
 }
 

@@ -100,7 +100,7 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	u64 bytes, max_pfn = survey_ram(m, &bytes), boot_pfn = find_boot_place(m, max_pfn, cfg->swap_slots);
 	struct vm *vm;
 
-	if (bytes < MIN_RAM_BYTES || !boot_pfn)
+	if (bytes < MIN_RAM_BYTES || !boot_pfn || max_pfn > MAX_PFN || cfg->swap_slots >= MAX_PFN)
 		return NULL;
 	vm = (struct vm *)((u8 *)cfg->ram_base + (boot_pfn << PAGE_SHIFT));
 	memset(vm, 0, sizeof(*vm));

@@ -137,13 +137,13 @@ struct page {
 	u16 flags;
 	s32 _refcount; /* table and kernel frames: 1. User frames: mappings + page cache + pins */
 	s32 _mapcount; /* entries that map this head (a huge leaf counts once); tables: used entries */
-	u32 private;   /* swap slot and other kinds' own business */
 	union {
-		u64 rmap; /* anon: 0, one mapping inline, or a chain: mm/rmap.c draws it */
-		struct {
-			u32 mapping; /* file: address_space's id */
-			u32 index;   /* file: page offset */
-		};
+		u32 private; /* anon: its swap slot; tables: level; mm/'s own: objects in use (mm/slab.c) */
+		u32 mapping; /* file: address_space's id */
+	};
+	union {
+		u64 rmap;  /* anon: 0, one mapping inline, or a chain: mm/rmap.c draws it */
+		u64 index; /* file: page offset, up to 2^51 */
 	};
 	union {
 		struct {
@@ -174,6 +174,8 @@ _Static_assert(sizeof(struct page) == 32, "struct page: 32 bytes, one a frame");
 
 /* ---- files ---- */
 
+#define MAX_LFS_FILESIZE 0x7fffffffffffffffull /* bytes: a file position is a signed 64-bit number */
+
 struct address_space {
 	struct vm *vm;
 	u32 id;       /* in vm->files, never 0 */
@@ -188,7 +190,8 @@ struct address_space {
 
 /* ---- the machine ---- */
 
-#define MAX_ORDER        18 /* the largest block: 1 GiB */
+#define MAX_ORDER        18           /* the largest block: 1 GiB */
+#define MAX_PFN          (1ull << 32) /* frame numbers, and slot numbers beside SWP_NONE, are kept in 32 bits */
 #define NR_CPUS          64
 #define TLB_NR_DYN_ASIDS 6
 

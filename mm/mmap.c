@@ -19,7 +19,6 @@
 #define MAP_HUGE_SHIFT     26
 #define MAP_HUGE_MASK      0x3f
 #define TASK_UNMAPPED_BASE ALIGN_UP(TASK_SIZE / 3, PAGE_SIZE) /* where the bottom-up search begins */
-#define MAX_FILE_PAGES     (1ull << (63 - PAGE_SHIFT))        /* a file offset is a signed 64-bit number */
 #define FLAGS_MAYALL       (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
 
 /* ---- where ---- */
@@ -189,7 +188,7 @@ static int check_kind(u64 len, unsigned flags, struct address_space *file, u64 p
 {
 	unsigned type = flags & MAP_TYPE;
 
-	if (file && pgoff + (len >> PAGE_SHIFT) > MAX_FILE_PAGES)
+	if (file && pgoff > (MAX_LFS_FILESIZE - len) >> PAGE_SHIFT)
 		return -EOVERFLOW;
 	if (type != MAP_SHARED && type != MAP_PRIVATE)
 		return -EINVAL;

@@ -88,7 +88,7 @@ struct vm_config {
 };
 
 /* Builds a machine's memory: takes its RAM through hw_ram(), carves struct vm and the page array out of it.
- * Returns the machine, or NULL when the RAM is too small (under 4 MiB). */
+ * Returns the machine, or NULL when the RAM is too small (under 4 MiB), ends beyond 16 TiB, or swap has 2^32 slots. */
 struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg);
 
 /* Recomputes every derived fact from scratch and compares (numbered invariants, mm/check.c).
@@ -120,7 +120,7 @@ struct backing_ops {
 	int (*write_page)(void *ctx, u64 index, u64 pfn);
 	void (*release)(void *ctx);
 };
-/* size in bytes (it may change: vm_file_resize). order: the folio order that the page cache holds the file in
+/* size in bytes, below 2^63 (it may change: vm_file_resize). order: the folio order that the page cache holds the file in
  * (0 = single pages): a fault maps up to the fault-around window. Returns NULL on -ENOMEM. Reference count 1. */
 struct address_space *vm_file_create(struct vm *vm, u64 size, const struct backing_ops *ops, void *ctx);
 /* The file behind a shared anonymous map, a memfd, /dev/shm: its pages begin as zeroes, each at its first touch. */

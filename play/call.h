@@ -12,13 +12,14 @@
 
 #include "lib/types.h"
 
-#define PLAY_PROCESSES  16
-#define PLAY_FILES      8
-#define PLAY_CPUS       8
-#define PLAY_DATA       64            /* bytes of one read or write */
-#define PLAY_FILE_BYTES (64ull << 20) /* of a file: one of a disk is written in full */
-#define PLAY_SAME_CPU   255           /* SWITCH: where it ran before */
-#define PLAY_CURRENT    255           /* a process: the one that runs */
+#define PLAY_PROCESSES   16
+#define PLAY_FILES       8
+#define PLAY_CPUS        8
+#define PLAY_DATA        64                    /* bytes of one read or write */
+#define PLAY_FILE_BYTES  (64ull << 20)         /* of a file of a disk: it is written in full */
+#define PLAY_MEMFD_BYTES 0x7fffffffffffffffull /* of shared memory: as on Linux */
+#define PLAY_SAME_CPU    255                   /* SWITCH: where it ran before */
+#define PLAY_CURRENT     255                   /* a process: the one that runs */
 
 /* Where scripts live: the same addresses in the simulation and on the host. mmap looks top-down from the end. */
 #define PLAY_WINDOW     0x200000000000ull

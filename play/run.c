@@ -163,9 +163,10 @@ static bool verify(struct run *r)
 static bool file_ready(struct run *r, const struct play_call *call)
 {
 	bool makes = call->op == PLAY_MEMFD || call->op == PLAY_FILE;
+	bool disk = call->op == PLAY_FILE || (call->op == PLAY_RESIZE && r->computer.disk[call->file].at);
 
-	if ((makes || call->op == PLAY_RESIZE) && call->value[PLAY_LEN] > PLAY_FILE_BYTES)
-		return run_fail(r, "a file of more than 64M");
+	if ((makes || call->op == PLAY_RESIZE) && call->value[PLAY_LEN] > (disk ? PLAY_FILE_BYTES : PLAY_MEMFD_BYTES))
+		return run_fail(r, disk ? "a file of a disk has at most 64M" : "a memfd has at most 2^63 - 1 bytes");
 	if (call->op == PLAY_RESIZE || (call->op == PLAY_MMAP && call->file >= 0))
 		return r->computer.file[call->file] || run_fail(r, "the file could not be made");
 	return true;

@@ -28,8 +28,12 @@
  *   EV_SYNC
  *   EV_BRK                   outside user space, or below the heap's start
  *   EV_EXEC_DONE             any of its ranges outside user space, or longer than any call moves
- *   EV_EXEC, EV_EXIT,        never: a number unknown here stands for itself
- *   EV_CLOCK, EV_SYSCALL
+ *   EV_FILE_SIZE,            beyond 2^63
+ *   EV_FILE_HOLE
+ *   EV_EXEC, EV_EXIT,        never: a number unknown here stands for itself, a long sleep for a year
+ *   EV_CLOCK, EV_SYSCALL,
+ *   EV_SLEPT, EV_REFUSED,
+ *   EV_THP_DISABLE
  *
  * Invariants, of a stream
  *  1. It has a process exactly while it is STREAM_LIVE; that process lives.
@@ -42,7 +46,7 @@
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
-#define FILE_MAX     (1ull << 62)
+#define FILE_MAX     (1ull << 63) /* file positions and sizes are signed 64-bit numbers */
 #define MAX_SLEEP_US (86400ull * 365 * 1000000)
 #define MAX_TOUCH    0x7ffff000ull /* bytes: Linux's limit of one read or write (MAX_RW_COUNT) */
 
@@ -125,13 +129,14 @@ static bool range_valid(u64 start, u64 len)
 
 static bool file_hole_valid(const struct ev_file_hole *e)
 {
-	return e->start < FILE_MAX && e->len < FILE_MAX;
+	return e->start < FILE_MAX && e->len <= FILE_MAX - e->start;
 }
 
 static bool map_valid(const struct ev_map *e)
 {
 	return range_valid(e->start, e->len) && e->len > 0 && e->start >= PAGE_SIZE &&
-	       IS_ALIGNED(e->start | e->len | e->offset, PAGE_SIZE) && e->size < FILE_MAX && e->offset < FILE_MAX;
+	       IS_ALIGNED(e->start | e->len | e->offset, PAGE_SIZE) && e->size < FILE_MAX &&
+	       e->offset <= FILE_MAX - e->len;
 }
 
 static bool remap_valid(const struct ev_remap *e)

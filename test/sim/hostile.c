@@ -161,7 +161,8 @@ static void bad_events(void **state)
 	    {"unaligned map", EV_MAP, 9, 0, {A + 1, 4096, RW, MAP_PRIVATE | MAP_ANONYMOUS}},
 	    {"map that wraps", EV_MAP, 9, 0, {A, ~0xfffull, RW, MAP_PRIVATE | MAP_ANONYMOUS}},
 	    {"map at 0", EV_MAP, 9, 0, {0, 4096, RW, MAP_PRIVATE | MAP_ANONYMOUS}},
-	    {"file beyond 2^62", EV_MAP, 9, 0, {A, 4096, RW, MAP_PRIVATE, 1, 1, 0, ~0ull}},
+	    {"file beyond 2^63", EV_MAP, 9, 0, {A, 4096, RW, MAP_PRIVATE, 1, 1, 0, 1ull << 63}},
+	    {"map beyond 2^63", EV_MAP, 9, 0, {A, 8192, RW, MAP_PRIVATE, 1, 1, (1ull << 63) - 4096, 1ull << 62}},
 	    {"remap to nothing", EV_REMAP, 5, 0, {A, 4096, A, 0, 0}},
 	    {"unaligned remap", EV_REMAP, 5, 0, {A, 4096, A + 8, 4096, 0}},
 	    {"remap from beyond user space", EV_REMAP, 5, 0, {1ull << 47, 4096, A, 4096, 0}},
@@ -295,6 +296,56 @@ static void file_shrinks(void **state)
 	sim_destroy(sim);
 }
 
+static void map_at(struct tape *t, u64 start, u64 ino, u64 offset, u64 pages)
+{
+	struct {
+		struct ev_map e;
+		char name[16];
+	} p = {{.start = start,
+		.len = pages * PAGE_SIZE,
+		.prot = RW,
+		.flags = MAP_SHARED,
+		.dev = 1,
+		.ino = ino,
+		.offset = offset,
+		.size = (1ull << 63) - 1},
+	       "/memfd:far"};
+
+	if (ino != 1)
+		strcpy(p.name, "/disk");
+	tape_put(t, EV_MAP, 0, &p, EV_PAYLOAD_WORDS(p));
+}
+
+/* Pages of shared memory and of a file, as far apart as 64 bits go: each comes back as itself from swap and disk. */
+static void far_offsets(void **state)
+{
+	static const u64 offset[] = {0, 1ull << 44, 3ull << 44, 1ull << 56, (1ull << 63) - 513 * PAGE_SIZE};
+	const unsigned rounds = 3;
+	struct tape t;
+
+	sim = tape_sim("4k;thp,reclaim=mglru", ",ram=8M,swap=64M,check=1,oracle=1");
+	begin(&t);
+	for (unsigned i = 0; i < ARRAY_SIZE(offset); i++) {
+		map_at(&t, A + i * 16 * MIB, 1, offset[i], 512);
+		map_at(&t, A + (i + 100) * 16 * MIB, 2, offset[i], 512);
+	}
+	for (unsigned round = 0; round < rounds; round++)
+		for (unsigned i = 0; i < ARRAY_SIZE(offset); i++) {
+			tape_sweep(&t, A + i * 16 * MIB, 2 * MIB, EVR_WRITE);
+			tape_sweep(&t, A + (i + 100) * 16 * MIB, 2 * MIB, EVR_WRITE);
+		}
+	assert_int_equal(sim_feed(sim, 0, t.word, t.nr), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		const struct machine_counters *c = &finish().machine[i].count;
+
+		assert_int_equal(c->mismatches, 0);
+		assert_int_equal(c->os.faults[VM_FAULT_BUS], 0);
+		assert_true(c->os.swap_ins > 512 && c->os.file_reads > 512);
+	}
+	tape_free(&t);
+	sim_destroy(sim);
+}
+
 /* A stream cut anywhere is no mistake; the pieces may be of any size. */
 static void truncated(void **state)
 {
@@ -410,7 +461,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bad_headers),  cmocka_unit_test(bad_events),    cmocka_unit_test(bad_enters),
 	    cmocka_unit_test(out_of_order), cmocka_unit_test(odd_but_right), cmocka_unit_test(mismatch),
-	    cmocka_unit_test(file_shrinks), cmocka_unit_test(truncated),     cmocka_unit_test(random_bytes),
+	    cmocka_unit_test(file_shrinks), cmocka_unit_test(far_offsets),   cmocka_unit_test(truncated),
+	    cmocka_unit_test(random_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
