@@ -7,7 +7,7 @@ DEMO_LINES = 300000
 
 TORTURE_SECONDS = 3600
 
-.PHONY: all setup check docs torture demo demo-pressure demo-fork bench fuzz install clean
+.PHONY: all setup check check-kernels docs torture demo demo-pressure demo-fork bench fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -21,6 +21,11 @@ setup:
 
 check: all
 	@tools/check.sh $(BUILD)
+
+# What is compared with Linux, on stock kernels of these Debians, under QEMU (tools/setup.sh --kernels): docs/hosts.md.
+KERNELS = bookworm trixie sid
+check-kernels: all
+	@tools/kernels.sh $(BUILD) $(KERNELS)
 
 # The parts of the documents that are made from the tables of keys and counters.
 docs: all

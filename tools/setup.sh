@@ -3,12 +3,14 @@
 # Installs what building, testing and running Quire needs on Debian (and Ubuntu), through apt-get, with sudo where
 # we are not root. Does nothing when all is there; where there is no apt-get it only says what is needed.
 # --all: also what only .ci/run needs. --bench: also what draws the curves of make bench.
+# --kernels: also what make check-kernels boots kernels with.
 set -eu
 
 # build; libraries; tests; the emulator that programs run on; the demo's program
 packages='gcc libc6-dev meson ninja-build pkg-config libjansson-dev libcmocka-dev qemu-user sqlite3'
 [ "${1-}" = --all ] && packages="$packages clang clang-format libc6-dbg python3-minimal"
 [ "${1-}" = --bench ] && packages="$packages gnuplot-nox"
+[ "${1-}" = --kernels ] && packages="$packages qemu-system-x86 busybox-static cpio e2fsprogs xz-utils debian-archive-keyring"
 
 installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
