@@ -161,6 +161,16 @@ const char *machine_key_word(const struct machine_key *k, const struct machine_c
 	}
 }
 
+/* "4M", "16T"; what is no whole number of units, in smaller ones. */
+static void put_size(char out[32], u64 bytes)
+{
+	unsigned unit = 0;
+
+	for (; bytes && bytes % 1024 == 0 && unit < 4; unit++)
+		bytes /= 1024;
+	snprintf(out, 32, "%llu%.1s", (unsigned long long)bytes, "\0KMGT" + unit);
+}
+
 void machine_key_text(const struct machine_key *k, const struct machine_config *c, char out[64])
 {
 	const char *word = machine_key_word(k, c);
@@ -168,6 +178,8 @@ void machine_key_text(const struct machine_key *k, const struct machine_config *
 
 	if (word)
 		snprintf(out, 64, "%s", word);
+	else if (k->type == KEY_SIZE)
+		put_size(out, value);
 	else if (k->type == KEY_SHARE)
 		snprintf(out, 64, "%llu.%03llu", (unsigned long long)value / 1000, (unsigned long long)value % 1000);
 	else
@@ -186,16 +198,6 @@ static void add_word(char *out, size_t n, const char *word)
 	size_t len = strlen(out);
 
 	snprintf(out + len, n - len, "%s%s", len ? ", " : "", word);
-}
-
-/* "4M", "16T": only whole units are bounds. */
-static void put_size(char out[32], u64 bytes)
-{
-	unsigned unit = 0;
-
-	for (; bytes && bytes % 1024 == 0 && unit < 4; unit++)
-		bytes /= 1024;
-	snprintf(out, 32, "%llu%.1s", (unsigned long long)bytes, "\0KMGT" + unit);
 }
 
 void machine_key_range(const struct machine_key *k, char *out, size_t n)

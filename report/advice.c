@@ -257,10 +257,10 @@ static void advise_memory(struct view *v)
 		"Memory is short, and that is the cost: on machine %s the program waits %s for %s major faults. It "
 		"uses up to "
 		"%s at once, and RAM is %s.",
-		m->cfg.name, fmt_time(m->count.io_wait_ns).s, fmt_count(m->count.os.major_faults).s,
+		result_machine_name(v->r, m).s, fmt_time(m->count.io_wait_ns).s, fmt_count(m->count.os.major_faults).s,
 		fmt_bytes(m->count.peak_rss_bytes + m->count.peak_swap_bytes).s, fmt_bytes(m->cfg.ram_bytes).s);
 	if (better != NULL)
-		fprintf(v->out, " Of the machines compared, %s waits least: %s.", better->cfg.name,
+		fprintf(v->out, " Of the machines compared, %s waits least: %s.", result_machine_name(v->r, better).s,
 			fmt_time(better->count.io_wait_ns).s);
 }
 

@@ -75,7 +75,23 @@ struct fmt fmt_time(u64 ns)
 
 	for (; k + 1 < sizeof(unit) / sizeof(unit[0]) && x >= 999.5; k++)
 		x /= 1000;
-	snprintf(f.s, sizeof(f.s), "%.*f %s", k == 0 || x >= 99.95 ? 0 : x < 9.995 ? 2 : 1, x, unit[k]);
+	if (x >= 99999.5)
+		snprintf(f.s, sizeof(f.s), "%.24s s", fmt_short(ns / 1000000000).s);
+	else
+		snprintf(f.s, sizeof(f.s), "%.*f %s", k == 0 || x >= 99.95 ? 0 : x < 9.995 ? 2 : 1, x, unit[k]);
+	return f;
+}
+
+/* "10k", "999M": no digit after a point, at most 4 characters. */
+static struct fmt round_short(double x)
+{
+	static const char suffix[] = " kMGTPEZY";
+	struct fmt f;
+	unsigned k = 0;
+
+	for (; x >= 999.5 && k + 2 < sizeof(suffix); k++)
+		x /= 1000;
+	snprintf(f.s, sizeof(f.s), "%.0f%c", x, suffix[k]);
 	return f;
 }
 
@@ -86,13 +102,13 @@ struct fmt fmt_ratio(double x)
 	if (x <= 0)
 		snprintf(f.s, sizeof(f.s), "0");
 	else if (x < 0.001)
-		snprintf(f.s, sizeof(f.s), "<.001");
+		snprintf(f.s, sizeof(f.s), "~0");
 	else if (x < 0.0995) /* without the 0 before the point: the report's columns are narrow */
 		snprintf(f.s, sizeof(f.s), ".%03.0f", x * 1000);
 	else if (x < 9999.5)
 		snprintf(f.s, sizeof(f.s), "%.*f", x < 9.995 ? 2 : x < 99.95 ? 1 : 0, x);
 	else
-		f = fmt_short((u64)(x + 0.5));
+		f = round_short(x);
 	return f;
 }
 
@@ -109,11 +125,43 @@ struct fmt fmt_percent(u64 part, u64 of)
 		snprintf(f.s, sizeof(f.s), "<0.1 %%");
 	else if (x < 9.95)
 		snprintf(f.s, sizeof(f.s), "%.1f %%", x);
-	else if (x < 100000)
+	else if (x < 9999.5)
 		snprintf(f.s, sizeof(f.s), "%.0f %%", x);
 	else
-		snprintf(f.s, sizeof(f.s), ">99999 %%");
+		snprintf(f.s, sizeof(f.s), "%.24s %%", round_short(x).s);
 	return f;
+}
+
+struct fmt fmt_signal(int sig)
+{
+	const char *name = sigabbrev_np(sig);
+	struct fmt f;
+
+	if (name != NULL)
+		snprintf(f.s, sizeof(f.s), "SIG%s", name);
+	else
+		snprintf(f.s, sizeof(f.s), "signal %d", sig);
+	return f;
+}
+
+unsigned fmt_columns(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text != '\0'; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+void fmt_plain(char *out, size_t n, const char *text)
+{
+	for (; *text != '\0' && n > 4; text++) {
+		int len = snprintf(out, n, (unsigned char)*text < 0x20 || *text == 0x7f ? "\\x%02x" : "%c", *text);
+
+		out += len;
+		n -= (size_t)len;
+	}
+	*out = '\0';
 }
 
 void fmt_wrap(FILE *out, unsigned indent, unsigned width, const char *text)

@@ -17,9 +17,17 @@ struct fmt {
 struct fmt fmt_count(u64 n);              /* exact below ten million: "1,234,567"; else "12.3M" */
 struct fmt fmt_short(u64 n);              /* at most 5 characters: "999", "1.23k", "12.3M", "123G" */
 struct fmt fmt_bytes(u64 bytes);          /* "0 B", "4.00 KiB", "12.3 MiB" */
-struct fmt fmt_ratio(double x);           /* at most 5 characters, three digits: "0.012", "1.23", "12.3", "<.001" */
-struct fmt fmt_percent(u64 part, u64 of); /* "0 %", "<0.1 %", "4.2 %", "93 %"; "-" when of is 0 */
-struct fmt fmt_time(u64 ns);              /* "0 ns", "85.0 us", "1.23 s" */
+struct fmt fmt_ratio(double x);           /* at most 4 characters: "0", "~0" (< .001), ".012", "1.23", "12.3", "10k" */
+struct fmt fmt_percent(u64 part, u64 of); /* at most 6: "0 %", "<0.1 %", "4.2 %", "93 %", "10k %"; "-" when of is 0 */
+struct fmt fmt_time(u64 ns);              /* at most 8: "0 ns", "85.0 us", "1.23 s" */
+
+struct fmt fmt_signal(int sig); /* "SIGSEGV", "signal 40" */
+
+/* Columns that the text takes on a terminal: its characters in UTF-8. */
+unsigned fmt_columns(const char *text);
+
+/* Text of the program (arguments, files' names) as one line: what a terminal would take for a command is \xNN. */
+void fmt_plain(char *out, size_t n, const char *text);
 
 /* Words of text on lines of at most `width` columns, every line indented by `indent` spaces. A word is never cut. */
 void fmt_wrap(FILE *out, unsigned indent, unsigned width, const char *text);

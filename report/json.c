@@ -183,6 +183,8 @@ static json_t *result_value(const struct sim_result *r)
 		json_array_append_new(argv, text_value(*arg));
 	json_object_set_new(v, "argv", argv);
 	set_u64(v, "exit_status", (u64)r->exit_status);
+	set_text(v, "signal", r->signal != 0 ? fmt_signal(r->signal).s : "");
+	json_object_set_new(v, "core_dumped", json_boolean(r->core_dumped));
 	json_object_set_new(v, "program", program_value(&r->program));
 	for (unsigned i = 0; i < r->nr_regions; i++)
 		json_array_append_new(regions, region_value(&r->region[i]));

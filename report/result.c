@@ -12,6 +12,66 @@ static bool first_word_is(const char *name, const char *word)
 	return strcspn(name, ",") == strlen(word) && strncmp(name, word, strlen(word)) == 0;
 }
 
+/* "thp,cpu=zen4" names the key cpu. */
+static bool name_has_key(const char *name, const char *key)
+{
+	size_t len = strlen(key);
+
+	while ((name = strchr(name, ',')) != NULL)
+		if (strncmp(++name, key, len) == 0 && name[len] == '=')
+			return true;
+	return false;
+}
+
+static bool same_first_word(const struct sim_machine_result *a, const struct sim_machine_result *b)
+{
+	size_t len = strcspn(a->cfg.name, ",");
+
+	return strcspn(b->cfg.name, ",") == len && strncmp(a->cfg.name, b->cfg.name, len) == 0;
+}
+
+/* Some of the machines was given the key, and they differ in it. like: of those with this one's first word; NULL: of
+ * all. */
+static bool key_differs(const struct sim_result *r, const struct machine_key *k, const struct sim_machine_result *like)
+{
+	char first[64] = "", text[64];
+	bool given = false, differs = false;
+
+	for (unsigned i = 0; i < r->nr_machines; i++) {
+		const struct sim_machine_result *m = &r->machine[i];
+
+		if (like != NULL && !same_first_word(m, like))
+			continue;
+		given |= name_has_key(m->cfg.name, k->name);
+		machine_key_text(k, &m->cfg, text);
+		differs |= first[0] != '\0' && strcmp(first, text) != 0;
+		strcpy(first, text);
+	}
+	return given && differs;
+}
+
+bool result_key_differs(const struct sim_result *r, const struct machine_key *k)
+{
+	return key_differs(r, k, NULL);
+}
+
+struct machine_name result_machine_name(const struct sim_result *r, const struct sim_machine_result *m)
+{
+	struct machine_name name;
+	char text[64];
+
+	snprintf(name.s, sizeof(name.s), "%.*s", (int)strcspn(m->cfg.name, ","), m->cfg.name);
+	for (const struct machine_key *k = machine_keys; k->name; k++) {
+		size_t len = strlen(name.s);
+
+		if (!key_differs(r, k, m))
+			continue;
+		machine_key_text(k, &m->cfg, text);
+		snprintf(name.s + len, sizeof(name.s) - len, ",%s=%s", k->name, text);
+	}
+	return name;
+}
+
 enum machine_kind result_kind(const struct sim_machine_result *m)
 {
 	if (first_word_is(m->cfg.name, "2m"))

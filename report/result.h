@@ -11,6 +11,13 @@ enum machine_kind { MACHINE_4K, MACHINE_THP, MACHINE_2M, MACHINE_1G };
 
 /* From the name's first word ("2m", "1g") and the THP setting that it ran with. */
 enum machine_kind result_kind(const struct sim_machine_result *m);
+/* Machines are told apart by their first words and the keys that some of them were given and in which they differ. */
+bool result_key_differs(const struct sim_result *r, const struct machine_key *k);
+/* In a sentence: the first word, and what else tells it from others of that word: "4k", "thp,cpu=zen4". */
+struct machine_name {
+	char s[128];
+};
+struct machine_name result_machine_name(const struct sim_result *r, const struct sim_machine_result *m);
 /* The machine that the others are compared with: the first of kind 4K that ran to its end, else the first that did,
  * else the first. NULL only when there is no machine. */
 const struct sim_machine_result *result_baseline(const struct sim_result *r);

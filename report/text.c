@@ -6,6 +6,7 @@
  *   1.23G instructions, ...                                        the program, the same for every machine
  *
  *                                   4k          thp ...            | LABEL_WIDTH | COLUMN_WIDTH | COLUMN_WIDTH ...
+ *   kpti                              on          off              a key in which the machines differ
  *   Page faults                  4,567          123
  *     zero-filled, write ...                                       a row that is zero everywhere is left out
  *   Where page walks come from ...                                 top regions, in the same columns
@@ -25,11 +26,12 @@
 #include "report/format.h"
 #include "report/result.h"
 
-#define LABEL_WIDTH  26
-#define COLUMN_WIDTH 13 /* 26 + 4 * 13 = 78: four machines fit a terminal of 80 */
-#define MAX_COLUMNS  4
-#define LINE_WIDTH   79
-#define TOP_REGIONS  5
+#define LABEL_WIDTH     26
+#define COLUMN_WIDTH    13 /* a blank and 12 more. 26 + 4 * 13 = 78: four machines fit a terminal of 80 */
+#define MAX_COLUMNS     4
+#define LINE_WIDTH      79
+#define COMMAND_COLUMNS 480 /* of the program's words that the first line shows */
+#define TOP_REGIONS     5
 
 struct screen {
 	FILE *out;
@@ -61,6 +63,12 @@ static void put_label(const struct screen *s, const char *label)
 		bold_off(s);
 	if (strlen(label) < LABEL_WIDTH)
 		fprintf(s->out, "%*s", (int)(LABEL_WIDTH - strlen(label)), "");
+}
+
+/* Never touches the one before it, whatever it holds. */
+static void put_column(const struct screen *s, const char *text)
+{
+	fprintf(s->out, " %*.*s", COLUMN_WIDTH - 1, COLUMN_WIDTH - 1, text);
 }
 
 static u64 per_ki(u64 n, const struct sim_result *r, double *ratio)
@@ -108,7 +116,7 @@ static void put_cell(const struct screen *s, const struct counter_row *row, cons
 	default:
 		snprintf(text, sizeof(text), "%s", fmt_count(value).s);
 	}
-	fprintf(s->out, "%*s", COLUMN_WIDTH, text);
+	put_column(s, text);
 }
 
 /* Some machine differs in what an entry into the kernel does to its TLB. */
@@ -144,57 +152,64 @@ static void put_rows(const struct screen *s)
 	}
 }
 
-/* Characters of a name's first part: up to the comma; where that does not fit its column, up to the =. */
-static size_t part_length(const char *name)
-{
-	size_t len = strcspn(name, ","), key = strcspn(name, "=") + 1;
-
-	return len >= COLUMN_WIDTH && key < len ? key : len;
-}
-
-/* The index-th part of a machine's name: "thp,cpu=zen4" is "thp" over "cpu=zen4". "" after the last. */
-static void name_part(char out[COLUMN_WIDTH], const char *name, unsigned index)
-{
-	for (; index > 0 && *name != '\0'; index--) {
-		name += part_length(name);
-		name += *name == ',';
-	}
-	snprintf(out, COLUMN_WIDTH, "%.*s", (int)part_length(name), name);
-}
-
+/* The first words of the names; below, a line for each key in which the machines differ. */
 static void put_names(const struct screen *s)
 {
-	char part[COLUMN_WIDTH];
-	bool more = true;
+	bold_on(s);
+	fprintf(s->out, "%*s", LABEL_WIDTH, "");
+	for (unsigned i = s->first; i < s->end; i++) {
+		char word[sizeof(s->r->machine[i].cfg.name)];
 
-	for (unsigned line = 0; more; line++) {
-		more = false;
+		snprintf(word, sizeof(word), "%s", s->r->machine[i].cfg.name);
+		put_column(s, strtok(word, ",") ? word : "");
+	}
+	fputc('\n', s->out);
+	for (const struct machine_key *k = machine_keys; k->name; k++) {
+		if (!result_key_differs(s->r, k))
+			continue;
+		fprintf(s->out, "%-*s", LABEL_WIDTH, k->name);
 		for (unsigned i = s->first; i < s->end; i++) {
-			name_part(part, s->r->machine[i].cfg.name, line);
-			more |= part[0] != '\0';
+			const struct machine_config *c = &s->r->machine[i].cfg;
+			char text[64];
+
+			machine_key_text(k, c, text);
+			put_column(s, k->type == KEY_SIZE ? fmt_bytes(machine_key_value(k, c)).s : text);
 		}
-		if (!more)
-			break;
-		bold_on(s);
-		fprintf(s->out, "%*s", LABEL_WIDTH, "");
-		for (unsigned i = s->first; i < s->end; i++) {
-			name_part(part, s->r->machine[i].cfg.name, line);
-			fprintf(s->out, "%*s", COLUMN_WIDTH, part);
-		}
-		bold_off(s);
 		fputc('\n', s->out);
+	}
+	bold_off(s);
+}
+
+/* Columns [from, to) of the text. */
+static void put_part(const struct screen *s, const char *text, unsigned from, unsigned to)
+{
+	unsigned at = 0;
+
+	for (; *text != '\0'; text++) {
+		at += (*text & 0xc0) != 0x80;
+		if (at > from && at <= to)
+			fputc(*text, s->out);
 	}
 }
 
 /* A name that is too long for its column keeps both ends: "a_very_long_li..1.0 code". */
-static void fit_name(char out[LABEL_WIDTH], const char *name)
+static void put_region_name(const struct screen *s, const struct sim_region *g)
 {
-	size_t len = strlen(name), room = LABEL_WIDTH - 3; /* two before, one after */
+	char raw[300], name[4 * sizeof(raw)];
+	unsigned len, room = LABEL_WIDTH - 3; /* two before, one after */
 
-	if (len <= room)
-		snprintf(out, LABEL_WIDTH, "  %s", name);
-	else
-		snprintf(out, LABEL_WIDTH, "  %.*s..%s", (int)(room - 10), name, name + len - 8);
+	result_region_name(raw, sizeof(raw), g);
+	fmt_plain(name, sizeof(name), raw);
+	len = fmt_columns(name);
+	fputs("  ", s->out);
+	if (len <= room) {
+		fprintf(s->out, "%s%*s", name, (int)(room - len), "");
+	} else {
+		put_part(s, name, 0, room - 10);
+		fputs("..", s->out);
+		put_part(s, name, len - 8, len);
+	}
+	fputc(' ', s->out);
 }
 
 /* One region: its walks on each machine; on the baseline their share of all walks, elsewhere what is left of them. */
@@ -202,21 +217,40 @@ static void put_region(const struct screen *s, unsigned index, u64 all_walks)
 {
 	const struct sim_region *g = &s->r->region[index];
 	u64 of = result_region_walks(&s->base->region[index]);
-	char name[300], label[LABEL_WIDTH], text[80];
+	char text[80];
 
-	result_region_name(name, sizeof(name), g);
-	fit_name(label, name);
-	put_label(s, label);
+	put_region_name(s, g);
 	for (unsigned i = s->first; i < s->end; i++) {
 		const struct sim_machine_result *m = &s->r->machine[i];
 		u64 walks = result_region_walks(&m->region[index]);
 
 		snprintf(text, sizeof(text), "%s %s", fmt_short(walks).s,
 			 fmt_percent(walks, m == s->base ? all_walks : of).s);
-		fprintf(s->out, "%*s", COLUMN_WIDTH, text);
+		put_column(s, text);
 	}
 	fprintf(s->out, "\n    %#llx..%#llx, %s%s\n", (unsigned long long)g->start, (unsigned long long)g->end,
 		fmt_bytes(g->peak_bytes).s, g->madvised ? ", asks for huge pages" : "");
+}
+
+static void put_regions_heading(const struct screen *s)
+{
+	static const char heading[] = "Where page walks come from";
+	struct machine_name name = result_machine_name(s->r, s->base);
+	char line[2 * sizeof(name) + 80];
+
+	bold_on(s);
+	fputs(heading, s->out);
+	bold_off(s);
+	if (s->r->nr_machines > 1)
+		snprintf(line, sizeof(line), "(%s: share of its walks; others: left of %s's)", name.s, name.s);
+	else
+		snprintf(line, sizeof(line), "(%s: share of its walks)", name.s);
+	if (strlen(heading) + 1 + strlen(line) <= LINE_WIDTH) {
+		fprintf(s->out, " %s\n", line);
+		return;
+	}
+	fputc('\n', s->out);
+	fmt_wrap(s->out, 2, LINE_WIDTH, line);
 }
 
 static void put_regions(const struct screen *s)
@@ -229,14 +263,39 @@ static void put_regions(const struct screen *s)
 		all += result_region_walks(&s->base->region[i]);
 	if (nr == 0)
 		return;
-	bold_on(s);
-	fprintf(s->out, "Where page walks come from");
-	bold_off(s);
-	fprintf(s->out, " (%s: share of its walks", s->base->cfg.name);
-	fprintf(s->out, s->r->nr_machines > 1 ? "; others: left of %s's)\n" : ")\n", s->base->cfg.name);
+	put_regions_heading(s);
 	for (unsigned i = 0; i < nr; i++)
 		if (i == 0 || 100 * result_region_walks(&s->base->region[top[i]]) >= all)
 			put_region(s, top[i], all);
+}
+
+/* The program's words; of very many the first, and how it ended. */
+static void put_command(const struct screen *s)
+{
+	unsigned room = COMMAND_COLUMNS;
+	char word[COMMAND_COLUMNS];
+
+	bold_on(s);
+	fputs("quire run:", s->out);
+	bold_off(s);
+	for (char **arg = s->r->argv; *arg != NULL && room > 0; arg++) {
+		unsigned columns;
+
+		fmt_plain(word, sizeof(word), *arg);
+		columns = fmt_columns(word) + 1;
+		if (columns > room || strlen(*arg) >= sizeof(word) - 4) {
+			fputs(" ...", s->out);
+			break;
+		}
+		fprintf(s->out, " %s", word);
+		room -= columns;
+	}
+	if (s->r->signal != 0)
+		fprintf(s->out, " (killed by %s%s)", fmt_signal(s->r->signal).s,
+			s->r->core_dumped ? ", core dumped" : "");
+	else if (s->r->exit_status != 0)
+		fprintf(s->out, " (exit status %d)", s->r->exit_status);
+	fputc('\n', s->out);
 }
 
 static void put_program(const struct screen *s)
@@ -244,14 +303,7 @@ static void put_program(const struct screen *s)
 	const struct sim_program *p = &s->r->program;
 	char line[512];
 
-	bold_on(s);
-	fputs("quire run:", s->out);
-	bold_off(s);
-	for (char **arg = s->r->argv; *arg != NULL; arg++)
-		fprintf(s->out, " %s", *arg);
-	if (s->r->exit_status != 0)
-		fprintf(s->out, " (exit status %d)", s->r->exit_status);
-	fputc('\n', s->out);
+	put_command(s);
 	snprintf(line, sizeof(line),
 		 "%s instructions, %s data accesses, %s instruction-page changes, %s system calls; %u process%s, "
 		 "%u thread%s.",
@@ -317,15 +369,16 @@ static void put_machine_notes(const struct screen *s)
 {
 	for (unsigned i = 0; i < s->r->nr_machines; i++) {
 		const struct sim_machine_result *m = &s->r->machine[i];
+		struct machine_name name = result_machine_name(s->r, m);
 
 		if (m->error[0] != '\0')
-			put_note(s, "Note: machine %s stopped early, its figures end there: %s", m->cfg.name, m->error);
+			put_note(s, "Note: machine %s stopped early, its figures end there: %s", name.s, m->error);
 		if (m->oom_note[0] != '\0')
-			put_note(s, "Note: on machine %s %s. Its figures end there%s.", m->cfg.name, m->oom_note,
+			put_note(s, "Note: on machine %s %s. Its figures end there%s.", name.s, m->oom_note,
 				 m->count.os.oom_kills > 1 ? "; others were killed later" : "");
 		if (m->count.mismatches > 0)
-			put_note(s, "Note: machine %s and this Linux disagreed %s times: a defect of Quire.",
-				 m->cfg.name, fmt_count(m->count.mismatches).s);
+			put_note(s, "Note: machine %s and this Linux disagreed %s times: a defect of Quire.", name.s,
+				 fmt_count(m->count.mismatches).s);
 	}
 }
 
@@ -344,35 +397,52 @@ static void put_kpti_note(const struct screen *s)
 	}
 }
 
-/* CPU and RAM on one line where all machines have the same; otherwise their names say what differs. */
+/* What all machines have in common; where they differ their heads say in what. */
 static void put_hardware(const struct screen *s)
 {
 	const struct sim_machine_result *m = s->r->machine;
+	bool same_cpu = s->r->nr_machines > 0, same_ram = same_cpu;
 
-	for (unsigned i = 1; i < s->r->nr_machines; i++)
-		if (m[i].cfg.preset != m->cfg.preset || m[i].cfg.ram_bytes != m->cfg.ram_bytes)
-			return;
-	if (s->r->nr_machines > 0)
-		fprintf(s->out, "Simulated CPU: %s, RAM: %s\n", m->cfg.preset->name, fmt_bytes(m->cfg.ram_bytes).s);
+	for (unsigned i = 1; i < s->r->nr_machines; i++) {
+		same_cpu &= m[i].cfg.preset == m->cfg.preset;
+		same_ram &= m[i].cfg.ram_bytes == m->cfg.ram_bytes;
+	}
+	if (same_cpu)
+		fprintf(s->out, "Simulated CPU: %s%s", m->cfg.preset->name, same_ram ? ", " : "\n");
+	if (same_ram)
+		fprintf(s->out, "RAM: %s\n", fmt_bytes(m->cfg.ram_bytes).s);
 }
 
-/* Each machine's swap, as soon as one of them has used it. */
+static void swap_text(char out[80], const struct machine_config *c)
+{
+	snprintf(out, 80, "%s on %s, %s", fmt_bytes(c->swap_bytes).s, c->swap_device->name,
+		 machine_key_word(machine_key_find("reclaim"), c));
+}
+
+/* Each machine's swap, as soon as one of them has used it; once, where they have the same. */
 static void put_swap(const struct screen *s)
 {
-	char line[1024] = "Swap:";
-	bool used = false;
+	char line[4096] = "Swap:", first[80], text[80];
+	bool used = false, same = true;
 
 	for (unsigned i = 0; i < s->r->nr_machines; i++) {
+		used |= s->r->machine[i].count.peak_swap_bytes > 0;
+		swap_text(i == 0 ? first : text, &s->r->machine[i].cfg);
+		same &= i == 0 || strcmp(first, text) == 0;
+	}
+	if (!used)
+		return;
+	for (unsigned i = 0; i < s->r->nr_machines && !same; i++) {
 		const struct sim_machine_result *m = &s->r->machine[i];
 		size_t len = strlen(line);
 
-		used |= m->count.peak_swap_bytes > 0;
-		snprintf(line + len, sizeof(line) - len, "%s %s %s on %s, %s", i ? ";" : "", m->cfg.name,
-			 fmt_bytes(m->cfg.swap_bytes).s, m->cfg.swap_device->name,
-			 machine_key_word(machine_key_find("reclaim"), &m->cfg));
+		swap_text(text, &m->cfg);
+		snprintf(line + len, sizeof(line) - len, "%s %s %s", i ? ";" : "", result_machine_name(s->r, m).s,
+			 text);
 	}
-	if (used)
-		fmt_wrap(s->out, 0, LINE_WIDTH, line);
+	if (same)
+		snprintf(line, sizeof(line), "Swap: %s", first);
+	fmt_wrap(s->out, 0, LINE_WIDTH, line);
 }
 
 void report_text(FILE *out, const struct sim_result *r)

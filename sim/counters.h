@@ -63,6 +63,8 @@ struct sim_machine_result {
 struct sim_result {
 	char **argv;     /* the program's, NULL-terminated */
 	int exit_status; /* as quire will exit */
+	int signal;      /* that killed the program; 0: it ended by itself */
+	bool core_dumped;
 	double elapsed_s;
 	struct sim_program program;
 	struct sim_region *region;

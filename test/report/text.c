@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,8 @@ static void edges(void **state)
 	assert_string_equal(fmt_time(196700000000ull).s, "197 s");
 	assert_string_equal(fmt_time(12345000000000ull).s, "12345 s");
 	assert_string_equal(fmt_ratio(0).s, "0");
-	assert_string_equal(fmt_ratio(0.0009).s, "<.001");
+	assert_string_equal(fmt_time(123456000000000ull).s, "123k s");
+	assert_string_equal(fmt_ratio(0.0009).s, "~0");
 	assert_string_equal(fmt_ratio(0.0123).s, ".012");
 	assert_string_equal(fmt_ratio(12.34).s, "12.3");
 	assert_string_equal(fmt_ratio(1000).s, "1000");
@@ -86,6 +88,33 @@ static void edges(void **state)
 	assert_string_equal(fmt_percent(0, 5).s, "0 %");
 	assert_string_equal(fmt_percent(1, 100000).s, "<0.1 %");
 	assert_string_equal(fmt_percent(1, 3).s, "33 %");
+	assert_string_equal(fmt_percent(99994, 1000).s, "9999 %");
+	assert_string_equal(fmt_percent(99996, 1000).s, "10k %");
+	assert_string_equal(fmt_percent(960000, 96).s, "1M %");
+	assert_string_equal(fmt_signal(SIGSEGV).s, "SIGSEGV");
+	assert_string_equal(fmt_signal(40).s, "signal 40");
+	assert_int_equal(fmt_columns("na\xc3\xafve"), 5);
+}
+
+/* What the report's columns are reckoned from: nothing is longer than format.h says. */
+static void at_most_so_long(void **state)
+{
+	u64 n = 88172645463325252ull;
+
+	for (unsigned i = 0; i < 200000; i++) {
+		u64 value = n >> (i & 63), other = (n * 31) >> (i / 64 & 63);
+
+		assert_true(strlen(fmt_count(value).s) <= 9);
+		assert_true(strlen(fmt_short(value).s) <= 5);
+		assert_true(strlen(fmt_bytes(value).s) <= 8);
+		assert_true(strlen(fmt_time(value).s) <= 8);
+		assert_true(strlen(fmt_percent(value, other).s) <= 6);
+		assert_true(strlen(fmt_ratio((double)value / (double)(other + 1)).s) <= 4);
+		assert_true(strlen(fmt_ratio((double)value * 1000).s) <= 4);
+		n ^= n << 13;
+		n ^= n >> 7;
+		n ^= n << 17;
+	}
 }
 
 /* No line wider than width, every word there and in order. */
@@ -152,6 +181,150 @@ static void columns(void **state)
 		assert_int_equal(cells, nr);
 		free(text);
 	}
+}
+
+/* The rows of the table that text begins with, or of the next one, hold blanks where a column begins, and each cell
+ * ends as its kind does. Returns how many rows. */
+static unsigned check_cells(char *text, unsigned nr_machines)
+{
+	unsigned rows = 0, tables = 0, columns = 0;
+	char *line;
+
+	while ((line = strsep(&text, "\n")) != NULL && strcmp(line, "Advice") != 0) {
+		size_t len = strlen(line);
+
+		if (len == 0) {
+			columns = (tables + 1) * nr_machines / ((nr_machines + 3) / 4) -
+				  tables * nr_machines / ((nr_machines + 3) / 4);
+			tables++;
+		}
+		if (columns == 0 || len != 26 + 13 * columns || strncmp(line, "    0x", 6) == 0)
+			continue;
+		rows++;
+		for (unsigned i = 0; i < columns; i++) {
+			char last = line[26 + 13 * (i + 1) - 1];
+
+			if (line[26 + 13 * i] != ' ' || last == ' ' || last == '.')
+				fail_msg("columns touch, or are cut: %s", line);
+			if (strncmp(line, "  L1", 4) == 0 || strncmp(line, "  L2", 4) == 0)
+				assert_int_equal(last, ')');
+			if (strncmp(line, "  [heap]", 8) == 0)
+				assert_true(last == '%' || last == '-');
+		}
+	}
+	return rows;
+}
+
+/* Every counter at once at each of these, over each number of instructions and at any number of machines. */
+static void columns_never_touch(void **state)
+{
+	static const u64 extremes[] = {0, 1, 999, 5230, 99950, 999499, 9999999, 10000000, 123456789012, ~0ull};
+	static const u64 instructions[] = {0, 1, 1000, 987654321, ~0ull};
+
+	for (unsigned at = 0; at < ARRAY_SIZE(extremes) * ARRAY_SIZE(instructions) * SYN_MACHINES; at++) {
+		unsigned nr = at % SYN_MACHINES + 1;
+		u64 value = extremes[at / SYN_MACHINES % ARRAY_SIZE(extremes)];
+		char *text;
+
+		fill();
+		syn.result.nr_machines = nr;
+		syn.result.program.instructions = instructions[at / SYN_MACHINES / ARRAY_SIZE(extremes)];
+		for (unsigned i = 0; i < nr; i++) {
+			u64 *count = (u64 *)&syn.machine[i].count;
+
+			syn.machine[i].cfg.kpti = true;
+			for (unsigned k = 0; k < sizeof(syn.machine[i].count) / sizeof(u64); k++)
+				count[k] = i == 0 ? extremes[(k + at) % ARRAY_SIZE(extremes)] : value;
+			for (unsigned k = 0; k < SYN_REGIONS; k++)
+				syn.machine[i].region[k].walks[0] = i == 0 ? 96 + k : value;
+		}
+		text = synthetic_text(&syn, report_text);
+		assert_true(check_cells(text, nr) >= 20);
+		free(text);
+	}
+}
+
+/* Labels and the values of keys fit their columns. */
+static void every_row_fits(void **state)
+{
+	for (const struct counter_row *row = machine_counter_rows; row->sentence; row++)
+		if (row->label && row->as != COUNTER_HEADING)
+			assert_true(strlen(row->label) <= 26);
+	for (const struct machine_key *k = machine_keys; k->name; k++) {
+		char range[MACHINE_ERR], *rest = range, *word;
+
+		assert_true(strlen(k->name) <= 26);
+		machine_key_range(k, range, sizeof(range));
+		if (k->type == KEY_SIZE || k->type == KEY_NUMBER || k->type == KEY_SHARE)
+			continue; /* at most 12 digits, and what fmt_bytes gives */
+		while ((word = strsep(&rest, ",")) != NULL)
+			assert_true(strlen(word) - (*word == ' ') <= 12);
+	}
+}
+
+static void name_machines(const char *const *names, unsigned nr)
+{
+	struct machine_config standard;
+	char err[MACHINE_ERR];
+
+	machine_config_default(&standard);
+	standard.ram_bytes = 16ull << 30;
+	syn.result.nr_machines = nr;
+	for (unsigned i = 0; i < nr; i++)
+		assert_int_equal(machine_parse(names[i], &standard, &syn.machine[i].cfg, err), 0);
+}
+
+/* Machines of one first word are told apart by the keys in which they differ, and by no others. */
+static void told_apart(void **state)
+{
+	static const char *const four[] = {"4k", "4k,kpti=on", "4k,pcid=off,kpti=on", "thp,kpti=on,hz=250"};
+	static const char *const sizes[] = {"4k", "thp,ram=2G"};
+	char *text, row[100];
+
+	fill();
+	name_machines(four, 4);
+	strcpy(syn.machine[1].error, "it was enough");
+	strcpy(syn.machine[3].error, "it was, too");
+	text = synthetic_text(&syn, report_text);
+	snprintf(row, sizeof(row), "%-26s%13s%13s%13s%13s\n", "", "4k", "4k", "4k", "thp");
+	assert_non_null(strstr(text, row));
+	snprintf(row, sizeof(row), "%-26s%13s%13s%13s%13s\n", "kpti", "off", "on", "on", "on");
+	assert_non_null(strstr(text, row));
+	snprintf(row, sizeof(row), "%-26s%13s%13s%13s%13s\n", "pcid", "on", "on", "off", "on");
+	assert_non_null(strstr(text, row));
+	assert_null(strstr(text, "hz"));
+	assert_non_null(strstr(text, "machine 4k,pcid=on,kpti=on stopped"));
+	assert_non_null(strstr(text, "machine thp stopped"));
+	assert_non_null(strstr(text, "Simulated CPU: zen3, RAM: 16.0 GiB\n"));
+	free(text);
+
+	fill();
+	name_machines(sizes, 2);
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "Simulated CPU: zen3\n"));
+	snprintf(row, sizeof(row), "%-26s%13s%13s\n", "ram", "16.0 GiB", "2.00 GiB");
+	assert_non_null(strstr(text, row));
+	assert_null(strstr(text, "\nswap "));
+	free(text);
+}
+
+/* How the program ended is in the first line, and in it is nothing that a terminal would obey. */
+static void first_line(void **state)
+{
+	char *argv[] = {(char *)"./a\033[2Jb", (char *)"x\ny", NULL};
+	char *text;
+
+	fill();
+	syn.result.argv = argv;
+	syn.result.exit_status = 139;
+	syn.result.signal = SIGSEGV;
+	text = synthetic_text(&syn, report_text);
+	assert_memory_equal(text, "quire run: ./a\\x1b[2Jb x\\x0ay (killed by SIGSEGV)\n", 50);
+	free(text);
+	syn.result.core_dumped = true;
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "(killed by SIGSEGV, core dumped)\n"));
+	free(text);
 }
 
 static void zero_rows_are_left_out(void **state)
@@ -351,6 +524,11 @@ int main(void)
 	    cmocka_unit_test(edges),
 	    cmocka_unit_test(wrapping),
 	    cmocka_unit_test(columns),
+	    cmocka_unit_test(at_most_so_long),
+	    cmocka_unit_test(columns_never_touch),
+	    cmocka_unit_test(every_row_fits),
+	    cmocka_unit_test(told_apart),
+	    cmocka_unit_test(first_line),
 	    cmocka_unit_test(zero_rows_are_left_out),
 	    cmocka_unit_test(notes),
 	    cmocka_unit_test(short_of_memory),
