@@ -413,35 +413,36 @@ static void put_hardware(const struct screen *s)
 		fprintf(s->out, "RAM: %s\n", fmt_bytes(m->cfg.ram_bytes).s);
 }
 
-static void swap_text(char out[80], const struct machine_config *c)
+static void swap_text(char out[40], const struct machine_config *c)
 {
-	snprintf(out, 80, "%s on %s, %s", fmt_bytes(c->swap_bytes).s, c->swap_device->name,
-		 machine_key_word(machine_key_find("reclaim"), c));
+	snprintf(out, 40, "%.12s on %.20s", fmt_bytes(c->swap_bytes).s, c->swap_device->name);
 }
 
 /* Each machine's swap, as soon as one of them has used it; once, where they have the same. */
 static void put_swap(const struct screen *s)
 {
-	char line[4096] = "Swap:", first[80], text[80];
-	bool used = false, same = true;
+	const struct sim_machine_result *m = s->r->machine;
+	bool used = false, same = true, same_policy = true;
+	char line[4096] = "Swap:", first[40], text[40];
 
 	for (unsigned i = 0; i < s->r->nr_machines; i++) {
-		used |= s->r->machine[i].count.peak_swap_bytes > 0;
-		swap_text(i == 0 ? first : text, &s->r->machine[i].cfg);
+		used |= m[i].count.peak_swap_bytes > 0;
+		swap_text(i == 0 ? first : text, &m[i].cfg);
 		same &= i == 0 || strcmp(first, text) == 0;
+		same_policy &= m[i].cfg.reclaim == m->cfg.reclaim;
 	}
 	if (!used)
 		return;
-	for (unsigned i = 0; i < s->r->nr_machines && !same; i++) {
-		const struct sim_machine_result *m = &s->r->machine[i];
+	for (unsigned i = 0; i < (same ? 1 : s->r->nr_machines); i++) {
 		size_t len = strlen(line);
 
-		swap_text(text, &m->cfg);
-		snprintf(line + len, sizeof(line) - len, "%s %s %s", i ? ";" : "", result_machine_name(s->r, m).s,
-			 text);
+		swap_text(text, &m[i].cfg);
+		snprintf(line + len, sizeof(line) - len, "%s %s%s%s", i ? ";" : "",
+			 same ? "" : result_machine_name(s->r, &m[i]).s, same ? "" : " ", text);
 	}
-	if (same)
-		snprintf(line, sizeof(line), "Swap: %s", first);
+	if (same_policy)
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s reclaim: %s", same ? "," : ";",
+			 machine_key_word(machine_key_find("reclaim"), &m->cfg));
 	fmt_wrap(s->out, 0, LINE_WIDTH, line);
 }
 

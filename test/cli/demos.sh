@@ -32,8 +32,8 @@ for i in 1 2 3; do
 	# An NVMe drive: 85 us a request, 3.2 GB/s. A request brings one page to eight (read-ahead).
 	between "$policy, waiting for reads" "$major * (85000 + 1280)" "$(number io_wait_ns $i)" \
 		"$major * (85000 + 8 * 1280)"
-	grep -Eq "^ {27}.*\b$policy\b" "$tmp/report"
-	verdict $? "$policy: its name is over its column"
+	grep -Eq "^reclaim .*\b$policy\b" "$tmp/report"
+	verdict $? "$policy: it is over its column"
 done
 
 # ---- fork ----

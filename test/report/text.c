@@ -391,11 +391,17 @@ static void short_of_memory(void **state)
 	syn.machine[SYN_THP].count.os.oom_kills = 2;
 	strcpy(syn.machine[SYN_THP].oom_note, "process 1 was killed");
 	text = synthetic_text(&syn, report_text);
-	assert_non_null(strstr(text, "Swap: 4k 1.00 GiB on nvme, lru2;"));
-	assert_non_null(strstr(text, "hdd,"));
+	assert_non_null(strstr(text, "Swap: 4k 1.00 GiB on nvme; thp 1.00 GiB on nvme; 2m 1.00 GiB on hdd;"));
 	assert_non_null(strstr(text, "  in swap                       779 MiB"));
 	assert_non_null(strstr(text, "Waiting for reads                 197 s"));
 	assert_non_null(strstr(text, "on machine thp process 1 was killed. Its figures"));
+	free(text);
+	for (unsigned i = 0; i < 4; i++) {
+		syn.machine[i].cfg.swap_device = swap_device_find("zram");
+		syn.machine[i].cfg.reclaim = VM_RECLAIM_LRU2;
+	}
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "\nSwap: 1.00 GiB on zram, reclaim: lru2\n"));
 	free(text);
 }
 
