@@ -32,6 +32,7 @@
  *   91 a CPU's generation is not ahead of the mm's
  *   100 a slot's count = the swap entries and shmem files that name it     103 a swap entry lies in a private area
  *   101 a cached slot and its page name each other, and are needed         102 the counts of slots
+ *   104 a guard is a small entry of an area that has an anon_vma
  *   110 pages that users may map are on one list each, others on none      111 the counts of pages on lists
  *   120 the pool of MAP_HUGETLB pages: chain and count
  */
@@ -76,6 +77,10 @@ static void census_leaf(struct census *c, u64 va, u64 entry, unsigned order)
 	struct page *page, *head;
 
 	INV(30, vma && va + (PAGE_SIZE << order) <= vma->vm_end);
+	if (is_guard_entry(entry)) {
+		INV(104, !order && vma->anon_vma);
+		return;
+	}
 	if (is_swap_entry(entry)) {
 		census_swap_entry(c, vma, entry, order);
 		return;

@@ -134,7 +134,7 @@ struct migration {
 static bool names(struct mm_struct *mm, u64 va, u64 pfn, struct pt_pos *pos)
 {
 	pt_walk(mm, va, X86_PT, pos);
-	return pos->level == X86_PT && entry_leaf(*pos->entry, X86_PT) && !is_swap_entry(*pos->entry) &&
+	return pos->level == X86_PT && entry_leaf(*pos->entry, X86_PT) && entry_has_frame(*pos->entry) &&
 	       entry_pfn(*pos->entry) == pfn;
 }
 

@@ -4,7 +4,7 @@
  *
  *   |   | condition                      | action                                         | function          |
  *   |---|--------------------------------|------------------------------------------------|-------------------|
- *   | 0 | no area                        | grow the stack, or SEGV_MAPERR                 | find_area         |
+ *   | 0 | no area, or a guard page       | grow the stack, or SEGV_MAPERR                 | find_area         |
  *   | 1 | the area forbids it            | SEGV_ACCERR; for want of a protection key      | area_allows       |
  *   | 2 | empty, anonymous               | read: the zero page; write: a zeroed frame;    | do_anonymous_page |
  *   |   |                                | huge where policy allows                       |                   |
@@ -216,6 +216,8 @@ static unsigned handle_mm_fault(struct fault *f)
 		cause = f->vma->vm_file ? do_file_fault(f) : do_anonymous_page(f); /* 3, 2 */
 	else if (is_swap_entry(f->entry))
 		cause = do_swap_page(f); /* 4 */
+	else if (is_guard_entry(f->entry))
+		cause = VM_FAULT_MAPERR; /* 0 */
 	else if (sufficient(f))
 		cause = VM_FAULT_SPURIOUS; /* 6 */
 	else if (entry_present(f->entry) && fault_write(f) && !(f->entry & X86_PTE_RW))

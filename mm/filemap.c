@@ -326,6 +326,8 @@ static void clean_entries(struct mmu_gather *tlb, struct mm_struct *mm, u64 star
 	while (pt_next(&it)) {
 		u64 old = *it.pos.entry;
 
+		if (!entry_has_frame(old))
+			continue;
 		while (!pt_store(tlb, mm, &it.pos, &old, old & ~(X86_PTE_RW | X86_PTE_D)))
 			;
 		if (old & X86_PTE_D)

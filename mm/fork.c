@@ -21,11 +21,13 @@ static bool vma_needs_copy(const struct vm_area_struct *child, const struct vm_a
 	return parent->anon_vma && !(child->vm_flags & VM_WIPEONFORK);
 }
 
-/* The child's entry for a leaf of the parent's: the parent's without the right to write, and not yet accessed. */
-static int copy_leaf(struct mmu_gather *tlb, struct mm_struct *child, struct mm_struct *parent,
+/* The child's entry for a leaf of the parent's, not yet accessed: private memory loses the right to write in both;
+ * shared memory is clean in the child. */
+static int copy_leaf(struct mmu_gather *tlb, struct mm_struct *child, const struct vm_area_struct *vma,
 		     const struct pt_pos *from)
 {
-	u64 old = *from->entry, pfn = entry_pfn(old);
+	u64 old = *from->entry, pfn = entry_pfn(old), lost = vma->vm_flags & VM_SHARED ? X86_PTE_D : X86_PTE_RW;
+	struct mm_struct *parent = vma->vm_mm;
 	struct page *page = pfn_to_page(parent->vm, pfn);
 	struct pt_pos to;
 
@@ -39,15 +41,19 @@ static int copy_leaf(struct mmu_gather *tlb, struct mm_struct *child, struct mm_
 		pt_set(NULL, child, &to, old & ~SWP_EXCLUSIVE);
 		return 0;
 	}
+	if (is_guard_entry(old)) {
+		pt_set(NULL, child, &to, old);
+		return 0;
+	}
 	if (!is_zero_pfn(parent->vm, pfn)) {
 		if (page_add_rmap(child, page, from->va, level_order(from->level)))
 			return -ENOMEM;
 		get_page(page_head(parent->vm, page));
 		page->flags &= (u16)~PG_anon_exclusive;
 	}
-	while (old & X86_PTE_RW && !pt_store(tlb, parent, from, &old, old & ~X86_PTE_RW))
+	while (lost & X86_PTE_RW && old & X86_PTE_RW && !pt_store(tlb, parent, from, &old, old & ~X86_PTE_RW))
 		;
-	pt_set(NULL, child, &to, old & ~(X86_PTE_RW | X86_PTE_A));
+	pt_set(NULL, child, &to, old & ~(lost | X86_PTE_A));
 	return 0;
 }
 
@@ -57,7 +63,7 @@ static int copy_page_range(struct mmu_gather *tlb, struct mm_struct *child, stru
 	struct pt_iter it = pt_leaves(parent, parent_vma->vm_start, parent_vma->vm_end);
 
 	while (pt_next(&it)) {
-		if (copy_leaf(tlb, child, parent, &it.pos))
+		if (copy_leaf(tlb, child, parent_vma, &it.pos))
 			return -ENOMEM;
 	}
 	return 0;

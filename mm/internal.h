@@ -137,10 +137,12 @@ void rmap_walk(struct vm *vm, struct page *page, void (*visit)(void *ctx, struct
 
 /* ---- memory.c: ranges of page tables ---- */
 struct mmu_gather;
-/* Unmaps [start, end) of vma: pages leave, rss and rmap follow; frames are freed after the flush. A huge leaf that
- * straddles start or end is split. Returns 0, or -ENOMEM: there was no table for that, and the leaf stays mapped whole.
- */
+/* The pages of [start, end) of vma leave, rss and rmap follow; frames are freed after the flush. Guards stay (guard.c).
+ * A huge leaf that straddles start or end is split. Returns 0, or -ENOMEM: there was no table for that, and the leaf
+ * stays mapped whole. */
 int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
+/* The same when the range itself goes: guards too. No huge leaf straddles it, or will be missed. */
+void unmap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* Only what the page cache has mapped there; private copies stay. */
 void zap_file_pages(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
 /* MADV_FREE: pages become clean and old; reclaim may drop them. */
@@ -162,6 +164,12 @@ int split_huge_at(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 addr);
 void free_pgtables(struct mmu_gather *tlb, struct mm_struct *mm, u64 start, u64 end);
 /* Faults [start, end) in as MAP_POPULATE does (VM_EV_POPULATE). Returns 0 or a VM_FAULT_* that stopped it. */
 int populate_range(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, bool write);
+
+/* ---- guard.c ---- */
+/* [start, end) of vma becomes guards; becomes empty where it is one. Returns 0, -EINVAL (an area that cannot have them)
+ * or -ENOMEM (no table; then some are there). */
+int guard_install(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end);
+int guard_remove(struct vm_area_struct *vma, u64 start, u64 end);
 
 /* ---- huge.c ---- */
 struct pt_pos;

@@ -41,7 +41,7 @@ enum scan_result {
 	SCAN_PMD_MAPPED,           /* it is a huge leaf already */
 	SCAN_PMD_NULL,             /* no table */
 	SCAN_NOT_WANTED,           /* a limit of khugepaged's, or nobody used it */
-	SCAN_PAGE_ANON,            /* a page of another kind */
+	SCAN_PAGE_ANON,            /* a page of another kind, or a guard */
 	SCAN_SWAPIN_FAIL,          /* a swapped page did not come back */
 	SCAN_ALLOC_HUGE_PAGE_FAIL, /* no free block of 2M */
 };
@@ -54,7 +54,7 @@ static u64 *table_of(struct vm *vm, const struct pt_pos *pmd)
 /* What the entries of one table are. */
 struct ptes {
 	u64 none, swapped, shared, referenced;
-	bool other; /* a page that is not anonymous */
+	bool other; /* a page that is not anonymous, a guard */
 };
 
 static struct ptes count_ptes(struct vm *vm, const u64 *table)
@@ -70,6 +70,10 @@ static struct ptes count_ptes(struct vm *vm, const u64 *table)
 		}
 		if (!table[i] || is_zero_pfn(vm, entry_pfn(table[i]))) {
 			n.none++;
+			continue;
+		}
+		if (is_guard_entry(table[i])) {
+			n.other = true;
 			continue;
 		}
 		page = pfn_to_page(vm, entry_pfn(table[i]));

@@ -7,6 +7,8 @@
  *   its pages go           DONTNEED DONTNEED_LOCKED  at once
  *                          FREE                      when memory is short
  *                          REMOVE                    from the shared file as well: a hole
+ *                          GUARD_INSTALL             and none can come: guard.c
+ *                          GUARD_REMOVE              they may come again
  *   its pages come         POPULATE_READ POPULATE_WRITE
  *   its pages become huge  COLLAPSE                  khugepaged.c
  *   its pages look unused  COLD                      reclaim takes them before others
@@ -42,6 +44,8 @@ enum {
 	MADV_POPULATE_WRITE = 23,
 	MADV_DONTNEED_LOCKED = 24,
 	MADV_COLLAPSE = 25,
+	MADV_GUARD_INSTALL = 102,
+	MADV_GUARD_REMOVE = 103,
 };
 
 /* Advice that is a flag of the area: those to clear, then those to set. Both 0: other advice. */
@@ -102,6 +106,8 @@ static bool is_known(int advice)
 	case MADV_FREE:
 	case MADV_REMOVE:
 	case MADV_COLLAPSE:
+	case MADV_GUARD_INSTALL:
+	case MADV_GUARD_REMOVE:
 		return true;
 	default:
 		return is_flag_advice(advice) || is_populate(advice);
@@ -185,6 +191,10 @@ static int advise_area(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 
 		return advise_cold(tlb, *vma, start, end);
 	case MADV_COLLAPSE:
 		return madvise_collapse(tlb->cpu, *vma, start, end);
+	case MADV_GUARD_INSTALL:
+		return guard_install(tlb, *vma, start, end);
+	case MADV_GUARD_REMOVE:
+		return guard_remove(*vma, start, end);
 	default:
 		return advise_flags(tlb, vma, start, end, advice);
 	}

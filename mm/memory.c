@@ -21,7 +21,7 @@ static void zap_leaf(struct mmu_gather *tlb, struct mm_struct *mm, const struct 
 		swap_put(mm->vm, swp_slot(old));
 		return;
 	}
-	if (is_zero_pfn(mm->vm, pfn))
+	if (!entry_has_frame(old) || is_zero_pfn(mm->vm, pfn))
 		return;
 	if (old & X86_PTE_D && page->kind == PAGE_FILE)
 		page->flags |= PG_dirty;
@@ -29,12 +29,14 @@ static void zap_leaf(struct mmu_gather *tlb, struct mm_struct *mm, const struct 
 	tlb_remove_page(tlb, page_head(mm->vm, page));
 }
 
-int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
+static int zap_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end, bool guards)
 {
 	struct pt_iter it = pt_leaves(vma->vm_mm, start, end);
 	int err = 0;
 
 	while (pt_next(&it)) {
+		if (is_guard_entry(*it.pos.entry) && !guards)
+			continue;
 		if (pt_inside(&it.pos, start, end))
 			zap_leaf(tlb, vma->vm_mm, &it.pos);
 		else if (!split_huge_leaf(tlb, vma->vm_mm, &it.pos))
@@ -45,13 +47,23 @@ int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start
 	return err;
 }
 
+int zap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
+{
+	return zap_range(tlb, vma, start, end, false);
+}
+
+void unmap_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
+{
+	zap_range(tlb, vma, start, end, true);
+}
+
 void zap_file_pages(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 start, u64 end)
 {
 	struct mm_struct *mm = vma->vm_mm;
 	struct pt_iter it = pt_leaves(mm, start, end);
 
 	while (pt_next(&it))
-		if (!is_swap_entry(*it.pos.entry) && pfn_to_page(mm->vm, entry_pfn(*it.pos.entry))->kind == PAGE_FILE)
+		if (entry_has_frame(*it.pos.entry) && pfn_to_page(mm->vm, entry_pfn(*it.pos.entry))->kind == PAGE_FILE)
 			zap_leaf(tlb, mm, &it.pos);
 }
 
@@ -117,7 +129,7 @@ void madvise_cold_range(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 
 		u64 entry = *it.pos.entry;
 		struct page *head;
 
-		if (is_swap_entry(entry) || is_zero_pfn(vm, entry_pfn(entry)))
+		if (!entry_has_frame(entry) || is_zero_pfn(vm, entry_pfn(entry)))
 			continue;
 		head = page_head(vm, pfn_to_page(vm, entry_pfn(entry)));
 		if (!madvise_may_age(head))
@@ -169,7 +181,7 @@ int change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 st
 			pt_again(&it, start);
 			continue;
 		}
-		if (is_swap_entry(old))
+		if (!entry_has_frame(old))
 			continue; /* it has no rights */
 		while (!pt_store(tlb, mm, &it.pos, &old, changed_rights(vma, old)))
 			;
@@ -196,7 +208,7 @@ static void move_leaf(struct mmu_gather *tlb, struct mm_struct *mm, const struct
 	u64 entry = pt_set(tlb, mm, from, 0), pfn = entry_pfn(entry);
 	struct page *page = pfn_to_page(mm->vm, pfn);
 
-	if (!is_swap_entry(entry) && !is_zero_pfn(mm->vm, pfn) && page_head(mm->vm, page)->kind == PAGE_ANON)
+	if (entry_has_frame(entry) && !is_zero_pfn(mm->vm, pfn) && page_head(mm->vm, page)->kind == PAGE_ANON)
 		page_move_rmap(mm, page, from->va, to->va);
 	pt_set(NULL, mm, to, entry);
 }

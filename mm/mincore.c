@@ -4,6 +4,7 @@
  *
  *   an entry that names a frame    1, the zero page too
  *   a swap entry                   1 if the swap cache has the page still
+ *   a guard                        as if it were empty
  *   empty, in a file's area        1 if the page cache has it
  *   empty, anonymous               0
  *
@@ -19,7 +20,7 @@ static bool page_in_core(struct vm_area_struct *vma, u64 va)
 	pt_walk(vma->vm_mm, va, X86_PT, &pos);
 	if (is_swap_entry(*pos.entry))
 		return swap_cache_find(vma->vm_mm->vm, swp_slot(*pos.entry));
-	if (*pos.entry)
+	if (*pos.entry && !is_guard_entry(*pos.entry))
 		return true;
 	return vma->vm_file && filemap_in_core(vma->vm_file, vma->vm_pgoff + ((va - vma->vm_start) >> PAGE_SHIFT));
 }

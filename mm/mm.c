@@ -218,7 +218,7 @@ static void exit_mmap(struct hw_cpu *cpu, struct mm_struct *mm)
 
 	tlb_gather_mmu_fullmm(&tlb, cpu, mm);
 	for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma))
-		zap_page_range(&tlb, vma, vma->vm_start, vma->vm_end);
+		unmap_page_range(&tlb, vma, vma->vm_start, vma->vm_end);
 	free_pgtables(&tlb, mm, 0, TASK_SIZE);
 	tlb_finish_mmu(&tlb);
 	vma_free_all(mm);

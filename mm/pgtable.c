@@ -146,8 +146,7 @@ bool pt_store_by(const char *who, struct mmu_gather *tlb, struct mm_struct *mm, 
 			ASSERT(only_widens(*old, new));
 	}
 	CHECK2(mm->vm->cfg.check, table->_mapcount >= 0 && table->_mapcount <= PTRS_PER_TABLE);
-	CHECK2(mm->vm->cfg.check,
-	       !new || is_swap_entry(new) || pfn_to_page(mm->vm, entry_pfn(new))->kind >= PAGE_KERNEL);
+	CHECK2(mm->vm->cfg.check, !entry_has_frame(new) || pfn_to_page(mm->vm, entry_pfn(new))->kind >= PAGE_KERNEL);
 	return true;
 }
 

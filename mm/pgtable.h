@@ -11,7 +11,7 @@
  *   P = 0, PROTNONE        a leaf of an area without any access (mprotect(PROT_NONE)): the frame is kept, the hardware
  *                          sees nothing. PROTNONE is bit 8 (G), which means nothing to it while P = 0; PS marks a
  *                          huge one
- *   P = 0, not PROTNONE    a swap entry, level 1 only (mm/swap.h draws it)
+ *   P = 0, not PROTNONE    level 1 only: a swap entry (mm/swap.h draws it), or a guard (mm/guard.c)
  */
 #ifndef MM_PGTABLE_H
 #define MM_PGTABLE_H
@@ -20,6 +20,7 @@
 #include "mm/tlb.h"
 
 #define PTE_PROTNONE    X86_PTE_G
+#define PTE_GUARD       (X86_PHYS_MASK | X86_PTE_SW3) /* mm/guard.c */
 #define PAGE_TABLE_BITS (X86_PTE_P | X86_PTE_RW | X86_PTE_US | X86_PTE_A)
 /* What mprotect may change in a leaf; the rest (frame, A, D, PS) stays. */
 #define PTE_RIGHTS (X86_PTE_P | X86_PTE_RW | X86_PTE_US | X86_PTE_NX | X86_PTE_PKEY | PTE_PROTNONE)
@@ -36,6 +37,15 @@ static inline bool entry_leaf(u64 entry, unsigned level)
 static inline bool entry_table(u64 entry, unsigned level)
 {
 	return level > 1 && entry_present(entry) && !(entry & X86_PTE_PS);
+}
+/* A leaf that names a frame: neither a swap entry nor a guard. */
+static inline bool entry_has_frame(u64 entry)
+{
+	return entry & (X86_PTE_P | PTE_PROTNONE);
+}
+static inline bool is_guard_entry(u64 entry)
+{
+	return entry == PTE_GUARD;
 }
 /* The frame that a leaf or table entry names (a huge leaf: its first). */
 static inline u64 entry_pfn(u64 entry)

@@ -288,6 +288,8 @@ const char *vm_last_change(struct hw_cpu *cpu, u64 va, u64 *nr);
 unsigned vm_lookup(struct mm_struct *mm, u64 va, u64 *entry);
 /* What a level-1 entry that is not present says: true and the swap slot that holds its page, or false. */
 bool vm_entry_swap_slot(u64 entry, u64 *slot);
+/* Or that nobody may touch the page (MADV_GUARD_INSTALL). */
+bool vm_entry_guard(u64 entry);
 
 /* Resident huge memory that was never touched, in 4K pages, is the business of whoever sees the accesses (sim/). */
 

@@ -459,7 +459,7 @@ void vma_munmap_perform(struct mmu_gather *tlb, struct vma_munmap_struct *vms)
 	if (!vms->first)
 		return;
 	for (vma = vms->first; vma && vma->vm_start < end; vma = vma_next(vma))
-		zap_page_range(tlb, vma, max(start, vma->vm_start), min(end, vma->vm_end));
+		unmap_page_range(tlb, vma, max(start, vma->vm_start), min(end, vma->vm_end));
 	free_pgtables(tlb, vms->first->vm_mm, start, end);
 
 	if (vms->tail)

@@ -332,7 +332,7 @@ static struct page *block_to_age(struct mm_struct *mm, const struct pt_pos *pos)
 {
 	struct page *head;
 
-	if (!entry_leaf(*pos->entry, pos->level) || is_swap_entry(*pos->entry) ||
+	if (!entry_leaf(*pos->entry, pos->level) || !entry_has_frame(*pos->entry) ||
 	    is_zero_pfn(mm->vm, entry_pfn(*pos->entry)))
 		return NULL;
 	head = page_head(mm->vm, pfn_to_page(mm->vm, entry_pfn(*pos->entry)));

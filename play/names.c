@@ -54,6 +54,8 @@ const struct named advice_names[] = {
     {"populate-write", MADV_POPULATE_WRITE, 0},
     {"dontneed-locked", 24, 0}, /* MADV_DONTNEED_LOCKED, MADV_COLLAPSE: not in every libc */
     {"collapse", 25, 0},
+    {"guard-install", 102, 0}, /* MADV_GUARD_INSTALL, MADV_GUARD_REMOVE */
+    {"guard-remove", 103, 0},
     {0},
 };
 

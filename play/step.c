@@ -107,6 +107,8 @@ static void tell_entry(const struct step *s, u64 va, unsigned level)
 	fprintf(s->out, "%#018" PRIx64 ": ", entry);
 	if (!(entry & X86_PTE_P) && level == X86_PT && vm_entry_swap_slot(entry, &slot))
 		fprintf(s->out, "not present: a swap entry, slot %" PRIu64, slot);
+	else if (vm_entry_guard(entry))
+		fprintf(s->out, "not present: a guard page");
 	else if (!(entry & X86_PTE_P))
 		fprintf(s->out, "not present (the kernel keeps a page without rights here)");
 	else

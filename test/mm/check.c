@@ -394,14 +394,24 @@ static struct page *filed(void)
 	assert_int_not_equal(pfn, 0);
 	return pfn_to_page(vm, pfn);
 }
-static void swap_entry_of_shared(void **state)
+/* An entry of the shared area that is in use. */
+static u64 *shared_entry(void)
 {
 	u64 va = shared;
 
 	while (!*at(va).entry)
 		va += PAGE_SIZE;
-	*at(va).entry = swp_make(0, false);
+	return at(va).entry;
+}
+static void swap_entry_of_shared(void **state)
+{
+	*shared_entry() = swp_make(0, false);
 	assert_caught(103);
+}
+static void guard_without_anon_vma(void **state)
+{
+	*shared_entry() = PTE_GUARD;
+	assert_caught(104);
 }
 static void list_member(void **state)
 {
@@ -479,6 +489,7 @@ int main(void)
 	    S(slot_counts),
 	    S(cluster_counts),
 	    S(swap_entry_of_shared),
+	    S(guard_without_anon_vma),
 	    S(list_member),
 	    S(list_links),
 	    S(list_count),
