@@ -41,8 +41,8 @@ struct machine_config {
 	bool kernel; /* entries touch the kernel's own pages */
 	bool pagecache_cold;
 	struct vm_variant variant; /* which Linux */
-	u8 check;  /* 0..3 */
-	u8 oracle; /* 0, 1 */
+	u8 check;                  /* 0..3 */
+	u8 oracle;                 /* 0, 1 */
 };
 #define MACHINE_SWAP_AUTO (~0ull)
 

@@ -16,6 +16,12 @@
 		    .sentence = "as `faults." name "`, but taken ahead of use (MAP_POPULATE, MADV_POPULATE_*)"         \
 	}
 
+#define INTERRUPTS(cause, name, words, text)                                                                           \
+	{                                                                                                              \
+		AT(os.ipis_by[VM_FLUSH_BY_##cause]), .json = "ipis_by." name, .unit = "interrupts",                    \
+						     .sentence = "of `ipis`, for " text, .label = "    for " words     \
+	}
+
 const struct counter_row machine_counter_rows[] = {
     {.section = "page faults", .sentence = "One fault has one cause, so the causes add up to all faults."},
     {SUM(os.faults[0], VM_FAULT_NR), .label = "Page faults", .show = COUNTER_ALWAYS, .sentence = "page faults"},
@@ -170,6 +176,14 @@ const struct counter_row machine_counter_rows[] = {
     {AT(peak_partly_unmapped_bytes), .json = "peak_partly_unmapped_bytes", .unit = "bytes",
      .sentence = "of that, nobody's any more, but held by huge pages of which other parts are still mapped",
      .label = "  of it partly unmapped", .as = COUNTER_BYTES},
+    {AT(peak_lazyfree_bytes), .json = "peak_lazyfree_bytes", .unit = "bytes",
+     .sentence = "of that, given back with MADV_FREE and still there, as memory was not short (rewritten since or not)",
+     .label = "  of it lazily free", .as = COUNTER_BYTES},
+    {AT(most_lazyfree_bytes), .json = "most_lazyfree_bytes", .unit = "bytes",
+     .sentence = "given back with MADV_FREE and still there, the most at once"},
+    {AT(peak_areas), .json = "peak_areas", .unit = "areas",
+     .sentence = "of the process that had most at once; Linux allows 65,530 (vm.max_map_count)",
+     .label = "Areas, most of a process"},
     {AT(peak_table_bytes), .json = "peak_table_bytes", .unit = "bytes", .sentence = "page tables, the most at once",
      .label = "  page tables", .as = COUNTER_BYTES},
     {AT(peak_swap_bytes), .json = "peak_swap_bytes", .unit = "bytes",
@@ -214,6 +228,14 @@ const struct counter_row machine_counter_rows[] = {
      .script = "shootdowns"},
     {AT(os.ipis), .json = "ipis", .unit = "interrupts", .sentence = "of other CPUs, that those took",
      .label = "  interrupts to other CPUs", .script = "ipis"},
+    INTERRUPTS(UNMAP, "unmap", "munmap", "munmap, mremap, brk, and the end of an address space"),
+    INTERRUPTS(ADVICE, "madvise", "madvise", "madvise"),
+    INTERRUPTS(PROTECT, "mprotect", "mprotect", "mprotect, and locks"),
+    INTERRUPTS(FORK, "fork", "fork", "fork"),
+    INTERRUPTS(FAULT, "page_faults", "page faults", "page faults: copy-on-write, huge pages split"),
+    INTERRUPTS(FILE, "files", "files", "truncation, holes, writing back"),
+    INTERRUPTS(COMPACT, "moved_pages", "moved pages", "pages that move: compaction, khugepaged, MADV_COLLAPSE"),
+    INTERRUPTS(RECLAIM, "reclaim", "reclaim", "reclaim"),
     {AT(shootdown_cycles_min), .json = "shootdown_cycles_min", .unit = "cycles",
      .sentence = "the least spent waiting for other CPUs in `shootdowns`", .label = "    cycles, waiting",
      .as = COUNTER_RANGE},

@@ -19,9 +19,11 @@ struct machine_counters {
 	struct hw_soft_counters os; /* what mm/ told */
 	struct mmu_counters mmu;    /* summed over CPUs */
 	/* The simulator's own (sim/); a script's computer leaves them 0. */
-	u64 minflt;               /* what getrusage would show: faults + populated - major */
-	u64 peak_rss_bytes;       /* over the machine, at once */
-	u64 peak_untouched_bytes, peak_partly_unmapped_bytes; /* at that peak */
+	u64 minflt;         /* what getrusage would show: faults + populated - major */
+	u64 peak_rss_bytes; /* over the machine, at once */
+	u64 peak_untouched_bytes, peak_partly_unmapped_bytes, peak_lazyfree_bytes; /* at that peak */
+	u64 most_lazyfree_bytes;                                                   /* at once */
+	u64 peak_areas;                                                            /* of the process that had most */
 	u64 peak_table_bytes, peak_swap_bytes;
 	u64 io_wait_ns, io_write_ns;                    /* by the device's model */
 	u64 thread_switches;                            /* a CPU went from one living thread to another */

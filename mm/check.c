@@ -26,6 +26,7 @@
  *   51 file_mapped = the page cache's frames that an entry names
  *   60 rmap leads to exactly the entries                                   61 a chain is dense, and holds two or more
  *   62 how much of a huge page is mapped, by size of entry                 63 partly_unmapped is the sum of the rest
+ *   64 lazyfree = the pages of MADV_FREE
  *   70 a cached frame names its file and index
  *   80 free blocks: kind, order, mobility, alignment, links                 81 no two free buddies
  *   82 the counts of blocks and frames                                     90 each CPU of a cpumask has the mm loaded
@@ -347,7 +348,7 @@ static void check_counts_zero(struct vm *vm)
 /* Every frame is in one block; kinds add up. Blocks follow each other, so this walk meets every one. */
 static void check_frames(struct vm *vm)
 {
-	u64 frames[PAGE_KIND_NR] = {0}, file_mapped = 0, partly_unmapped = 0, step;
+	u64 frames[PAGE_KIND_NR] = {0}, file_mapped = 0, partly_unmapped = 0, lazyfree = 0, step;
 
 	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
 		struct page *page = pfn_to_page(vm, pfn);
@@ -364,9 +365,11 @@ static void check_frames(struct vm *vm)
 		}
 		if (page->kind == PAGE_FILE && page->_mapcount)
 			file_mapped += step;
+		lazyfree += page->kind == PAGE_ANON && page->flags & PG_lazyfree;
 	}
 	INV(51, file_mapped == vm->file_mapped);
 	INV(63, partly_unmapped == vm->partly_unmapped);
+	INV(64, lazyfree == vm->lazyfree);
 	for (unsigned kind = PAGE_FREE; kind < PAGE_TAIL; kind++)
 		INV(82, frames[kind] == vm->kind_frames[kind]);
 }

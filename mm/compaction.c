@@ -148,7 +148,7 @@ static void try_to_migrate_one(void *ctx, struct mm_struct *mm, u64 va)
 	if (!names(mm, va, move->from, &pos))
 		return;
 	old = *pos.entry;
-	while (!pt_store(tlb_gather_of(&move->cc->tlb, move->cc->cpu, mm), mm, &pos, &old,
+	while (!pt_store(tlb_gather_of(&move->cc->tlb, move->cc->cpu, mm, VM_FLUSH_BY_COMPACT), mm, &pos, &old,
 			 (old & ~X86_PTE_P) | PTE_PROTNONE))
 		;
 }

@@ -15,7 +15,7 @@ enum vm_event_type {
 	VM_EV_POPULATE,  /* as FAULT, but taken on the kernel's initiative (MAP_POPULATE, POPULATE_*): Linux counts it
 			    in ru_minflt and not in the perf event page-faults */
 	VM_EV_TLB_FLUSH, /* one flush batch finished on one CPU: n = pages, or VM_FLUSH_ALL for the whole context */
-	VM_EV_SHOOTDOWN, /* a remote flush was sent: n = CPUs interrupted (IPIs) */
+	VM_EV_SHOOTDOWN, /* a remote flush was sent: n = CPUs interrupted (IPIs); cause: enum vm_flush_cause */
 	VM_EV_SWITCH,    /* CR3 was loaded: n = 0 kept this PCID's entries (NOFLUSH), 1 flushed them */
 	VM_EV_THP_FAULT_ALLOC,    /* a huge page was given at fault time: order */
 	VM_EV_THP_FAULT_FALLBACK, /* eligible, but no free block of that order */
@@ -53,6 +53,19 @@ enum vm_fault_cause {
 	VM_FAULT_NR
 };
 
+/* What made entries change that other CPUs may know. */
+enum vm_flush_cause {
+	VM_FLUSH_BY_UNMAP = 0, /* munmap, mremap, brk, mmap over something; the end of an address space */
+	VM_FLUSH_BY_ADVICE,    /* madvise */
+	VM_FLUSH_BY_PROTECT,   /* mprotect; locks */
+	VM_FLUSH_BY_FORK,      /* the parent becomes read-only */
+	VM_FLUSH_BY_FAULT,     /* copy-on-write, a huge page split for it */
+	VM_FLUSH_BY_FILE,      /* truncation, a hole, writing back */
+	VM_FLUSH_BY_COMPACT,   /* pages that move: compaction, khugepaged, MADV_COLLAPSE */
+	VM_FLUSH_BY_RECLAIM,
+	VM_FLUSH_BY_NR
+};
+
 #define VM_EVF_MAJOR  1u /* waited for I/O */
 #define VM_EVF_KERNEL 2u /* taken in kernel mode on a user address (a system call's copy) */
 #define VM_EVF_WRITE  4u
@@ -60,7 +73,7 @@ enum vm_fault_cause {
 
 struct vm_event {
 	u8 type;  /* enum vm_event_type */
-	u8 cause; /* enum vm_fault_cause of FAULT and POPULATE; RECLAIM's own */
+	u8 cause; /* enum vm_fault_cause of FAULT and POPULATE; SHOOTDOWN's and RECLAIM's own */
 	u8 order; /* log2 of 4K frames mapped by it: 0, 9 or 18 */
 	u8 flags; /* VM_EVF_* */
 	u32 mm;   /* mm_struct's id, 0 if none */

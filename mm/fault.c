@@ -113,7 +113,7 @@ static unsigned wp_page_copy(struct fault *f)
 		hw_clear_frames(vm->hw, page_to_pfn(vm, page), 0);
 	else
 		hw_copy_frames(vm->hw, page_to_pfn(vm, page), old_pfn, 0);
-	tlb_gather_mmu(&tlb, f->cpu, f->mm);
+	tlb_gather_mmu(&tlb, f->cpu, f->mm, VM_FLUSH_BY_FAULT);
 	pt_set(&tlb, f->mm, &f->pos, 0);
 	if (!is_zero_pfn(vm, old_pfn)) {
 		page_remove_rmap(f->mm, old, f->pos.va, 0);

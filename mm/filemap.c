@@ -177,7 +177,7 @@ static void unmap_pages(struct address_space *f, u64 first, u64 end, bool spare_
 
 		if (from >= to)
 			continue;
-		tlb_gather_mmu(&tlb, cpu, vma->vm_mm);
+		tlb_gather_mmu(&tlb, cpu, vma->vm_mm, VM_FLUSH_BY_FILE);
 		if (spare_copies)
 			zap_file_pages(&tlb, vma, start, start + ((to - from) << PAGE_SHIFT));
 		else
@@ -344,7 +344,7 @@ static void clean_mappings(struct hw_cpu *cpu, struct address_space *file, u64 f
 		to = min(to, (vma->vm_end - vma->vm_start) >> PAGE_SHIFT);
 		if (!(vma->vm_flags & VM_SHARED) || from >= to)
 			continue;
-		tlb_gather_mmu(&tlb, cpu, vma->vm_mm);
+		tlb_gather_mmu(&tlb, cpu, vma->vm_mm, VM_FLUSH_BY_FILE);
 		clean_entries(&tlb, vma->vm_mm, vma->vm_start + (from << PAGE_SHIFT),
 			      vma->vm_start + (to << PAGE_SHIFT));
 		tlb_finish_mmu(&tlb);

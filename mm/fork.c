@@ -74,7 +74,7 @@ static int dup_pages(struct hw_cpu *cpu, struct mm_struct *child, struct mm_stru
 	struct mmu_gather tlb;
 	int err = 0;
 
-	tlb_gather_mmu(&tlb, cpu, parent);
+	tlb_gather_mmu(&tlb, cpu, parent, VM_FLUSH_BY_FORK);
 	for (struct vm_area_struct *vma = vma_find(child, 0); vma && !err; vma = vma_next(vma)) {
 		struct vm_area_struct *from = vma_lookup(parent, vma->vm_start);
 

@@ -202,7 +202,7 @@ static unsigned huge_zero_wp(struct fault *f)
 
 	if (!page)
 		return no_huge(f);
-	tlb_gather_mmu(&tlb, f->cpu, f->mm);
+	tlb_gather_mmu(&tlb, f->cpu, f->mm, VM_FLUSH_BY_FAULT);
 	pt_set(&tlb, f->mm, &f->pos, 0);
 	map_new_anon_page(f, page, fault_bits(f));
 	tlb_finish_mmu(&tlb);
@@ -228,7 +228,7 @@ unsigned do_huge_wp_page(struct fault *f)
 		cause = hugetlb_wp(f);
 	if (cause != VM_FAULT_NR)
 		return cause;
-	tlb_gather_mmu(&tlb, f->cpu, f->mm);
+	tlb_gather_mmu(&tlb, f->cpu, f->mm, VM_FLUSH_BY_FAULT);
 	for (; f->pos.level > X86_PT && !err; fault_walk(f))
 		err = split_huge_leaf(&tlb, f->mm, &f->pos);
 	tlb_finish_mmu(&tlb);

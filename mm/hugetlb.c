@@ -155,7 +155,7 @@ static void unmap_from_others(struct fault *f, struct page *page)
 		rmap_walk(f->mm->vm, page, find_other, &other);
 		ASSERT(other.mm);
 		pt_walk(other.mm, other.va, X86_PD, &pos);
-		pt_set(tlb_gather_of(&tlb, f->cpu, other.mm), other.mm, &pos, 0);
+		pt_set(tlb_gather_of(&tlb, f->cpu, other.mm, VM_FLUSH_BY_FAULT), other.mm, &pos, 0);
 		page_remove_rmap(other.mm, page, other.va, HPAGE_PMD_ORDER);
 		put_page(f->mm->vm, page);
 	}
@@ -178,7 +178,7 @@ unsigned hugetlb_wp(struct fault *f)
 	if (!page)
 		return no_page(vm);
 	hw_copy_frames(vm->hw, page_to_pfn(vm, page), page_to_pfn(vm, old), HPAGE_PMD_ORDER);
-	tlb_gather_mmu(&tlb, f->cpu, f->mm);
+	tlb_gather_mmu(&tlb, f->cpu, f->mm, VM_FLUSH_BY_FAULT);
 	pt_set(&tlb, f->mm, &f->pos, 0);
 	page_remove_rmap(f->mm, old, f->pos.va, HPAGE_PMD_ORDER);
 	tlb_remove_page(&tlb, old);

@@ -125,7 +125,7 @@ static void unhook_table(struct hw_cpu *cpu, struct mm_struct *mm, const struct 
 	struct pt_iter it = pt_leaves(mm, pmd->va, pmd->va + PMD_SIZE);
 	struct mmu_gather tlb;
 
-	tlb_gather_mmu(&tlb, cpu, mm);
+	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_COMPACT);
 	while (pt_next(&it)) {
 		u64 old = *it.pos.entry;
 

@@ -206,7 +206,7 @@ static int advise_range(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64
 	struct mmu_gather tlb;
 	int err = 0, hole = 0;
 
-	tlb_gather_mmu(&tlb, cpu, mm);
+	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_ADVICE);
 	for (; !err && start < end; vma = vma_next(vma)) {
 		if (!vma || vma->vm_start > start)
 			hole = -ENOMEM;

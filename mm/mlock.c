@@ -79,7 +79,7 @@ static int change_locks(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64
 		return -EINVAL;
 	if (end == start)
 		return 0;
-	tlb_gather_mmu(&tlb, cpu, mm);
+	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_PROTECT);
 	err = apply_vma_lock_flags(&tlb, start, end, locks);
 	tlb_finish_mmu(&tlb);
 	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
@@ -132,7 +132,7 @@ static void lock_all_areas(struct hw_cpu *cpu, struct mm_struct *mm, u64 locks)
 {
 	struct mmu_gather tlb;
 
-	tlb_gather_mmu(&tlb, cpu, mm);
+	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_PROTECT);
 	for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma))
 		mlock_fixup(&tlb, &vma, vma->vm_start, vma->vm_end, locks);
 	tlb_finish_mmu(&tlb);

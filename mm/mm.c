@@ -141,6 +141,7 @@ void vm_meminfo(struct vm *vm, struct vm_meminfo *out)
 				   .file_frames = vm->kind_frames[PAGE_FILE],
 				   .file_mapped = vm->file_mapped,
 				   .partly_unmapped = vm->partly_unmapped,
+				   .lazyfree = vm->lazyfree,
 				   .kernel_frames = vm->kind_frames[PAGE_KERNEL],
 				   .swap_slots = vm->swap.slots,
 				   .swap_used = vm->swap.used,

@@ -293,6 +293,7 @@ struct vm {
 	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */
 	u64 file_mapped;               /* frames of the page cache that some process maps */
 	u64 partly_unmapped;           /* frames that nobody maps, of anonymous huge pages of which others are mapped */
+	u64 lazyfree;                  /* pages with PG_lazyfree */
 	struct free_area free_area[MAX_ORDER + 1];
 	struct slab_cache slab[SLAB_NR];
 	u64 zero_pfn, huge_zero_pfn; /* huge: 0 until first used */

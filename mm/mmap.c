@@ -219,7 +219,7 @@ static int mmap_region(struct hw_cpu *cpu, struct vma_merge_struct *vmg)
 	spare = vma_alloc(mm);
 	if (!spare)
 		return -ENOMEM;
-	tlb_gather_mmu(&tlb, cpu, mm);
+	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_UNMAP);
 	err = vma_munmap_prepare(&tlb, &vms, mm, vmg->start, vmg->end);
 	if (!err) {
 		vma_munmap_perform(&tlb, &vms);
@@ -341,7 +341,7 @@ int do_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
 
 	if (!vma_intersects(mm, start, end))
 		return 0;
-	tlb_gather_mmu(&tlb, cpu, mm);
+	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_UNMAP);
 	err = vma_munmap_prepare(&tlb, &vms, mm, start, end);
 	if (!err)
 		vma_munmap_perform(&tlb, &vms);

@@ -39,7 +39,7 @@ static void populate_locked(struct mmu_gather *tlb, const struct vm_area_struct 
 
 	tlb_finish_mmu(tlb);
 	populate_area(cpu, vma, start, end);
-	tlb_gather_mmu(tlb, cpu, mm);
+	tlb_gather_mmu(tlb, cpu, mm, VM_FLUSH_BY_PROTECT);
 }
 
 /* [start, end) lies in *vma. *vma then is the area that holds it. Returns 0 or vma_modify_flags()' errors. */
@@ -135,7 +135,7 @@ long vm_pkey_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 le
 		return -EINVAL;
 	if (pkey != -1 && !pkey_is_allocated(mm, pkey))
 		return -EINVAL;
-	tlb_gather_mmu(&tlb, cpu, mm);
+	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_PROTECT);
 	err = mprotect_range(&tlb, addr, end, prot, pkey);
 	tlb_finish_mmu(&tlb);
 	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));

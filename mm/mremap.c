@@ -128,7 +128,7 @@ static long move_vma(const struct remap *r, struct vm_area_struct *vma)
 	spare = vma_alloc(r->mm);
 	if (!spare)
 		return -ENOMEM;
-	tlb_gather_mmu(&tlb, r->cpu, r->mm);
+	tlb_gather_mmu(&tlb, r->cpu, r->mm, VM_FLUSH_BY_UNMAP);
 	err = reserve_move(&tlb, r, &vms, &vma);
 	if (err) {
 		vma_free(spare);

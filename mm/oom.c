@@ -40,7 +40,7 @@ static void oom_reap(struct hw_cpu *cpu, struct mm_struct *mm)
 {
 	struct mmu_gather tlb;
 
-	tlb_gather_mmu(&tlb, cpu, mm);
+	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_UNMAP);
 	for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma)) {
 		if (!(vma->vm_flags & VM_SHARED))
 			zap_page_range(&tlb, vma, vma->vm_start, vma->vm_end);

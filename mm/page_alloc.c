@@ -214,6 +214,7 @@ void put_page(struct vm *vm, struct page *page)
 		hugetlb_free_page(vm, page);
 		return;
 	}
+	vm->lazyfree -= page->kind == PAGE_ANON && page->flags & PG_lazyfree;
 	vm->kind_frames[page->kind] -= 1ull << order;
 	vm->kind_frames[PAGE_FREE] += 1ull << order;
 	for (u64 i = 1; i < 1ull << order; i++)

@@ -321,7 +321,8 @@ static void flush_everywhere(struct hw_cpu *cpu, const struct tlb_flush *req)
 		vm_shootdown(cpu, req);
 	if (!others)
 		return;
-	emit(req->vm, VM_EV_SHOOTDOWN, req->mm, count_cpus(others));
+	vm_emit(req->vm, &(struct vm_event){
+			     .type = VM_EV_SHOOTDOWN, .cause = req->cause, .mm = req->mm->id, .n = count_cpus(others)});
 	hw_shootdown(req->vm->hw, others, req);
 }
 
@@ -341,8 +342,9 @@ static void reset_range(struct mmu_gather *tlb)
 	tlb->freed_tables = false;
 }
 
-void tlb_gather_mmu(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm)
+void tlb_gather_mmu(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm, enum vm_flush_cause cause)
 {
+	tlb->cause = (u8)cause;
 	tlb->mm = mm;
 	tlb->cpu = cpu;
 	tlb->fullmm = false;
@@ -353,7 +355,7 @@ void tlb_gather_mmu(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct
 
 void tlb_gather_mmu_fullmm(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm)
 {
-	tlb_gather_mmu(tlb, cpu, mm);
+	tlb_gather_mmu(tlb, cpu, mm, VM_FLUSH_BY_UNMAP);
 	tlb->fullmm = true;
 }
 
@@ -384,6 +386,7 @@ static void flush_range(struct mmu_gather *tlb)
 				.start = tlb->start,
 				.end = tlb->end,
 				.order = tlb->order,
+				.cause = tlb->cause,
 				.freed_tables = tlb->freed_tables};
 
 	if (tlb->start >= tlb->end)
@@ -483,11 +486,12 @@ void tlb_gather_end(struct mmu_gather *tlb)
 	tlb->mm = NULL;
 }
 
-struct mmu_gather *tlb_gather_of(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm)
+struct mmu_gather *tlb_gather_of(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct *mm,
+				 enum vm_flush_cause cause)
 {
 	if (tlb->mm != mm) {
 		tlb_gather_end(tlb);
-		tlb_gather_mmu(tlb, cpu, mm);
+		tlb_gather_mmu(tlb, cpu, mm, cause);
 	}
 	return tlb;
 }

@@ -99,6 +99,7 @@ struct vm_meminfo {
 	u64 total_frames, free_frames, table_frames, anon_frames, file_frames, kernel_frames;
 	u64 file_mapped;     /* of file_frames, those that some process maps */
 	u64 partly_unmapped; /* of anon_frames, those that nobody maps, in huge pages of which others are mapped */
+	u64 lazyfree; /* of anon_frames, those given back by MADV_FREE: gone when memory is short, unless rewritten */
 	u64 free_blocks[19]; /* by order 0..18 */
 	u64 swap_slots, swap_used, swap_peak;
 };

@@ -65,7 +65,7 @@ static u64 free_frames(const struct vm *vm)
 
 static struct mmu_gather *gather_of(struct scan_control *sc, struct mm_struct *mm)
 {
-	return tlb_gather_of(&sc->tlb, sc->cpu, mm);
+	return tlb_gather_of(&sc->tlb, sc->cpu, mm, VM_FLUSH_BY_RECLAIM);
 }
 
 /* ---- huge pages ---- */
@@ -196,6 +196,7 @@ static bool unmap_lazyfree(struct scan_control *sc, struct page *page)
 		do {
 			if (old & X86_PTE_D) {
 				page->flags &= (u16)~PG_lazyfree;
+				sc->vm->lazyfree--;
 				return false;
 			}
 		} while (!pt_store(gather_of(sc, mm), mm, &pos, &old, 0));

@@ -67,6 +67,22 @@ static void set_table(json_t *to, const char *key, const char *const *keys, cons
 	json_object_set_new(to, key, table);
 }
 
+static json_t *refused_value(const struct sim_program *p)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < p->nr_refused; i++) {
+		json_t *v = json_object();
+
+		set_text(v, "call", p->refused[i].name);
+		set_u64(v, "operation", p->refused[i].operation);
+		set_u64(v, "errno", (u64)p->refused[i].error);
+		set_u64(v, "times", p->refused[i].times);
+		json_array_append_new(list, v);
+	}
+	return list;
+}
+
 static json_t *program_value(const struct sim_program *p)
 {
 	json_t *v = json_object(), *names = json_array(), *dropped = json_object();
@@ -88,6 +104,8 @@ static json_t *program_value(const struct sim_program *p)
 	for (unsigned i = 0; i < ARRAY_SIZE(p->left_names) && p->left_names[i][0] != '\0'; i++)
 		json_array_append_new(names, text_value(p->left_names[i]));
 	json_object_set_new(v, "left_names", names);
+	json_object_set_new(v, "refused", refused_value(p));
+	set_u64(v, "refused_more", p->refused_more);
 	return v;
 }
 

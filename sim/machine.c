@@ -252,7 +252,9 @@ void machine_sample(struct machine *m)
 		m->peak_rss_pages = m->rss_pages;
 		m->peak_untouched_bytes = touch_untouched_bytes(&m->touch);
 		m->peak_partly_unmapped = info.partly_unmapped;
+		m->peak_lazyfree = info.lazyfree;
 	}
+	m->most_lazyfree = max(m->most_lazyfree, info.lazyfree);
 	ASSERT(m->rss_pages <= m->peak_rss_pages);
 	m->faulted = false;
 }

@@ -27,6 +27,10 @@ static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
 /* result: what mm/ answered, wanted: what the program's kernel did. */
 static void change_end(struct machine *m, long result, long wanted)
 {
+	struct vm_stat stat;
+
+	mm_stat(m->space[m->running->id].mm, &stat);
+	m->peak_areas = max(m->peak_areas, stat.map_count);
 	machine_sample(m);
 	machine_end_killed(m);
 	if (result != wanted && m->running)

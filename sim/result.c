@@ -27,6 +27,9 @@ static void fill_memory(const struct machine *m, struct machine_counters *c)
 	c->peak_rss_bytes = m->peak_rss_pages * PAGE_SIZE;
 	c->peak_untouched_bytes = m->peak_untouched_bytes;
 	c->peak_partly_unmapped_bytes = m->peak_partly_unmapped * PAGE_SIZE;
+	c->peak_lazyfree_bytes = m->peak_lazyfree * PAGE_SIZE;
+	c->most_lazyfree_bytes = m->most_lazyfree * PAGE_SIZE;
+	c->peak_areas = m->peak_areas;
 	c->peak_table_bytes = m->peak_table_bytes;
 }
 

@@ -350,6 +350,7 @@ void hw_event(struct hw_machine *m, const struct vm_event *ev)
 	case VM_EV_SHOOTDOWN:
 		c->shootdowns++;
 		c->ipis += ev->n;
+		c->ipis_by[ev->cause] += ev->n;
 		break;
 	case VM_EV_SWITCH:
 		c->context_switches++;

@@ -45,6 +45,7 @@ struct hw_soft_counters {
 	u64 kernel_faults, major_faults;
 	u64 tlb_flushes, tlb_flush_pages, tlb_flush_all;
 	u64 shootdowns, ipis, context_switches;
+	u64 ipis_by[VM_FLUSH_BY_NR];
 	u64 thp_alloc, thp_fallback, thp_split, thp_collapse, oom, oom_kills;
 	u64 compactions, compactions_failed, pages_migrated;
 	u64 swap_requests, swap_ins, swap_outs, swap_ra_hits; /* reads; pages read, written, read ahead and used */

@@ -259,6 +259,13 @@ static void partly_unmapped(void **state)
 	vm->partly_unmapped--;
 	assert_caught(63);
 }
+static void lazily_free(void **state)
+{
+	vm_madvise(cpu, mm, anon, PAGE_SIZE, 8 /* MADV_FREE */);
+	assert_int_equal(vm->lazyfree, 1);
+	vm->lazyfree++;
+	assert_caught(64);
+}
 static void cache_name(void **state)
 {
 	page_of(shared)->index++;
@@ -474,6 +481,7 @@ int main(void)
 	    T(mapped_whole),
 	    T(mapped_pages),
 	    T(partly_unmapped),
+	    T(lazily_free),
 	    T(cache_name),
 	    T(free_list),
 	    T(free_mobility),

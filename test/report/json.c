@@ -33,6 +33,8 @@ static void fill(void)
 	syn.result.nr_regions = 1;
 	strcpy(syn.result.program.left_names[0], "/bin/ls");
 	syn.result.program.dropped[EV_EXEC_DONE] = 3;
+	syn.result.program.refused[0] = (struct sim_refused){"madvise", 102, 22, 100};
+	syn.result.program.nr_refused = 1;
 	for (u64 *p = (u64 *)&syn.machine[0].count.mmu; (char *)p < (char *)(&syn.machine[0].count.mmu + 1); p++)
 		*p = n++;
 	for (u64 *p = syn.machine[0].count.os.faults; p <= &syn.machine[0].count.os.frames_copied; p++)
