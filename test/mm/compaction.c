@@ -135,7 +135,7 @@ static void old_pages_move(void **state)
 	boot(64 * MIB, (struct vm_config){.fragmentation = 1000});
 	vm_meminfo(vm, &before);
 	wanted = before.file_frames - 2; /* some take the others' pages */
-	assert_in_range(before.file_frames, 12, 16);
+	assert_true(before.file_frames >= 12 && before.file_frames <= 16);
 	want_huge(HUGE, wanted * PMD_SIZE);
 	assert_int_equal(count(VM_EV_THP_FAULT_ALLOC), wanted);
 	assert_int_equal(count(VM_EV_COMPACT), wanted);
@@ -330,7 +330,7 @@ static void grouped(void **state)
 			unmovable |= vm->mem_map[i].kind == PAGE_TABLE || vm->mem_map[i].kind == PAGE_KERNEL;
 		with += unmovable;
 	}
-	assert_in_range(with, 1, 2);
+	assert_true(with >= 1 && with <= 2);
 	shut_down();
 }
 

@@ -21,8 +21,10 @@ static void touch(size_t pages)
 
 static void *spin(void *arg)
 {
-	for (volatile unsigned long n = 0;; n++)
-		;
+	static volatile unsigned long turns;
+
+	for (;;)
+		turns++;
 	return arg;
 }
 

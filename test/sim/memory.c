@@ -161,7 +161,8 @@ static void clean_pages_are_dropped(void **state)
 		tape_sweep(&tape, A, 48 * MIB, EVR_READ);
 	play("4k,ram=32M,swap=256M");
 	assert_true(all.machine[0].count.os.swap_ins > 3 * 48 * MIB / PAGE_SIZE / 2);
-	assert_in_range(all.machine[0].count.os.swap_outs, 48 * MIB / PAGE_SIZE / 2, 48 * MIB / PAGE_SIZE);
+	assert_true(all.machine[0].count.os.swap_outs >= 48 * MIB / PAGE_SIZE / 2 &&
+		    all.machine[0].count.os.swap_outs <= 48 * MIB / PAGE_SIZE);
 	end();
 }
 
