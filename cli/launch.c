@@ -73,7 +73,9 @@ int launch_find(struct launcher *l, char err[512])
 {
 	const char *given = getenv("QUIRE_QEMU"), *name = given ? given : "qemu-x86_64";
 
-	if (path_find(name, l->qemu) != 0)
+	if (access("/proc/self/exe", F_OK) != 0)
+		snprintf(err, 512, "there is no /proc here, which Quire and QEMU read: mount -t proc proc /proc");
+	else if (path_find(name, l->qemu) != 0)
 		snprintf(err, 512,
 			 "%.400s: not found; it comes with QEMU's user mode (Debian: apt-get install qemu-user)", name);
 	else if (!takes_plugins(l->qemu))
@@ -91,23 +93,31 @@ static volatile sig_atomic_t child, ended, interrupted;
 static const int handled[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
 static struct sigaction before[sizeof(handled) / sizeof(handled[0])];
 
-static void on_signal(int sig)
+static bool was_ignored(int sig)
 {
+	for (unsigned i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+		if (handled[i] == sig)
+			return before[i].sa_handler == SIG_IGN;
+	return false;
+}
+
+/* What the terminal sends for its keys (SI_KERNEL) has reached the program already. */
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+	bool key = info->si_code == SI_KERNEL && (sig == SIGINT || sig == SIGQUIT);
+
 	if (ended)
-		interrupted = 1;
-	else if (child > 0 && (sig == SIGTERM || sig == SIGHUP))
+		interrupted |= !was_ignored(sig);
+	else if (child > 0 && !key)
 		kill(child, sig);
 }
 
 void launch_signals(void)
 {
-	struct sigaction act = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction act = {.sa_sigaction = on_signal, .sa_flags = SA_RESTART | SA_SIGINFO};
 
-	for (unsigned i = 0; i < sizeof(handled) / sizeof(handled[0]); i++) {
-		sigaction(handled[i], NULL, &before[i]);
-		if (before[i].sa_handler != SIG_IGN)
-			sigaction(handled[i], &act, NULL);
-	}
+	for (unsigned i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+		sigaction(handled[i], &act, &before[i]);
 }
 
 void launch_ended(void)

@@ -2,19 +2,24 @@
  *
  * cli/run.c - `quire run`: a program runs under QEMU, every access goes to the simulated machines, a report comes out.
  *
- * Exit status: the program's own, 128+signal when a signal ended it; 125 when Quire fails, 126 when the program cannot
- * be run, 127 when it is not found.
+ * Exit status: the program's own, 128+signal when a signal ended it; 125 when Quire fails or a report is not where it
+ * was to go, 126 when the program cannot be run, 127 when it is not found.
  *
  * The report comes when the program and all processes that it made inside the simulation have ended. One that stays
  * behind (a daemon) is waited for, too; Ctrl-C or SIGTERM then ends the waiting, and it runs on unwatched.
+ *
+ * Until then Quire prints nothing: the terminal is the program's.
  */
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -27,7 +32,6 @@
 #define NR_RINGS     4096
 #define RING_WORDS   (1u << 15)
 #define IDLE_MS      10
-#define STATUS_MS    250
 
 struct options {
 	const char *machine[MAX_MACHINES];
@@ -46,8 +50,8 @@ static const struct argp_option own_options[] = {
      "A machine to simulate: 4k, thp, madvise, 2m, 1g, with any of the keys below. Repeatable; without it: 4k, thp, 2m "
      "and 1g",
      1},
-    {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too", 1},
-    {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error", 1},
+    {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too; -: to standard output", 1},
+    {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error; -: to standard output", 1},
     {0, 0, 0, 0, "Keys of a machine, KEY=VALUE; as an option, of all machines:", 2},
 };
 
@@ -112,6 +116,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'o':
 		o->out = arg;
 		return 0;
+	case ARGP_KEY_END:
+		if (o->out && o->json && strcmp(o->out, "-") == 0 && strcmp(o->json, "-") == 0)
+			argp_error(state, "--output and --json cannot both be standard output");
+		return 0;
 	case ARGP_KEY_ARGS:
 		o->argv = state->argv + state->next;
 		return 0;
@@ -128,8 +136,10 @@ static struct argp parser = {
     parse_option,
     "[--] PROGRAM [ARG...]",
     "Runs PROGRAM on simulated machines and reports what virtual memory cost it on each.\v"
-    "Exit status: PROGRAM's own, 128+N when signal N ended it, 125 when Quire fails, 126 when PROGRAM cannot be run, "
-    "127 when it is not found.",
+    "What cannot be written to its FILE in the end goes to standard error.\n\n"
+    "Exit status: PROGRAM's own, 128+N when signal N ended it, 125 when Quire fails or a FILE could not be written, "
+    "126 "
+    "when PROGRAM cannot be run, 127 when it is not found.",
     NULL,
     NULL,
     NULL,
@@ -165,42 +175,6 @@ static struct sim *make_sim(const struct machine_config *cfg, unsigned nr)
 
 /* ---- the run ---- */
 
-static double seconds(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-/* A line on a terminal, again and again in the same place. */
-struct status_line {
-	bool tty, shown;
-	double begin, last;
-	u64 last_accesses;
-};
-
-static void status_show(struct status_line *l, const struct sim *s)
-{
-	double now = seconds();
-	u64 instructions, accesses;
-
-	if (!l->tty || now - l->last < STATUS_MS / 1000.0)
-		return;
-	sim_progress(s, &instructions, &accesses);
-	fprintf(stderr, "\r\033[Kquire: %.1f s, %.1f M instructions, %.1f M accesses/s", now - l->begin,
-		(double)instructions / 1e6, (double)(accesses - l->last_accesses) / 1e6 / (now - l->last));
-	l->shown = true;
-	l->last = now;
-	l->last_accesses = accesses;
-}
-
-static void status_erase(const struct status_line *l)
-{
-	if (l->shown)
-		fputs("\r\033[K", stderr);
-}
-
 static bool rings_live(struct ring_hub *hub)
 {
 	for (unsigned i = 0; i < ring_count(hub); i++)
@@ -214,14 +188,13 @@ static int exit_status(int wait_status)
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-/* Feeds the machines until the program and all that it left behind have ended. Returns the program's exit status. */
+/* Feeds the machines until the program and all that it left behind have ended. Returns how the program did, as wait()
+ * tells it. */
 static int simulate(struct sim *s, struct ring_hub *hub, pid_t pid)
 {
-	struct status_line line = {.tty = isatty(STDERR_FILENO), .begin = seconds()};
 	int wait_status = 0;
 	bool ended = false;
 
-	line.last = line.begin;
 	for (;;) {
 		size_t taken = sim_pump(s, hub);
 
@@ -234,46 +207,84 @@ static int simulate(struct sim *s, struct ring_hub *hub, pid_t pid)
 			break;
 		if (taken == 0)
 			ring_wait(hub, IDLE_MS);
-		status_show(&line, s);
 	}
-	status_erase(&line);
-	return exit_status(wait_status);
+	return wait_status;
 }
 
-/* ---- the report ---- */
+/* ---- the reports ---- */
 
-static int open_outputs(const struct options *o, FILE **text, FILE **json)
+typedef int write_report(FILE *out, const struct sim_result *r);
+
+/* name: NULL, standard error; "-", standard output. NULL: it cannot be opened, a line says so. */
+static FILE *open_output(const char *name)
 {
-	*text = o->out ? fopen(o->out, "we") : stderr;
-	*json = o->json ? fopen(o->json, "we") : NULL;
-	if (*text && (*json || !o->json))
-		return 0;
-	fprintf(stderr, "quire: %s: %s\n", *text ? o->json : o->out, strerror(errno));
-	return -1;
+	FILE *f = !name ? stderr : strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
+
+	if (!f)
+		fprintf(stderr, "quire: %s: %s\n", name, strerror(errno));
+	return f;
 }
 
-/* Returns 0, or -1 when it cannot be written. */
+static int write_text(FILE *out, const struct sim_result *r)
+{
+	report_text(out, r);
+	return 0;
+}
+
+/* The file was removed while the program ran: what is written to it nobody will find. */
+static bool was_removed(FILE *f, const char *name)
+{
+	struct stat st;
+
+	return fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 && stat(name, &st) != 0;
+}
+
+/* Closes f, unless it is a standard stream. Returns 0, or the errno of what was written and did not arrive; a file is
+ * then empty: half a report is none. */
 static int close_output(FILE *f, const char *name)
 {
-	bool bad = ferror(f);
+	int err = fflush(f) != 0 || ferror(f) ? errno : 0;
 
-	if ((f == stderr ? fflush(f) : fclose(f)) != 0 || bad) {
-		fprintf(stderr, "quire: %s: cannot be written\n", name ? name : "standard error");
-		return -1;
+	if (err)
+		__fpurge(f);
+	if (f == stdout || f == stderr) {
+		clearerr(f);
+		return err;
 	}
-	return 0;
+	if (!err && was_removed(f, name))
+		err = ENOENT;
+	if (err)
+		(void)!ftruncate(fileno(f), 0);
+	if (fclose(f) != 0 && !err)
+		err = errno;
+	return err;
+}
+
+/* A report that cannot go where it should goes to standard error, with the reason. Returns 0, or -1: it did so. */
+static int deliver(write_report *write, FILE *to, const char *name, const struct sim_result *r)
+{
+	int err;
+
+	errno = 0;
+	write(to, r);
+	err = close_output(to, name);
+	if (!err)
+		return 0;
+	if (to == stderr)
+		return -1; /* there is nobody to tell */
+	fprintf(stderr, "quire: %s: %s. So it comes here:\n", to == stdout ? "standard output" : name, strerror(err));
+	write(stderr, r);
+	return -1;
 }
 
 static int write_reports(const struct options *o, FILE *text, FILE *json, const struct sim_result *r)
 {
-	int bad = 0;
+	int bad;
 
-	report_text(text, r);
-	bad |= close_output(text, o->out);
-	if (json) {
-		bad |= report_json(json, r);
-		bad |= close_output(json, o->json);
-	}
+	signal(SIGPIPE, SIG_IGN); /* who reads a report may be gone: then it is not written, either */
+	bad = deliver(write_text, text, o->out, r);
+	if (json)
+		bad |= deliver(report_json, json, o->json, r);
 	return bad;
 }
 
@@ -282,11 +293,12 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 	struct sim_result result;
 	FILE *text, *json;
 	struct ring_hub *hub;
-	int hub_fd, status;
-	double begin = seconds();
+	int hub_fd, wait_status;
 	pid_t pid;
 
-	if (open_outputs(o, &text, &json) != 0)
+	text = open_output(o->out);
+	json = o->json ? open_output(o->json) : NULL;
+	if (!text || (o->json && !json))
 		return EXIT_QUIRE;
 	hub = ring_hub_create(NR_RINGS, RING_WORDS, &hub_fd);
 	if (!hub) {
@@ -301,7 +313,7 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 		fprintf(stderr, "quire: fork: %s\n", strerror(errno));
 		return EXIT_QUIRE;
 	}
-	status = simulate(s, hub, pid);
+	wait_status = simulate(s, hub, pid);
 	ring_hub_destroy(hub);
 	sim_finish(s, &result);
 	if (result.program.threads == 0) {
@@ -309,9 +321,22 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 		return EXIT_QUIRE;
 	}
 	result.argv = o->argv;
-	result.exit_status = status;
-	result.elapsed_s = seconds() - begin;
-	return write_reports(o, text, json, &result) == 0 ? status : EXIT_QUIRE;
+	result.exit_status = exit_status(wait_status);
+	result.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+	result.core_dumped = WIFSIGNALED(wait_status) && WCOREDUMP(wait_status);
+	return write_reports(o, text, json, &result) == 0 ? result.exit_status : EXIT_QUIRE;
+}
+
+/* A standard stream that is closed is so for the program, too. Here nothing else must get its number. */
+static void hold_closed_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 int cmd_run(int argc, char **argv)
@@ -325,6 +350,7 @@ int cmd_run(int argc, char **argv)
 	unsigned nr;
 	int status;
 
+	hold_closed_streams();
 	machine_config_default(&o.defaults);
 	parser.options = make_options();
 	argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &o);

@@ -65,7 +65,6 @@ struct sim_result {
 	int exit_status; /* as quire will exit */
 	int signal;      /* that killed the program; 0: it ended by itself */
 	bool core_dumped;
-	double elapsed_s;
 	struct sim_program program;
 	struct sim_region *region;
 	unsigned nr_regions;

@@ -54,12 +54,6 @@ unsigned sim_window(const struct sim *s)
 	return window;
 }
 
-void sim_progress(const struct sim *s, u64 *instructions, u64 *accesses)
-{
-	*instructions = s->program.instructions;
-	*accesses = s->program.data_accesses;
-}
-
 void sim_destroy(struct sim *s)
 {
 	process_free_all(s);

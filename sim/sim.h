@@ -22,8 +22,6 @@ int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n);
 size_t sim_pump(struct sim *s, struct ring_hub *hub);
 /* Pages of the recency window that a producer may keep for these machines (trace/event.h). */
 unsigned sim_window(const struct sim *s);
-/* Running totals for the status line. */
-void sim_progress(const struct sim *s, u64 *instructions, u64 *accesses);
 /* Ends the run and fills out (owned by s until sim_destroy). */
 void sim_finish(struct sim *s, struct sim_result *out);
 void sim_destroy(struct sim *s);
