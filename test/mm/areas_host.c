@@ -162,7 +162,10 @@ static unsigned random_prot(struct world *w)
 	static const u8 common[] = {0, PROT_READ, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE,
 				    PROT_READ | PROT_EXEC};
 
-	return rnd(w, 20) ? common[rnd(w, sizeof common)] : rnd(w, 8);
+	unsigned prot = rnd(w, 20) ? common[rnd(w, sizeof common)] : rnd(w, 8);
+
+	/* With a key of its own, what may only be run cannot be populated. */
+	return prot == PROT_EXEC && host_has(PROBE_EXEC_ONLY_KEY) ? PROT_READ | PROT_EXEC : prot;
 }
 
 static void do_mmap(struct world *w)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -46,6 +47,18 @@ static void each_answers_soon_and_the_same_again(void **state)
 		assert_true(best <= SOON_US);
 		assert_int_equal(host_has(i), first == PROBE_YES);
 	}
+}
+
+/* Who asks may have mapped what the probes use. */
+static void the_asker_is_not_in_the_way(void **state)
+{
+	void *at = (void *)0x200000000000;
+	enum probe_answer before = probe_ask(PROBE_MREMAP_SEVERAL);
+
+	assert_int_not_equal(before, PROBE_UNKNOWN);
+	assert_ptr_equal(mmap(at, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), at);
+	assert_int_equal(probe_ask(PROBE_MREMAP_SEVERAL), before);
+	assert_int_equal(munmap(at, 1 << 20), 0);
 }
 
 static void each_has_a_name_of_its_own(void **state)
@@ -101,6 +114,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_answers_soon_and_the_same_again),
 	    cmocka_unit_test(each_has_a_name_of_its_own),
+	    cmocka_unit_test(the_asker_is_not_in_the_way),
 	    cmocka_unit_test(agrees_with_cpuinfo),
 	    cmocka_unit_test(agrees_with_sys),
 	    cmocka_unit_test(the_folder_is_there),
