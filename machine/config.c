@@ -50,8 +50,9 @@ const struct machine_key machine_keys[] = {
 	     "that uses most, on that machine only"},
     {"swap", KEY_SIZE, FIELD(swap_bytes), KEY_RUN | KEY_SCRIPT, 's', .most = SWAP_MAX,
      .standard = "twice the RAM, at least 1G", .computed = true, .help = "swap device, 0: none"},
-    {"swap-device", KEY_DEVICE, FIELD(swap_device), KEY_RUN, 'd', .standard = "nvme",
-     .help = "the model by which waiting for swap is reckoned"},
+    {"swap-device", KEY_DEVICE, FIELD(swap_device), KEY_RUN | KEY_SCRIPT, 'd', .standard = "nvme",
+     .help = "what swap is on: how long it takes, what is read ahead (nvme, sata: neighbours by address; hdd: by slot; "
+	     "zram: none, but of shared memory), and whether a page stays in memory while it is written (not on zram)"},
     {"reclaim", KEY_CHOICE, FIELD(reclaim), KEY_RUN | KEY_SCRIPT, .words = reclaim_words, .standard = "lru2",
      .help =
 	 "which page goes when memory is short: lru2, Linux's two lists; mglru, its generations; and the textbook's"},
@@ -93,6 +94,8 @@ const struct machine_key machine_keys[] = {
      .help = "a write to the huge zero page gives a huge page, as since Linux 6.13; off: a small one"},
     {"swapin-writable", KEY_SWITCH, FIELD(variant.swapin_writable), KEY_MACHINE | KEY_SCRIPT, .standard = "on",
      .help = "a read that swaps a page in leaves it writable where it is its owner's alone; off: as Linux 6.1"},
+    {"zeromap", KEY_SWITCH, FIELD(variant.zeromap), KEY_SCRIPT, .standard = "on",
+     .help = "swap notes that a page is full of zeroes and does not write it, as since Linux 6.12"},
     {0},
 };
 
@@ -114,6 +117,7 @@ struct vm_config machine_vm_config(const struct machine_config *c)
 	    .variant = &c->variant,
 	    .swap_slots = c->swap_bytes >> PAGE_SHIFT,
 	    .swap_rotational = c->swap_device->rotational,
+	    .swap_synchronous = c->swap_device->synchronous,
 	};
 }
 

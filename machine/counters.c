@@ -207,6 +207,8 @@ const struct counter_row machine_counter_rows[] = {
      .as = COUNTER_NS},
     {AT(os.swap_outs), .json = "swap_outs", .unit = "pages", .sentence = "written to swap",
      .label = "  pages swapped out", .script = "swap-outs"},
+    {AT(os.swap_zeroes), .script = "swap-zeroes",
+     .sentence = "pages full of zeroes that swap noted instead of a write"},
     {AT(os.file_writes), .json = "writebacks", .unit = "pages", .sentence = "of files, written back by reclaim",
      .label = "  file pages written back", .script = "writebacks"},
     {SUM(os.reclaimed[0], 2), .label = "Frames reclaimed", .sentence = "4K frames freed"},

@@ -18,14 +18,14 @@
 #define MB 1000000ull
 
 const struct swap_device swap_devices[] = {
-    {"nvme", false, 85000, 20000, 3200 * MB, 1050 * MB,
+    {"nvme", false, false, 85000, 20000, 3200 * MB, 1050 * MB,
      "Intel DC P4500 2 TB, Lenovo product guide: random access latency 85/20 us, sequential 3.2/1.05 GB/s"},
-    {"sata", false, 110000, 52000, 500 * MB, 490 * MB,
+    {"sata", false, false, 110000, 52000, 500 * MB, 490 * MB,
      "Intel DC S4600 product specification: random latency 110/52 us, sequential 500/490 MB/s"},
-    {"hdd", true, 7400000 + 4160000, 8200000 + 4160000, 249 * MB, 249 * MB,
+    {"hdd", true, false, 7400000 + 4160000, 8200000 + 4160000, 249 * MB, 249 * MB,
      "WD Ultrastar DC HC310 specification 4.5.1: average seek 7.4/8.2 ms, half a turn at 7200 rpm 4.16 ms; "
      "Seagate BarraCuda Pro, as fast: 249 MB/s sustained"},
-    {"zram", false, 0, 0, 4970 * MB, 780 * MB,
+    {"zram", false, true, 0, 0, 4970 * MB, 780 * MB,
      "LZ4 1.9.0, its README's benchmark (Silesia corpus, one core of an i7-9700K): 4970 MB/s out, 780 MB/s in"},
     {0},
 };

@@ -10,6 +10,7 @@
 struct swap_device {
 	const char *name;
 	bool rotational;                 /* it seeks: read-ahead by slots */
+	bool synchronous;                /* no disk: a page goes as it is written, and comes back alone (mm/swap.c) */
 	u64 read_ns, write_ns;           /* one request: from its issue to its first byte */
 	u64 read_per_sec, write_per_sec; /* bytes, within a request */
 	const char *source;

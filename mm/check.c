@@ -34,7 +34,9 @@
  *   100 a slot's count = the swap entries and shmem files that name it     103 a swap entry lies in a private area
  *   101 a cached slot and its page name each other, and are needed         102 the counts of slots
  *   104 a guard is a small entry of an area that has an anon_vma
+ *   105 a slot's clean frame holds zeroes where the slot says so
  *   110 pages that users may map are on one list each, others on none      111 the counts of pages on lists
+ *   112 what waits to go after its write is clean, in the swap cache, and nobody maps it
  *   120 the pool of MAP_HUGETLB pages: chain and count
  */
 #include "mm/check.h"

@@ -28,6 +28,16 @@ void census_swap_cache(struct vm *vm, s32 delta)
 	}
 }
 
+/* Frames that a device can look into are what their slots say. */
+static void check_zeroes(struct vm *vm, u32 slot)
+{
+	const struct backing_ops *ops = vm->cfg.swap_ops;
+	const struct page *page = swap_cache_find(vm, slot);
+
+	if (page && swap_slot_at(vm, slot)->zero && !(page->flags & PG_dirty) && !page->_mapcount)
+		INV(105, ops->zero_filled(vm->cfg.swap_ctx, page_to_pfn(vm, page)));
+}
+
 static void check_cluster(struct vm *vm, u64 cluster, u64 *used, u64 *idle, u64 *cached)
 {
 	u64 end = min((cluster + 1) * SWAP_CLUSTER, vm->swap.slots), before = *used;
@@ -37,6 +47,7 @@ static void check_cluster(struct vm *vm, u64 cluster, u64 *used, u64 *idle, u64 
 
 		*used += swap_slot_used(s);
 		*cached += s->cached;
+		check_zeroes(vm, (u32)slot);
 		if (!s->cached || s->count)
 			continue;
 		++*idle;
@@ -57,7 +68,10 @@ void check_slots(struct vm *vm)
 		struct page *page = pfn_to_page(vm, pfn);
 
 		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
-		flagged += page->kind == PAGE_ANON && page->flags & PG_swapcache;
+		if ((page->kind != PAGE_ANON && page->kind != PAGE_FILE) || !(page->flags & PG_swapcache))
+			continue;
+		INV(101, page->kind == PAGE_ANON);
+		flagged++;
 	}
 	INV(101, flagged == cached);
 }
@@ -75,6 +89,8 @@ static u64 check_list(struct vm *vm, unsigned list, u64 frames[NR_LRU_TYPES])
 
 		INV(110, page->kind == PAGE_ANON || page->kind == PAGE_FILE);
 		INV(110, page->flags & PG_lru && page_list(page) == list && page->lru_prev == prev);
+		INV(112, list != LRU_LIST_WRITTEN ||
+			     (page->flags & PG_swapcache && !page->_mapcount && !(page->flags & PG_dirty)));
 		nr += 1ull << page->order;
 		frames[page_lru_type(page)] += 1ull << page->order;
 		blocks++;

@@ -24,6 +24,7 @@ enum vm_event_type {
 	VM_EV_OOM,                /* an allocation failed for good: va */
 	VM_EV_SWAP_IN,            /* pages were read from swap in one request: n, read-ahead included; va */
 	VM_EV_SWAP_OUT,           /* pages were written to swap: n */
+	VM_EV_SWAP_ZERO,          /* pages full of zeroes went to swap, which notes that instead of a write: n */
 	VM_EV_SWAP_RA_HIT,        /* a page that was read ahead is asked for: va */
 	VM_EV_FILE_READ,          /* pages of a file were read: n */
 	VM_EV_WRITEBACK,          /* dirty pages of a file were written: n */

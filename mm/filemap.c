@@ -238,10 +238,6 @@ static int make_page(struct address_space *file, u64 index, u64 was, struct page
 	struct vm *vm = file->vm;
 	int err;
 
-	if (was & PLACE_SWAP) {
-		*major = true;
-		return swapin_shmem(vm, (u32)was, page);
-	}
 	*page = alloc_pages(vm, 0, PAGE_FILE);
 	if (!*page)
 		return -ENOMEM;
@@ -249,6 +245,13 @@ static int make_page(struct address_space *file, u64 index, u64 was, struct page
 	if (err)
 		put_page(vm, *page);
 	return err;
+}
+
+/* Another value for a place that has one. */
+static void set_place(struct address_space *file, u64 index, u64 place)
+{
+	if (radix_set(file->vm, &file->pages, index, place))
+		ASSERT(!"the place is there");
 }
 
 int filemap_add_page(struct address_space *file, u64 index, struct page *page)
@@ -266,8 +269,7 @@ void filemap_page_moved(struct vm *vm, struct page *page)
 {
 	struct address_space *file = (struct address_space *)radix_get(&vm->files, page->mapping);
 
-	if (radix_set(vm, &file->pages, page->index, page_to_pfn(vm, page)))
-		ASSERT(!"the place is there");
+	set_place(file, page->index, page_to_pfn(vm, page));
 }
 
 /* The page comes into the cache. */
@@ -284,12 +286,45 @@ static int add_page(struct address_space *file, u64 index, u64 was, struct page 
 		put_page(vm, *out);
 		return err;
 	}
-	if (was & PLACE_SWAP)
-		swap_put(vm, (u32)was);
-	refault = shadow_refault(vm, was & PLACE_SWAP ? 0 : (u32)was, &workingset);
-	(*out)->flags =
-	    (file->shmem ? PG_shmem : 0) | (was & PLACE_SWAP ? PG_dirty : 0) | (workingset ? PG_workingset : 0);
+	refault = shadow_refault(vm, (u32)was, &workingset);
+	(*out)->flags = (file->shmem ? PG_shmem : 0) | (workingset ? PG_workingset : 0);
 	lru_add(vm, *out, refault ? LRU_REFAULT : LRU_NEW);
+	return 0;
+}
+
+/* ---- shmem and the swap cache ---- */
+
+/* The page of a slot that the file owns becomes its own again, and the slot is free. Linux: shmem_swapin_folio(). */
+static int from_swap_cache(struct address_space *file, u64 index, u32 slot, struct page **page, bool *major)
+{
+	struct vm *vm = file->vm;
+	int err = swapin_shmem(vm, slot, page, major);
+
+	if (err)
+		return err;
+	get_page(*page);
+	swap_cache_del(vm, *page, 0);
+	swap_put(vm, slot);
+	page_set_kind(vm, *page, PAGE_FILE);
+	(*page)->flags |= PG_shmem | PG_dirty;
+	if (filemap_add_page(file, index, *page))
+		ASSERT(!"the place is there");
+	return 0;
+}
+
+/* The page leaves the file, which owns its slot from now on. Returns 0, or -ENOSPC. Linux: shmem_writepage(). */
+static int to_swap_cache(struct address_space *file, struct page *page)
+{
+	struct vm *vm = file->vm;
+	u32 slot = swap_slot_take(vm);
+
+	if (slot == SWP_NONE)
+		return -ENOSPC;
+	set_place(file, page->index, PLACE_GONE | PLACE_SWAP | slot);
+	page_set_kind(vm, page, PAGE_ANON);
+	page->flags = (u16)((page->flags & ~PG_shmem) | PG_dirty);
+	swap_cache_insert(vm, page, slot);
+	put_page(vm, page);
 	return 0;
 }
 
@@ -303,7 +338,10 @@ int filemap_get_page(struct address_space *file, u64 index, bool create, struct 
 	}
 	if (index >= file_pages(file))
 		return -EFAULT;
-	return create ? add_page(file, index, was, page, major) : -ENOENT;
+	if (!create)
+		return -ENOENT;
+	return was & PLACE_SWAP ? from_swap_cache(file, index, (u32)was, page, major)
+				: add_page(file, index, was, page, major);
 }
 
 bool filemap_in_core(struct address_space *file, u64 index)
@@ -380,47 +418,17 @@ int filemap_sync(struct hw_cpu *cpu, struct address_space *file, u64 first, u64 
 	return err;
 }
 
-/* What the place of an evicted page holds. Writing comes first: only then may the frame go. Returns 0, -EIO or -ENOSPC.
- */
-static int save_page(struct vm *vm, struct address_space *file, struct page *page, u64 *place)
-{
-	u32 slot;
-
-	if (file->shmem && !(page->flags & PG_dirty)) {
-		*place = 0; /* nobody has written to it: it is zeroes again when it is asked for */
-		return 0;
-	}
-	if (file->shmem) {
-		slot = swap_slot_take(vm);
-		if (slot == SWP_NONE)
-			return -ENOSPC;
-		if (swap_write(vm, slot, page)) {
-			swap_put(vm, slot);
-			return -EIO;
-		}
-		*place = PLACE_GONE | PLACE_SWAP | slot;
-		return 0;
-	}
-	if (page->flags & PG_dirty) {
-		if (file->ops && file->ops->write_page &&
-		    file->ops->write_page(file->ctx, page->index, page_to_pfn(vm, page)))
-			return -EIO;
-		vm_emit(vm, &(struct vm_event){.type = VM_EV_WRITEBACK, .n = 1});
-	}
-	*place = PLACE_GONE | shadow_make(vm, page);
-	return 0;
-}
-
+/* Writing comes first: only then may the frame go. Shared memory that nobody has written to is zeroes again when it is
+ * asked for. */
 int filemap_evict(struct vm *vm, struct page *page)
 {
 	struct address_space *file = (struct address_space *)radix_get(&vm->files, page->mapping);
-	u64 place;
-	int err = save_page(vm, file, page, &place);
 
-	if (err)
-		return err;
-	if (radix_set(vm, &file->pages, page->index, place))
-		ASSERT(!"the place is there");
+	if (file->shmem && page->flags & PG_dirty)
+		return to_swap_cache(file, page);
+	if (page->flags & PG_dirty && write_back(file, page->index, page))
+		return -EIO;
+	set_place(file, page->index, file->shmem ? 0 : PLACE_GONE | shadow_make(vm, page));
 	put_page(vm, page);
 	return 0;
 }

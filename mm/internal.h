@@ -70,6 +70,8 @@ struct page *alloc_pages_at(struct vm *vm, u64 pfn, unsigned order, enum page_ki
 void get_page(struct page *page);
 /* Drops a reference; the last one frees the block. */
 void put_page(struct vm *vm, struct page *page);
+/* A small page that nobody maps leaves a file for the swap cache (PAGE_ANON), or comes back (PAGE_FILE). */
+void page_set_kind(struct vm *vm, struct page *page, enum page_kind kind);
 /* A user's block in use is cut into blocks of `order`. Each has as references the mappings of its own frames; the first
  * one more for each that the block had beside its mappings. */
 void split_page(struct vm *vm, struct page *page, unsigned order);
@@ -202,8 +204,9 @@ struct address_space *shmem_file_create(struct vm *vm, u64 bytes);
 /* The page of a file. *page: its cached frame, no reference taken. create: bring it in when it is not there.
  * *major: it had to be read. Returns 0, -ENOENT (not there), -EFAULT (past the end), -EIO or -ENOMEM. */
 int filemap_get_page(struct address_space *file, u64 index, bool create, struct page **page, bool *major);
-/* The page, unmapped, leaves the cache: written if it is dirty, shmem to swap. Its shadow stays, and the reference of
- * the cache goes. Returns 0, or -EIO, -ENOSPC: it is still there. */
+/* The page, unmapped, leaves the cache: written if it is dirty, shmem for the swap cache (PAGE_ANON then, dirty). Its
+ * shadow or slot stays in its place, and the reference of the cache goes. Returns 0, or -EIO, -ENOSPC: it is still
+ * there. */
 int filemap_evict(struct vm *vm, struct page *page);
 /* The page, small and fresh, becomes the file's page of this index. Returns 0, or -ENOMEM. */
 int filemap_add_page(struct address_space *file, u64 index, struct page *page);

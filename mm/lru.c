@@ -16,6 +16,7 @@
  * Invariants (numbers as mm/check.c prints them)
  *   110 a page that users may map is on one list of its type, once; no other page is on any
  *   111 the counts of frames agree with the lists
+ *   112 a page that was written to swap and waits to go is clean, in the swap cache, and nobody maps it
  *
  * Sources: Linux 6.12 mm/workingset.c (the comment at its head), mm/rmap.c (folio_referenced), mm/swap.c.
  */

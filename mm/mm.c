@@ -92,6 +92,7 @@ const struct vm_variant vm_variant_newest = {
     .place_2m = true,
     .huge_zero_write = true,
     .swapin_writable = true,
+    .zeromap = true,
 };
 
 struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
@@ -107,6 +108,7 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	vm->hw = m;
 	vm->cfg = *cfg;
 	vm->variant = cfg->variant ? *cfg->variant : vm_variant_newest;
+	vm->sysctl = cfg->sysctl ? *cfg->sysctl : vm_sysctl_defaults;
 	vm->ram = cfg->ram_base;
 	vm->nx = features & HW_NX ? X86_PTE_NX : 0;
 	vm->pcid = cfg->pcid && features & HW_PCID;

@@ -230,7 +230,8 @@ struct lru_list {
 	u32 head, tail;
 	u64 nr; /* frames */
 };
-#define NR_LRU_LISTS 8
+#define LRU_LIST_WRITTEN 8 /* after the policy's own: picked, and written to swap. Next to go */
+#define NR_LRU_LISTS     9
 
 enum lru_type { LRU_ANON, LRU_FILE, NR_LRU_TYPES };
 enum zone_watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
@@ -268,7 +269,8 @@ struct vm_swap {
 	u16 *cluster_taken;
 	u64 slots, used, idle; /* idle: used, and without owners */
 	u64 peak_used, next;
-	u64 ra_hits, ra_window, ra_slot; /* cluster read-ahead */
+	u64 reads;                       /* pages read for the request that is being made */
+	u64 ra_hits, ra_window, ra_slot; /* read-ahead by slots */
 };
 
 /* Who changed an entry last: kept for whoever finds a TLB that still goes by it. */
@@ -308,6 +310,7 @@ struct vm {
 	struct pt_change change[PT_CHANGES]; /* by key: a later one takes the place of another */
 	u64 nr_changes;
 	struct vm_swap swap;
+	struct vm_sysctl sysctl;
 	struct vm_khugepaged_scan khugepaged;
 	struct vm_compact compact;
 	struct {

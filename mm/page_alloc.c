@@ -222,6 +222,15 @@ void put_page(struct vm *vm, struct page *page)
 	free_block(vm, page_to_pfn(vm, page), order, mobility(page->kind));
 }
 
+void page_set_kind(struct vm *vm, struct page *page, enum page_kind kind)
+{
+	ASSERT(!page->order && !page->_mapcount && (kind == PAGE_ANON || kind == PAGE_FILE));
+	vm->kind_frames[page->kind]--;
+	vm->kind_frames[kind]++;
+	page->kind = (u8)kind;
+	page->rmap = 0;
+}
+
 void split_page(struct vm *vm, struct page *page, unsigned order)
 {
 	u64 frames = 1ull << page->order, part = 1ull << order;

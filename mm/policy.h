@@ -24,7 +24,6 @@ enum lru_hint {
 	LRU_READAHEAD, /* nobody asked for it yet */
 	LRU_REFAULT,   /* it was evicted too early: it would have stayed, had the lists been as long as RAM */
 	LRU_KEPT,      /* picked, and could not go: locked, no swap slot, a write error */
-	LRU_USED,      /* picked, and found in use meanwhile */
 	LRU_COLD,      /* the program says that it will not need it soon */
 	LRU_PIECE,     /* a part of a huge page that was picked and split: it is next */
 };

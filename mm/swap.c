@@ -7,6 +7,21 @@
  *   vm->swap.cluster_taken  [ 0 | 509 | 512 | 0 ...                       ]  slots in use of each 512
  *                                    ^ next: where the last search ended
  *
+ * What becomes of a page. The swap cache holds those that have a slot and a frame:
+ *
+ *       an entry maps the page <-----------------------------------------+------------------.
+ *         |  reclaim: it gets a slot                    found there:     |                  |
+ *         v                                             minor fault      |                  |
+ *     [ cache, dirty ] --write--> [ cache, clean, unmapped: next to go ]-'                  | read alone, past the
+ *         |                          |                 ^                                    | cache, slot free again
+ *         | write is over at once    | reclaim         | read, others ahead                 | (synchronous device, one
+ *         v                          v                 | (major fault)                      | owner; major fault)
+ *         `------------------------> [ slot alone ] ---+------------------------------------'
+ *
+ * A write is over at once on a synchronous device, and when the page is full of zeroes: only the slot says so then.
+ * Elsewhere it is over when reclaim looks again. A page that an entry maps keeps its slot as long as it is not written
+ * to and slots are not scarce. One of shmem leaves the page cache for the swap cache, and comes back from it.
+ *
  * Slots are given next-fit, so that pages that leave together lie together: cluster read-ahead depends on it.
  * When none is free, a slot is taken from a page that is in memory and has no other owner ("idle").
  *
@@ -14,6 +29,7 @@
  *   100 a slot's count is the number of swap entries and shmem files that name it
  *   101 a cached slot and its page name each other; someone else holds the page too, or the slot has owners
  *   102 used, idle and the clusters' counts agree with the slots
+ *   105 a slot noted as zeroes that has a clean frame: the frame holds zeroes, as far as the device can tell
  *
  * Sources: Linux 6.12 mm/swapfile.c (scan_swap_map_slots, swap_duplicate, __try_to_reclaim_swap), mm/swap_state.c.
  */
@@ -38,6 +54,7 @@ void swap_init(struct vm *vm, void *map)
 	vm->swap.slots = vm->cfg.swap_slots;
 	vm->swap.map = map;
 	vm->swap.cluster_taken = (u16 *)(vm->swap.map + vm->swap.slots);
+	vm->swap.ra_hits = SWAP_RA_FIRST_HITS;
 }
 
 /* ---- slots ---- */
@@ -219,26 +236,41 @@ static u32 checksum_frame(struct vm *vm, u64 pfn)
 int swap_write(struct vm *vm, u32 slot, struct page *page)
 {
 	const struct backing_ops *ops = vm->cfg.swap_ops;
+	struct swap_slot *s = swap_slot_at(vm, slot);
 	u64 pfn = page_to_pfn(vm, page);
 
 	if (vm->cfg.swap_checksum)
-		swap_slot_at(vm, slot)->checksum = checksum_frame(vm, pfn);
-	if (ops && ops->write_page && ops->write_page(vm->cfg.swap_ctx, slot, pfn))
+		s->checksum = checksum_frame(vm, pfn);
+	s->zero = vm->variant.zeromap && ops && ops->zero_filled && ops->zero_filled(vm->cfg.swap_ctx, pfn);
+	if (!s->zero && ops && ops->write_page && ops->write_page(vm->cfg.swap_ctx, slot, pfn))
 		return -EIO;
-	vm_emit(vm, &(struct vm_event){.type = VM_EV_SWAP_OUT, .n = 1});
+	vm_emit(vm, &(struct vm_event){.type = s->zero ? VM_EV_SWAP_ZERO : VM_EV_SWAP_OUT, .n = 1});
 	return 0;
 }
 
 int swap_read(struct vm *vm, u32 slot, struct page *page)
 {
 	const struct backing_ops *ops = vm->cfg.swap_ops;
+	const struct swap_slot *s = swap_slot_at(vm, slot);
 	u64 pfn = page_to_pfn(vm, page);
 
-	if (ops && ops->read_page && ops->read_page(vm->cfg.swap_ctx, slot, pfn))
+	if (s->zero)
+		hw_clear_frames(vm->hw, pfn, 0);
+	else if (ops && ops->read_page && ops->read_page(vm->cfg.swap_ctx, slot, pfn))
 		return -EIO;
-	if (vm->cfg.swap_checksum && checksum_frame(vm, pfn) != swap_slot_at(vm, slot)->checksum) {
+	if (vm->cfg.swap_checksum && checksum_frame(vm, pfn) != s->checksum) {
 		hw_log(vm->hw, "a swap page came back changed: it is not handed out");
 		return -EIO;
 	}
+	vm->swap.reads += !s->zero;
 	return 0;
+}
+
+void swap_request_done(struct vm *vm, u32 mm_id, u64 va)
+{
+	u64 n = vm->swap.reads;
+
+	vm->swap.reads = 0;
+	if (n)
+		vm_emit(vm, &(struct vm_event){.type = VM_EV_SWAP_IN, .mm = mm_id, .va = va, .n = n});
 }

@@ -18,6 +18,7 @@
  *   swap_slot[n]   count = 2 <--- swap entry of mm A, swap entry of mm B (or a shmem file: one owner)
  *                  pfn   ------> struct page, PG_swapcache, private = n: the page is in memory too, and the same until
  *                                PG_dirty. No frame (pfn = 0): the word is the shadow of when it left
+ *                  zero           the page was full of zeroes when it went: nothing was written, nothing is read
  *   A slot is free when count = 0 and there is no frame. A frame that only the cache holds goes with the last owner.
  */
 #ifndef MM_SWAP_H
@@ -25,10 +26,11 @@
 
 #include "mm/pgtable.h"
 
-#define SWP_ENTRY     X86_PTE_SW1
-#define SWP_EXCLUSIVE X86_PTE_SW2
-#define SWP_NONE      (~0u) /* no slot */
-#define SWAP_CLUSTER  512   /* slots with one count of those in use */
+#define SWP_ENTRY          X86_PTE_SW1
+#define SWP_EXCLUSIVE      X86_PTE_SW2
+#define SWP_NONE           (~0u) /* no slot */
+#define SWAP_CLUSTER       512   /* slots with one count of those in use */
+#define SWAP_RA_FIRST_HITS 4     /* of read-ahead that nothing is known of yet */
 
 static inline bool is_swap_entry(u64 entry)
 {
@@ -45,8 +47,8 @@ static inline u32 swp_slot(u64 entry)
 
 struct swap_slot {
 	u32 count; /* owners */
-	bool cached;
-	u8 unused[3];
+	bool cached, zero;
+	u8 unused[2];
 	u32 pfn_or_shadow; /* cached: the frame. Else, with owners: when it was evicted (lru.h), 0 = unknown */
 	u32 checksum;      /* of what was written, with vm_config.swap_checksum */
 };
@@ -91,16 +93,25 @@ bool swap_cache_free(struct vm *vm, struct page *page);
 bool swap_full(const struct vm *vm);
 
 /* ---- the device ---- */
-/* Returns 0 or -EIO. */
+/* Begins to write the page of a slot. Returns 0 or -EIO. */
 int swap_write(struct vm *vm, u32 slot, struct page *page);
+/* The write that has begun is over already. */
+static inline bool swap_write_is_over(struct vm *vm, u32 slot)
+{
+	return vm->cfg.swap_synchronous || swap_slot_at(vm, slot)->zero;
+}
 /* Reads a slot into a frame; a wrong checksum is -EIO. */
 int swap_read(struct vm *vm, u32 slot, struct page *page);
+/* The pages read since the last call were one request, for mm's fault at va. */
+void swap_request_done(struct vm *vm, u32 mm_id, u64 va);
 
 /* ---- swapin.c: row 4 of the fault table ---- */
 unsigned do_swap_page(struct fault *f);
-/* MADV_WILLNEED: swapped pages of [start, end) are read ahead; pages of a file from the disk. As far as RAM goes. */
+/* MADV_WILLNEED: swapped pages of [start, end) come into the swap cache; pages of a file from the disk. As far as RAM
+ * goes. */
 void madvise_willneed(struct vm_area_struct *vma, u64 start, u64 end);
-/* A page of shmem comes back into a new frame. Returns 0, -EIO or -ENOMEM. */
-int swapin_shmem(struct vm *vm, u32 slot, struct page **page);
+/* The page of a slot that a shmem file owns: it is in the swap cache then, no reference taken. *major: it was read.
+ * Returns 0, -EIO or -ENOMEM. */
+int swapin_shmem(struct vm *vm, u32 slot, struct page **page, bool *major);
 
 #endif

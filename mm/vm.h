@@ -58,8 +58,16 @@ struct vm_variant {
 	bool place_2m;        /* anonymous maps of whole 2M are placed at multiples of 2M (6.7) */
 	bool huge_zero_write; /* a write to the huge zero page gives a huge page, not a small one (6.13) */
 	bool swapin_writable; /* a read that brings back a page of its owner alone leaves it writable (after 6.1) */
+	bool zeromap;         /* swap notes that a page is full of zeroes, and neither writes nor reads it (6.12) */
 };
 extern const struct vm_variant vm_variant_newest; /* all true */
+
+/* sysctl vm.swappiness and vm.page-cluster. */
+struct vm_sysctl {
+	u8 swappiness;   /* 0 .. 200: 100 = bringing an anonymous page back costs as much as reading a file's */
+	u8 page_cluster; /* at most 2^this pages of swap are read at once; at most 2 with less than 16 MiB of RAM */
+};
+extern const struct vm_sysctl vm_sysctl_defaults; /* Linux's */
 
 struct vm_config {
 	void *ram_base; /* host address of physical address 0: phys_to_virt(pa) = ram_base + pa */
@@ -79,8 +87,11 @@ struct vm_config {
 	u64 swap_slots;                     /* pages that the swap device holds, 0: no swap */
 	const struct backing_ops *swap_ops; /* index = slot. NULL: a device without contents, which never fails */
 	void *swap_ctx;
-	bool swap_rotational; /* a disk that seeks: read ahead by slots, not by addresses */
-	bool swap_checksum;   /* frames have contents: a page that comes back changed is an I/O error */
+	bool swap_rotational;           /* a disk that seeks: read ahead by slots, not by addresses */
+	bool swap_synchronous;          /* zram, a RAM disk (Linux: SWP_SYNCHRONOUS_IO): a page is written when the call
+					   returns, so it goes at once, and comes back alone (mm/swap.c) */
+	const struct vm_sysctl *sysctl; /* NULL: Linux's defaults */
+	bool swap_checksum;             /* frames have contents: a page that comes back changed is an I/O error */
 	enum vm_overcommit overcommit;
 	const struct vm_variant *variant; /* which Linux it is; NULL: vm_variant_newest */
 	bool ram_dirty; /* RAM may hold old bytes: vm_init clears the page array. false: fresh RAM reads as zero, and
@@ -115,10 +126,12 @@ u64 vm_reclaim(struct vm *vm, struct hw_cpu *cpu, u64 pages);
 /* ---- files (page cache) ---- */
 
 /* How a file's or device's pages are read and written; NULL ops = pages without contents.
- * read_page, write_page: pfn of the frame, index in pages. Return 0 or -EIO. */
+ * read_page, write_page: pfn of the frame, index in pages. Return 0 or -EIO. zero_filled, of a swap device: does the
+ * frame hold zeroes alone? NULL: nobody can tell. */
 struct backing_ops {
 	int (*read_page)(void *ctx, u64 index, u64 pfn);
 	int (*write_page)(void *ctx, u64 index, u64 pfn);
+	bool (*zero_filled)(void *ctx, u64 pfn);
 	void (*release)(void *ctx);
 };
 /* size in bytes, below 2^63 (it may change: vm_file_resize). order: the folio order that the page cache holds the file in

@@ -16,12 +16,16 @@
  *
  * A batch of up to 32 victims:
  *
- *   pick --> split if huge --> unmap each entry ---> one flush --> write if dirty --> free
- *   (policy)                   swap entry or empty   a mm          slot or file       shadow stays
+ *   pick --> split if huge --> unmap each entry ---> one flush --> write if dirty ---> free
+ *   (policy)                   swap entry or empty   a mm          slot or file    |   shadow stays
+ *      ^                                                                           v
+ *      `-------- clean, in the swap cache, a list of their own: next ----- a write that takes time
  *
- * After the flush no CPU can write to a page that is being written out. What cannot go returns to the policy: a locked
- * page, one without a swap slot, one whose write failed. Dirty pages of files are written at once, by whoever reclaims;
- * Linux leaves most of them to its flusher threads.
+ * After the flush no CPU can write to a page that is being written out. A page that is being written to swap stays in
+ * the swap cache, and is the first to go when reclaim comes by again: by then the write is over. (Linux puts it at the
+ * tail of the inactive list, folio_rotate_reclaimable; a fault that finds it there takes it off again.) What cannot go
+ * returns to the policy: a locked page, one without a swap slot, one whose write failed. Dirty pages of files are
+ * written at once, by whoever reclaims; Linux leaves most of them to its flusher threads.
  *
  * Sources: Linux 6.12 mm/vmscan.c (shrink_folio_list, balance_pgdat), mm/rmap.c (try_to_unmap_one), mm/page_alloc.c
  * (__setup_per_zone_wmarks, init_per_zone_wmark_min).
@@ -247,18 +251,26 @@ static void put_back(struct scan_control *sc, struct page *page)
 	put_page(sc->vm, page);
 }
 
-/* The page is unmapped, and flushed. Its contents go where they belong. Returns 0, -EIO or -ENOSPC. */
-static int page_out(struct vm *vm, struct page *page)
+enum pageout { PAGE_GONE, PAGE_WRITTEN, PAGE_KEEP };
+
+/* The page is unmapped, and flushed. Its contents go where they belong. PAGE_WRITTEN: that takes time. Linux:
+ * pageout().
+ */
+static enum pageout page_out(struct vm *vm, struct page *page)
 {
-	if (page->kind == PAGE_FILE)
-		return filemap_evict(vm, page);
-	if (page->flags & PG_lazyfree)
-		return 0;
-	if (page->flags & PG_dirty && swap_write(vm, page->private, page))
-		return -EIO;
-	page->flags &= (u16)~PG_dirty;
+	if (page->kind == PAGE_FILE && filemap_evict(vm, page))
+		return PAGE_KEEP;
+	if (!(page->flags & PG_swapcache))
+		return PAGE_GONE;
+	if (page->flags & PG_dirty) {
+		if (swap_write(vm, page->private, page))
+			return PAGE_KEEP;
+		page->flags &= (u16)~PG_dirty;
+		if (!swap_write_is_over(vm, page->private))
+			return PAGE_WRITTEN;
+	}
 	swap_cache_del(vm, page, shadow_make(vm, page));
-	return 0;
+	return PAGE_GONE;
 }
 
 /* Pages that may go: anonymous ones only where there is a slot. */
@@ -288,10 +300,26 @@ static void evict_victims(struct scan_control *sc, struct victims *v)
 {
 	tlb_gather_end(&sc->tlb);
 	for (unsigned i = 0; i < v->nr; i++) {
-		if (v->page[i]->_refcount > 1 && page_out(sc->vm, v->page[i]))
-			v->page[i]->flags |= PG_dirty;
-		put_back(sc, v->page[i]);
+		struct page *page = v->page[i];
+
+		if (page->_refcount > 1 && page_out(sc->vm, page) == PAGE_WRITTEN) {
+			lru_list_add(sc->vm, page, LRU_LIST_WRITTEN, false);
+			put_page(sc->vm, page);
+		} else {
+			put_back(sc, page);
+		}
 	}
+}
+
+/* What is written comes before anything that the policy could choose. */
+static struct page *pick(struct vm *vm, u64 *budget)
+{
+	struct page *page = lru_list_last(vm, LRU_LIST_WRITTEN);
+
+	if (!page)
+		return vm->reclaim.policy->pick(vm, types_that_may_go(vm), budget);
+	lru_list_del(vm, page);
+	return page;
 }
 
 /* Up to `want` victims. Returns how many were picked. */
@@ -301,8 +329,7 @@ static unsigned shrink_batch(struct scan_control *sc, u64 want, u64 *budget)
 	struct page *page;
 	unsigned picked = 0;
 
-	while (picked < min(want, (u64)SWAP_CLUSTER_MAX) &&
-	       (page = sc->vm->reclaim.policy->pick(sc->vm, types_that_may_go(sc->vm), budget))) {
+	while (picked < min(want, (u64)SWAP_CLUSTER_MAX) && (page = pick(sc->vm, budget))) {
 		picked++;
 		*budget -= min(*budget, 1ull);
 		take_victim(sc, &v, page);

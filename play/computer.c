@@ -66,7 +66,16 @@ static int disk_write(void *ctx, u64 index, u64 pfn)
 	return 0;
 }
 
-static const struct backing_ops disk_ops = {.read_page = disk_read, .write_page = disk_write};
+static bool zero_filled(void *ctx, u64 pfn)
+{
+	const struct play_disk *disk = ctx;
+	const u8 *page = (u8 *)hw_soft_ram(disk->hw) + (pfn << PAGE_SHIFT);
+
+	return !page[0] && memcmp(page, page + 1, PAGE_SIZE - 1) == 0;
+}
+
+static const struct backing_ops disk_ops = {
+    .read_page = disk_read, .write_page = disk_write, .zero_filled = zero_filled};
 
 /* ---- making one ---- */
 

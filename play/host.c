@@ -61,6 +61,8 @@ static int check_needs(struct host *h, const struct script *s)
 	for (unsigned i = 0; i < VARIANT_ROWS && !err; i++)
 		if (s->variant_said >> i & 1 && host_answer(variant_rows[i].probe) != PROBE_UNKNOWN)
 			err = need(h, variant_rows[i].probe, !*variant_at(&variant, i));
+	if (!err && s->swap_device_said)
+		err = need(h, PROBE_SWAP_CACHED, s->machine.swap_device->synchronous);
 	return err;
 }
 

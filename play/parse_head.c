@@ -37,6 +37,7 @@ static bool parse_machine(struct parser *p, const char *text)
 		if (machine_key_set(&p->script->machine, KEY_SCRIPT, p->word, equals + 1, err) != 0)
 			return parser_fail(p, "machine: %s", err);
 		p->script->variant_said |= variant_bit(p->word);
+		p->script->swap_device_said |= strcmp(p->word, "swap-device") == 0;
 	}
 	return p->error->line == 0 && machine_fits(p, &p->script->machine);
 }

@@ -375,13 +375,28 @@ static u64 pagemap(u64 va)
 	return entry;
 }
 
-/* A written page goes to swap. */
+static bool goes_to_swap(u64 va)
+{
+	madvise_at(va, PAGE_SIZE, MADV_PAGEOUT);
+	return pagemap(va) & PTE_SWAPPED;
+}
+
+/* A written page does, the one at AT. */
 static bool swaps_out(void)
 {
 	map(AT, PAGE_SIZE, RW);
 	write_at(AT);
-	madvise_at(AT, PAGE_SIZE, MADV_PAGEOUT);
-	return pagemap(AT) & PTE_SWAPPED;
+	return goes_to_swap(AT);
+}
+
+/* And is in memory still: the swap cache has it. */
+static enum probe_answer in_swap_cache(u64 va)
+{
+	u8 resident = 0;
+
+	if (raw_syscall(SYS_mincore, va, PAGE_SIZE, (u64)&resident, 0, 0, 0) < 0)
+		return PROBE_UNKNOWN;
+	return yes_if(resident & 1);
 }
 
 static enum probe_answer swap(void)
@@ -391,11 +406,19 @@ static enum probe_answer swap(void)
 
 static enum probe_answer swap_cached(void)
 {
-	u8 resident = 0;
+	return swaps_out() ? in_swap_cache(AT) : PROBE_UNKNOWN;
+}
 
-	if (!swaps_out() || raw_syscall(SYS_mincore, AT, PAGE_SIZE, (u64)&resident, 0, 0, 0) < 0)
+/* Where every page is out of memory at once nobody can tell. */
+static enum probe_answer zeromap(void)
+{
+	const u64 zeroes = AT + PMD_SIZE;
+
+	if (!swaps_out() || in_swap_cache(AT) != PROBE_YES)
 		return PROBE_UNKNOWN;
-	return yes_if(resident & 1);
+	map(zeroes, PAGE_SIZE, RW);
+	*(volatile char *)zeroes = 0;
+	return goes_to_swap(zeroes) ? yes_if(in_swap_cache(zeroes) == PROBE_NO) : PROBE_UNKNOWN;
 }
 
 static enum probe_answer swapin_writable(void)
@@ -473,6 +496,7 @@ const struct probe probe_table[PROBE_NR] = {
     {"swap", "MADV_PAGEOUT puts a page into swap", swap},
     {"swap_cached", "and it is still in memory then (swap cache)", swap_cached},
     {"swapin_writable", "a read that swaps a page in leaves it writable", swapin_writable},
+    {"zeromap", "a page full of zeroes is not written to swap, so it is out of memory at once", zeromap},
     {"overcommit_guess", "vm.overcommit_memory is 0", overcommit_guess},
     {"lock_all", "this process may lock all of its memory", lock_all},
     {"advice_populate", "MADV_POPULATE_READ and _WRITE are known", advice_populate},
@@ -533,6 +557,7 @@ const struct variant_row variant_rows[VARIANT_ROWS] = {
     {"place-2m", offsetof(struct vm_variant, place_2m), PROBE_PLACE_2M},
     {"huge-zero-write", offsetof(struct vm_variant, huge_zero_write), PROBE_HUGE_ZERO_WRITE},
     {"swapin-writable", offsetof(struct vm_variant, swapin_writable), PROBE_SWAPIN_WRITABLE},
+    {"zeromap", offsetof(struct vm_variant, zeromap), PROBE_ZEROMAP},
 };
 
 bool *variant_at(struct vm_variant *v, unsigned row)

@@ -35,6 +35,7 @@ enum probe_id {
 	PROBE_SWAP,
 	PROBE_SWAP_CACHED,
 	PROBE_SWAPIN_WRITABLE,
+	PROBE_ZEROMAP,
 	PROBE_OVERCOMMIT_GUESS,
 	PROBE_LOCK_ALL,
 	PROBE_ADVICE_POPULATE,
@@ -73,7 +74,7 @@ struct variant_row {
 	size_t offset;   /* of the bool in struct vm_variant */
 	u8 probe;
 };
-#define VARIANT_ROWS 5
+#define VARIANT_ROWS 6
 extern const struct variant_row variant_rows[VARIANT_ROWS];
 bool *variant_at(struct vm_variant *v, unsigned row);
 u8 variant_bit(const char *key); /* 1 << row; 0: none has that key */

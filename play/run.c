@@ -312,6 +312,15 @@ static bool run_and_tell(struct run *r, const struct statement *st)
 
 /* ---- the whole ---- */
 
+/* The machine's swap device becomes one as this Linux has: zram, or the standard one, a disk. */
+static void host_swap_device(struct machine_config *m)
+{
+	enum probe_answer cached = host_answer(PROBE_SWAP_CACHED);
+
+	if (cached != PROBE_UNKNOWN)
+		m->swap_device = cached == PROBE_YES ? &swap_devices[0] : swap_device_find("zram");
+}
+
 static int start(struct run *r)
 {
 	struct machine_config machine = r->script->machine;
@@ -324,6 +333,8 @@ static int start(struct run *r)
 		}
 		brk = r->host.brk;
 		host_variant(&machine.variant, r->script->variant_said);
+		if (!r->script->swap_device_said)
+			host_swap_device(&machine);
 	}
 	if (computer_init(&r->computer, &machine, brk, r->cfg.step ? &r->step : NULL)) {
 		snprintf(r->failure, sizeof(r->failure), "no memory for the simulated computer");

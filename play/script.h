@@ -101,6 +101,7 @@ struct script {
 	struct need need[SCRIPT_NEEDS];
 	unsigned nr_needs;
 	struct machine_config machine;
+	bool swap_device_said;
 	u8 variant_said; /* bit i: its machine line says what variant_rows[i] is (probe.h) */
 	char names[SCRIPT_NAMES][SCRIPT_WORD];
 	unsigned nr_names;

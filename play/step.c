@@ -40,6 +40,12 @@ void step_end(struct step *s)
 	if (s->more)
 		fprintf(s->out, "        ... and %" PRIu64 " more accesses like these, with %" PRIu64 " page faults\n",
 			s->more, s->more_faults);
+	if (s->swapped_out)
+		fprintf(s->out,
+			"          written to swap: %" PRIu64
+			", and still in memory (the swap cache): these frames are the next to go\n",
+			s->swapped_out);
+	s->swapped_out = s->written_back = 0;
 	s->on = false;
 }
 
@@ -203,7 +209,7 @@ static const char *const cause_text[VM_FAULT_NR] = {
     [VM_FAULT_COW_COPY] = "row 5, a write to a page that others have too (or the zero page): a copy of its own",
     [VM_FAULT_COW_REUSE] = "row 5, a write to a read-only page that nobody else has any more: made writable, no copy",
     [VM_FAULT_STACK] = "row 0, just below a stack area: the area grows down, and the page is given",
-    [VM_FAULT_SWAP] = "row 4, the page is in the swap: it is read back",
+    [VM_FAULT_SWAP] = "row 4, a swap entry: the page comes back",
     [VM_FAULT_SPURIOUS] = "row 6, the entry allows it: the CPU used an older one",
     [VM_FAULT_MAPERR] = "row 0, no area holds the address: SIGSEGV, SEGV_MAPERR",
     [VM_FAULT_ACCERR] = "row 1, the area forbids it: SIGSEGV, SEGV_ACCERR",
@@ -214,9 +220,13 @@ static const char *const cause_text[VM_FAULT_NR] = {
 
 static void tell_fault(const struct step *s, const struct vm_event *ev)
 {
+	bool major = ev->flags & VM_EVF_MAJOR;
+
 	fprintf(s->out, "          kernel: %s%s%s\n", cause_text[ev->cause],
 		ev->order == HPAGE_PMD_ORDER ? " (a huge page: 512 frames, one entry)" : "",
-		ev->flags & VM_EVF_MAJOR ? "; it waited for the device (a major fault)" : "");
+		major                        ? "; it waited for the device (a major fault)"
+		: ev->cause == VM_FAULT_SWAP ? " from the swap cache"
+					     : "");
 }
 
 static void tell_flush(const struct step *s, u64 pages)

@@ -312,6 +312,9 @@ static void count_reclaim(struct hw_soft_counters *c, const struct vm_event *ev)
 	case VM_EV_SWAP_OUT:
 		c->swap_outs += ev->n;
 		break;
+	case VM_EV_SWAP_ZERO:
+		c->swap_zeroes += ev->n;
+		break;
 	case VM_EV_SWAP_RA_HIT:
 		c->swap_ra_hits++;
 		break;

@@ -49,6 +49,7 @@ struct hw_soft_counters {
 	u64 thp_alloc, thp_fallback, thp_split, thp_collapse, oom, oom_kills;
 	u64 compactions, compactions_failed, pages_migrated;
 	u64 swap_requests, swap_ins, swap_outs, swap_ra_hits; /* reads; pages read, written, read ahead and used */
+	u64 swap_zeroes;                                      /* pages */
 	u64 file_reads, file_writes;                          /* pages */
 	u64 reclaimed[2];                                     /* in the background; by who needed a frame */
 	u64 frames_cleared, frames_copied;

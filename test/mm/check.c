@@ -381,6 +381,41 @@ static void cache_flag(void **state)
 	page_of(va)->flags |= PG_swapcache;
 	assert_caught(101);
 }
+static void cache_of_a_file(void **state)
+{
+	page_of(shared)->flags |= PG_swapcache;
+	assert_caught(101);
+}
+static bool never_zero(void *ctx, u64 pfn)
+{
+	return false;
+}
+/* Another range of anon leaves: a page of it that is written, and not gone yet. */
+static struct page *written(void)
+{
+	struct page *page;
+
+	assert_int_equal(vm_madvise(cpu, mm, anon, 8 * PAGE_SIZE, 21), 0); /* MADV_PAGEOUT */
+	page = lru_list_last(vm, LRU_LIST_WRITTEN);
+	assert_non_null(page);
+	assert_true(vm_check(vm));
+	return page;
+}
+static void zero_slot(void **state)
+{
+	static const struct backing_ops ops = {.zero_filled = never_zero};
+	struct page *page = written();
+
+	vm->cfg.swap_ops = &ops;
+	assert_true(vm_check(vm));
+	swap_slot_at(vm, page->private)->zero = true;
+	assert_caught(105);
+}
+static void written_page(void **state)
+{
+	written()->flags |= PG_dirty;
+	assert_caught(112);
+}
 static void slot_counts(void **state)
 {
 	vm->swap.used++;
@@ -494,6 +529,9 @@ int main(void)
 	    S(swapents),
 	    S(cache_page),
 	    S(cache_flag),
+	    S(cache_of_a_file),
+	    S(zero_slot),
+	    S(written_page),
 	    S(slot_counts),
 	    S(cluster_counts),
 	    S(swap_entry_of_shared),

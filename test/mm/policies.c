@@ -31,7 +31,11 @@ static struct mm_struct *mm;
 static void begin(enum vm_reclaim_policy policy)
 {
 	m = flat_create(&(struct flat_config){.ram_bytes = 16 * MIB,
-					      .vm = {.check = 1, .reclaim = policy, .swap_slots = 1024, .pcid = true}});
+					      .vm = {.check = 1,
+						     .reclaim = policy,
+						     .swap_slots = 1024,
+						     .sysctl = &(struct vm_sysctl){60, 0}, /* nothing is read ahead */
+						     .pcid = true}});
 	cpu = flat_cpu(m, 0);
 	mm = mm_create(flat_vm(m));
 	flat_run(cpu, mm);
@@ -54,8 +58,8 @@ static bool resident(unsigned page)
 	return vm_lookup(mm, BASE + page * PAGE_SIZE, &entry) != 0;
 }
 
-/* One reference with at most `frames` pages in memory. Returns whether it faulted. Callers use every third page only,
- * so that no neighbour is read ahead. */
+/* One reference with at most `frames` pages in memory. Returns whether it faulted. Callers use every third page only:
+ * where a page is must not matter. */
 static bool refer(unsigned page, unsigned frames)
 {
 	bool fault = !resident(page);

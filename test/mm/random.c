@@ -122,7 +122,16 @@ static int write_swap(void *ctx, u64 slot, u64 pfn)
 	return 0;
 }
 
-static const struct backing_ops swap_ops = {.read_page = read_swap, .write_page = write_swap};
+static bool zero_filled(void *ctx, u64 pfn)
+{
+	static const u8 zeroes[PAGE_SIZE];
+	struct world *w = ctx;
+
+	return memcmp(ram_base_of(w->m) + (pfn << PAGE_SHIFT), zeroes, PAGE_SIZE) == 0;
+}
+
+static const struct backing_ops swap_ops = {
+    .read_page = read_swap, .write_page = write_swap, .zero_filled = zero_filled};
 
 /* ---- the model ---- */
 
@@ -526,8 +535,9 @@ SWAPPING(swap_lru2, .thp = VM_THP_NEVER)
 SWAPPING(swap_lru2_thp, .thp = VM_THP_ALWAYS, .swap_rotational = true)
 SWAPPING(swap_mglru, .reclaim = VM_RECLAIM_MGLRU, .thp = VM_THP_MADVISE)
 SWAPPING(swap_clock, .reclaim = VM_RECLAIM_CLOCK, .pagecache_cold = true)
-SWAPPING(swap_fifo, .reclaim = VM_RECLAIM_FIFO, .anon_order = 9)
-SWAPPING(swap_random, .reclaim = VM_RECLAIM_RANDOM)
+SWAPPING(swap_fifo, .reclaim = VM_RECLAIM_FIFO, .anon_order = 9, .swap_synchronous = true)
+SWAPPING(swap_random, .reclaim = VM_RECLAIM_RANDOM, .variant = &(struct vm_variant){.zero_page = true, .place_2m = true})
+SWAPPING(swap_zram, .swap_synchronous = true, .thp = VM_THP_MADVISE)
 
 /* Room for a few huge pages, in pieces from the start. */
 static void compaction(void **state)
@@ -548,7 +558,7 @@ int main(int argc, char **argv)
 	    cmocka_unit_test_teardown(swap_lru2, tell),   cmocka_unit_test_teardown(swap_lru2_thp, tell),
 	    cmocka_unit_test_teardown(swap_mglru, tell),  cmocka_unit_test_teardown(swap_clock, tell),
 	    cmocka_unit_test_teardown(swap_fifo, tell),   cmocka_unit_test_teardown(swap_random, tell),
-	    cmocka_unit_test_teardown(compaction, tell),
+	    cmocka_unit_test_teardown(swap_zram, tell),   cmocka_unit_test_teardown(compaction, tell),
 	};
 
 	if (argc > 1)

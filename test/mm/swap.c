@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * test/mm/swap.c - swap devices that fail, lie and fill up; who dies when memory is gone; what may be promised; which
- * pages are read ahead. Contents are checked at every turn, vm_check at level 3.
+ * test/mm/swap.c - swap devices that fail, lie and fill up; who dies when memory is gone; what may be promised.
+ * Contents are checked at every turn, vm_check at level 3.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,106 +11,9 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "mm/internal.h"
 #include "mm/lru.h"
 #include "mm/vmscan.h"
-#include "test/mm/flat_hw.h"
-
-#define MIB   (1ull << 20)
-#define BASE  0x7f0000000000ull
-#define RW    (PROT_READ | PROT_WRITE)
-#define ANON  (MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED)
-#define SLOTS 4096
-
-static struct hw_machine *m;
-static struct vm *vm;
-static struct hw_cpu *cpu;
-static struct mm_struct *mm;
-
-/* ---- a device that does what it is told ---- */
-
-static u8 (*disk)[PAGE_SIZE];
-static bool fail_reads, fail_writes;
-static u64 reads[SLOTS], nr_reads;
-
-static int disk_read(void *ctx, u64 slot, u64 pfn)
-{
-	if (fail_reads)
-		return -EIO;
-	memcpy(vm->ram + (pfn << PAGE_SHIFT), disk[slot], PAGE_SIZE);
-	if (nr_reads < SLOTS)
-		reads[nr_reads++] = slot;
-	return 0;
-}
-
-static int disk_write(void *ctx, u64 slot, u64 pfn)
-{
-	if (fail_writes)
-		return -EIO;
-	memcpy(disk[slot], vm->ram + (pfn << PAGE_SHIFT), PAGE_SIZE);
-	return 0;
-}
-
-static const struct backing_ops disk_ops = {.read_page = disk_read, .write_page = disk_write};
-
-static void begin(u64 ram_bytes, struct vm_config cfg)
-{
-	disk = calloc(SLOTS, PAGE_SIZE);
-	fail_reads = fail_writes = false;
-	nr_reads = 0;
-	cfg.swap_ops = &disk_ops;
-	cfg.pcid = true;
-	m = flat_create(&(struct flat_config){.ram_bytes = ram_bytes, .vm = cfg});
-	vm = flat_vm(m);
-	cpu = flat_cpu(m, 0);
-	mm = mm_create(vm);
-	flat_run(cpu, mm);
-}
-
-static void end(void)
-{
-	struct vm_meminfo info;
-
-	if (mm)
-		mm_put(mm);
-	vm_check(vm);
-	vm_meminfo(vm, &info);
-	assert_int_equal(info.swap_used + info.anon_frames + info.file_frames, 0);
-	flat_destroy(m);
-	free(disk);
-}
-
-static void map(struct mm_struct *in, u64 pages)
-{
-	assert_int_equal(vm_mmap(cpu, in, BASE, pages * PAGE_SIZE, RW, ANON, NULL, 0), BASE);
-}
-
-/* Page i holds i + add. */
-static void write_pages(u64 pages, u8 add)
-{
-	for (u64 i = 0; i < pages; i++) {
-		u8 byte = (u8)(i + add);
-
-		assert_int_equal(flat_access(cpu, BASE + i * PAGE_SIZE, 'w', &byte), 0);
-	}
-}
-
-static void expect_pages(u64 pages, u8 add)
-{
-	for (u64 i = 0; i < pages; i++) {
-		u8 byte;
-
-		assert_int_equal(flat_access(cpu, BASE + i * PAGE_SIZE, 'r', &byte), 0);
-		assert_int_equal(byte, (u8)(i + add));
-	}
-}
-
-/* Everything that can go, goes. */
-static void swap_out_all(void)
-{
-	while (reclaim_pages(vm, cpu, 32, true))
-		;
-}
+#include "test/mm/swap_disk.h"
 
 /* ---- failing devices ---- */
 
@@ -122,12 +25,12 @@ static void read_error(void **state)
 	u8 byte;
 
 	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS});
-	map(mm, 20);
+	map(mm, 20, ANON);
 	write_pages(20, 1);
 	swap_out_all();
 	other = mm_create(vm);
 	flat_run(cpu, other);
-	map(other, 20);
+	map(other, 20, ANON);
 	write_pages(20, 2);
 	fail_reads = true;
 	flat_run(cpu, mm);
@@ -146,7 +49,7 @@ static void read_error(void **state)
 static void write_error(void **state)
 {
 	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS});
-	map(mm, 20);
+	map(mm, 20, ANON);
 	write_pages(20, 1);
 	fail_writes = true;
 	assert_int_equal(reclaim_pages(vm, cpu, 10, true), 0);
@@ -164,8 +67,7 @@ static void write_error(void **state)
 static void write_error_of_shared(void **state)
 {
 	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS});
-	assert_int_equal(vm_mmap(cpu, mm, BASE, 20 * PAGE_SIZE, RW, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, NULL, 0),
-			 BASE);
+	map(mm, 20, SHMEM);
 	write_pages(20, 1);
 	fail_writes = true;
 	assert_int_equal(reclaim_pages(vm, cpu, 10, true), 0);
@@ -186,7 +88,7 @@ static void corrupt_page(void **state)
 	u8 byte;
 
 	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS, .swap_checksum = true});
-	map(mm, 20);
+	map(mm, 20, ANON);
 	write_pages(20, 100);
 	swap_out_all();
 	for (u64 slot = 0; slot < SLOTS; slot++)
@@ -210,7 +112,7 @@ static u64 faults_after_read(bool writable)
 
 	variant.swapin_writable = writable;
 	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS, .variant = &variant});
-	map(mm, 1);
+	map(mm, 1, ANON);
 	write_pages(1, 1);
 	swap_out_all();
 	expect_pages(1, 1);
@@ -233,7 +135,7 @@ static void writable_at_once(void **state)
 static void full_swap(void **state)
 {
 	begin(16 * MIB, (struct vm_config){.check = 3, .swap_slots = 8});
-	map(mm, 20);
+	map(mm, 20, ANON);
 	write_pages(20, 1);
 	swap_out_all();
 	assert_int_equal(vm->swap.used, 8);
@@ -260,10 +162,10 @@ static u32 who_dies(int big_adj, int small_adj)
 	small = mm_create(vm);
 	vm_set_oom_score_adj(big, big_adj);
 	vm_set_oom_score_adj(small, small_adj);
-	map(big, 1700);
+	map(big, 1700, ANON);
 	write_pages(1700, 1);
 	flat_run(cpu, small);
-	map(small, 4000);
+	map(small, 4000, ANON);
 	for (u64 i = 0; !flat_events(m)->type[VM_EV_OOM_KILL]; i++)
 		if (flat_touch(cpu, BASE + i * PAGE_SIZE, 1, 'w'))
 			break;
@@ -329,67 +231,12 @@ static void overcommit(void **state)
 	end();
 }
 
-/* ---- read-ahead ---- */
-
-/* Pages 0 .. 63 are in swap. Touches them in this order; returns how many were read for each touch. */
-static void check_windows(bool rotational, const u8 *order, const u8 *window, unsigned n)
-{
-	begin(64 * MIB, (struct vm_config){.check = 3, .swap_slots = SLOTS, .swap_rotational = rotational});
-	map(mm, 64);
-	write_pages(64, 1);
-	swap_out_all();
-	for (unsigned i = 0; i < n; i++) {
-		u64 before = nr_reads;
-
-		assert_int_equal(flat_touch(cpu, BASE + order[i] * PAGE_SIZE, 1, 'r'), 0);
-		if (nr_reads - before != window[i])
-			fail_msg("touch %u: %d read, wanted %d", i, (int)(nr_reads - before), window[i]);
-	}
-	end();
-}
-
-/* By Linux's rule, worked out by hand: a fault far from the last reads one page, beside it two; each hit more makes it
- * four, then eight; and no window is less than half of the one before. */
-static void windows_by_address(void **state)
-{
-	/* 20: alone. 21: next to it, 2 (21, 22). 22: hit. 23: 1 hit, 4 (23 .. 26). 24 25 26: hits. 27: 3 hits, 8. 28:
-	 * hit. 60: 1 hit, 4 around it (59 .. 62). 50: no hit, but half of 4. */
-	static const u8 up[] = {20, 21, 22, 23, 24, 25, 26, 27, 28, 60, 50};
-	static const u8 up_window[] = {1, 2, 0, 4, 0, 0, 0, 8, 0, 4, 2};
-	/* Downwards the window lies before the fault: 9: 2 (8, 9). 8: hit. 7: 4 (4 .. 7). */
-	static const u8 down[] = {10, 9, 8, 7, 6, 5, 4};
-	static const u8 down_window[] = {1, 2, 0, 4, 0, 0, 0};
-
-	check_windows(false, up, up_window, sizeof(up));
-	check_windows(false, down, down_window, sizeof(down));
-}
-
-/* Slots were given in the order in which pages left, page 0 first: slot = page. Windows are aligned. */
-static void windows_by_slot(void **state)
-{
-	/* 20: alone. 21: next to it, 2 (20, 21), of which 20 is there. 30: alone. */
-	static const u8 up[] = {20, 21, 30}, up_window[] = {1, 1, 1};
-	/* 9: next to 10, 2 (8, 9). 8: hit. 15: 1 hit, 4 (12 .. 15). 12 13 14: hits. 16: 3 hits, 8 (16 .. 23). 40: no
-	 * hit, but half of 8 (40 .. 43). */
-	static const u8 down[] = {10, 9, 8, 15, 12, 13, 14, 16, 40}, down_window[] = {1, 2, 0, 4, 0, 0, 0, 8, 4};
-
-	check_windows(true, up, up_window, sizeof(up));
-	check_windows(true, down, down_window, sizeof(down));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(read_error),
-	    cmocka_unit_test(write_error),
-	    cmocka_unit_test(write_error_of_shared),
-	    cmocka_unit_test(corrupt_page),
-	    cmocka_unit_test(writable_at_once),
-	    cmocka_unit_test(full_swap),
-	    cmocka_unit_test(victims),
-	    cmocka_unit_test(overcommit),
-	    cmocka_unit_test(windows_by_address),
-	    cmocka_unit_test(windows_by_slot),
+	    cmocka_unit_test(read_error),   cmocka_unit_test(write_error),      cmocka_unit_test(write_error_of_shared),
+	    cmocka_unit_test(corrupt_page), cmocka_unit_test(writable_at_once), cmocka_unit_test(full_swap),
+	    cmocka_unit_test(victims),      cmocka_unit_test(overcommit),
 	};
 
 	return cmocka_run_group_tests_name("swap", tests, NULL, NULL);
