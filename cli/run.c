@@ -288,6 +288,20 @@ static int write_reports(const struct options *o, FILE *text, FILE *json, const 
 	return bad;
 }
 
+/* Areas that this Linux allows a process, 0: it does not say. */
+static u64 max_map_count(void)
+{
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+	unsigned long long n = 0;
+
+	if (f) {
+		if (fscanf(f, "%llu", &n) != 1)
+			n = 0;
+		fclose(f);
+	}
+	return n;
+}
+
 static int run(const struct options *o, const struct launcher *l, const struct program *p, struct sim *s)
 {
 	struct sim_result result;
@@ -321,6 +335,7 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 		return EXIT_QUIRE;
 	}
 	result.argv = o->argv;
+	result.program.max_map_count = max_map_count();
 	result.exit_status = exit_status(wait_status);
 	result.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
 	result.core_dumped = WIFSIGNALED(wait_status) && WCOREDUMP(wait_status);

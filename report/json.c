@@ -96,6 +96,7 @@ static json_t *program_value(const struct sim_program *p)
 	set_u64(v, "threads", p->threads);
 	set_u64(v, "execs_left", p->execs_left);
 	set_u64(v, "threads_lost", p->lost);
+	set_u64(v, "max_map_count", p->max_map_count);
 	set_u64(v, "malformed", p->malformed);
 	for (unsigned type = 0; type < EV_NR; type++)
 		if (p->dropped[type] != 0)

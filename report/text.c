@@ -19,6 +19,7 @@
  */
 #include "report/report.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,7 +32,9 @@
 #define MAX_COLUMNS     4
 #define LINE_WIDTH      79
 #define COMMAND_COLUMNS 480 /* of the program's words that the first line shows */
-#define TOP_REGIONS     5
+/* From here on the number of areas is worth a word. */
+#define AREAS_WORTH_PERCENT 75
+#define TOP_REGIONS         5
 
 struct screen {
 	FILE *out;
@@ -343,6 +346,58 @@ static void put_dropped(const struct screen *s, const struct sim_program *p)
 			 n == 1 ? "" : "s", n == 1 ? "was" : "were", kinds);
 }
 
+/* What every C library asks for when it starts, and does without: no word of it in each report that QEMU makes. */
+static bool is_usual(const struct sim_refused *r)
+{
+	return r->error == ENOSYS && (strcmp(r->name, "rseq") == 0 || strcmp(r->name, "set_robust_list") == 0);
+}
+
+/* "madvise 102, 100 times (EINVAL)". Flags and ioctl's codes are read in hexadecimal. */
+static void add_refused(char *out, size_t n, const struct sim_refused *r)
+{
+	const char *error = strerrorname_np(r->error);
+	size_t len = strlen(out);
+	char operation[24] = "";
+	bool hex = r->operation >= 1000 || strcmp(r->name, "mmap") == 0 || strcmp(r->name, "mremap") == 0;
+
+	if (r->operation != 0)
+		snprintf(operation, sizeof(operation), hex ? " %#llx" : " %llu", (unsigned long long)r->operation);
+	snprintf(out + len, n - len, "%s%s%s", len ? "; " : "", r->name, operation);
+	len += strlen(out + len);
+	if (r->times > 1)
+		snprintf(out + len, n - len, ", %s times", fmt_count(r->times).s);
+	len += strlen(out + len);
+	snprintf(out + len, n - len, " (%s)", r->error == 0 ? "said to be done" : error ? error : "an unknown error");
+}
+
+static void put_refused(const struct screen *s, const struct sim_program *p)
+{
+	char list[ARRAY_SIZE(p->refused) * 100] = "";
+
+	for (unsigned i = 0; i < p->nr_refused; i++)
+		if (!is_usual(&p->refused[i]))
+			add_refused(list, sizeof(list), &p->refused[i]);
+	if (p->refused_more > 0)
+		snprintf(list + strlen(list), sizeof(list) - strlen(list), "; and %s calls more",
+			 fmt_count(p->refused_more).s);
+	if (list[0] != '\0')
+		put_note(s, "Note: asked for, and not done here, though Linux may do it: %s.", list);
+}
+
+/* A process comes near the most areas that it may have. */
+static void put_areas(const struct screen *s)
+{
+	u64 most = 0, allowed = s->r->program.max_map_count;
+
+	for (unsigned i = 0; i < s->r->nr_machines; i++)
+		most = max(most, s->r->machine[i].count.peak_areas);
+	if (allowed > 0 && most * 100 >= allowed * AREAS_WORTH_PERCENT)
+		put_note(s,
+			 "Note: a process had %s areas, and this Linux allows it %s (sysctl vm.max_map_count). Beyond "
+			 "that mmap, mprotect, munmap and madvise fail with ENOMEM.",
+			 fmt_count(most).s, fmt_count(allowed).s);
+}
+
 /* Parts of the program that the numbers do not cover. */
 static void put_program_notes(const struct screen *s)
 {
@@ -363,6 +418,8 @@ static void put_program_notes(const struct screen *s)
 		put_note(s, "Note: %u stream%s of events broke off malformed: a defect of Quire.", p->malformed,
 			 p->malformed == 1 ? "" : "s");
 	put_dropped(s, p);
+	put_refused(s, p);
+	put_areas(s);
 }
 
 static void put_machine_notes(const struct screen *s)

@@ -28,6 +28,7 @@ struct sim_program {
 	} refused[32];
 	u32 nr_refused;
 	u64 refused_more;   /* times that others were refused, for which there was no more room */
+	u64 max_map_count;  /* areas that its kernel allows a process; 0: nobody knows */
 	u32 malformed;      /* streams of which no event could be told from the next any more: should be 0 */
 	u64 dropped[EV_NR]; /* events that made no sense and were left out, by kind: should be 0 */
 };

@@ -185,6 +185,8 @@ int machine_init(struct machine *m, struct sim *s, const struct machine_config *
 		return -1;
 	vm = machine_vm_config(&m->cfg);
 	vm.ram_base = hw_soft_ram(m->hw);
+	vm.max_map_count =
+	    ~0u; /* what the program's kernel granted is granted: its limit may be higher than Linux's own */
 	m->vm = vm_init(m->hw, &vm);
 	if (!m->vm) {
 		hw_soft_destroy(m->hw);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -371,6 +372,44 @@ static void notes(void **state)
 	free(text);
 }
 
+/* What was not done as Linux would is named; what QEMU refuses to every C library is not. Areas near their limit, too. */
+static void refused(void **state)
+{
+	static const struct sim_refused made[] = {
+	    {"rseq", 0, ENOSYS, 1},        {"madvise", 102, EINVAL, 1234},
+	    {"mmap", 0x22, EOPNOTSUPP, 1}, {"prctl", 41, EINVAL, 1},
+	    {"999", 0, ENOSYS, 2},         {"madvise", 21, 0, 3},
+	    {"ioctl", 0x5401, ENOSYS, 1},  {"x", 0, 4000, 1},
+	};
+	char joined[4096] = "", *text, *rest, *line;
+
+	fill();
+	text = synthetic_text(&syn, report_text);
+	assert_null(strstr(text, "asked for, and not done"));
+	free(text);
+	syn.result.program.nr_refused = 1;
+	memcpy(syn.result.program.refused, made, sizeof(made));
+	text = synthetic_text(&syn, report_text);
+	assert_null(strstr(text, "asked for, and not done"));
+	free(text);
+	syn.result.program.nr_refused = ARRAY_SIZE(made);
+	syn.result.program.refused_more = 5;
+	syn.result.program.max_map_count = 65530;
+	syn.machine[SYN_THP].count.peak_areas = 60000;
+	rest = text = synthetic_text(&syn, report_text);
+	while ((line = strsep(&rest, "\n")) != NULL && *line != '\0') {
+		assert_true(strlen(line) <= 79);
+		strcat(strcat(joined, line), " ");
+	}
+	assert_non_null(strstr(joined,
+			       "Note: asked for, and not done here, though Linux may do it: madvise 102, 1,234 times "
+			       "(EINVAL); mmap 0x22 (EOPNOTSUPP); prctl 41 (EINVAL); 999, 2 times (ENOSYS); "
+			       "madvise 21, 3 times (said to be done); ioctl 0x5401 (ENOSYS); x (an unknown "
+			       "error); and 5 calls more."));
+	assert_non_null(strstr(joined, "a process had 60,000 areas, and this Linux allows it 65,530 "));
+	free(text);
+}
+
 /* Short of memory: what waiting and swap come to, which devices and policies, and who was killed. */
 static void short_of_memory(void **state)
 {
@@ -533,6 +572,7 @@ int main(void)
 	    cmocka_unit_test(columns_never_touch),
 	    cmocka_unit_test(every_row_fits),
 	    cmocka_unit_test(told_apart),
+	    cmocka_unit_test(refused),
 	    cmocka_unit_test(first_line),
 	    cmocka_unit_test(zero_rows_are_left_out),
 	    cmocka_unit_test(notes),

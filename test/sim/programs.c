@@ -204,6 +204,21 @@ static void partly_unmapped(void **state)
 	end();
 }
 
+/* A kernel with a higher vm.max_map_count than Linux's own 65,530 has granted them all. */
+static void many_areas(void **state)
+{
+	struct sim_machine_result r;
+	const u64 at = A - (1ull << 40), pages = 70001;
+
+	begin();
+	tape_map(&tape, at, pages * PAGE_SIZE, RW, MAP_PRIVATE);
+	for (u64 i = 1; i < pages; i += 2)
+		tape_range(&tape, EV_PROTECT, PROT_READ, at + i * PAGE_SIZE, PAGE_SIZE);
+	r = played("4k");
+	assert_true(r.count.peak_areas >= pages && r.count.peak_areas < pages + 10);
+	end();
+}
+
 /* Huge memory that goes is no bloat; what is at its place later starts untouched. */
 static void bloat_goes(void **state)
 {
@@ -605,6 +620,7 @@ int main(void)
 	    cmocka_unit_test(gigantic),
 	    cmocka_unit_test(gigantic_split),
 	    cmocka_unit_test(partly_unmapped),
+	    cmocka_unit_test(many_areas),
 	    cmocka_unit_test(bloat_goes),
 	    cmocka_unit_test(populate),
 	    cmocka_unit_test(file_maps),
