@@ -242,6 +242,13 @@ static int populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end
 	return 0;
 }
 
+/* The second half of PAGEOUT. */
+static void pageout_areas(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
+{
+	for (struct vm_area_struct *vma = vma_find(mm, start); vma && vma->vm_start < end; vma = vma_next(vma))
+		pageout_range(cpu, mm, max(start, vma->vm_start), min(end, vma->vm_end));
+}
+
 long vm_madvise(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, int advice)
 {
 	u64 aligned = ALIGN_UP(len, PAGE_SIZE), end = addr + aligned;
@@ -257,7 +264,7 @@ long vm_madvise(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, int
 	else
 		err = advise_range(cpu, mm, addr, end, advice);
 	if (advice == MADV_PAGEOUT && err != -EINVAL)
-		pageout_range(cpu, mm, addr, end);
+		pageout_areas(cpu, mm, addr, end);
 	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
 	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));
 	return err;

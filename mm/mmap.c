@@ -339,6 +339,8 @@ int do_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end)
 	struct mmu_gather tlb;
 	int err;
 
+	if (start > TASK_SIZE || end > TASK_SIZE || end <= start)
+		return -EINVAL;
 	if (!vma_intersects(mm, start, end))
 		return 0;
 	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_UNMAP);
@@ -355,7 +357,7 @@ long vm_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len)
 	int err;
 
 	balance_if_low(mm->vm, cpu);
-	if (!IS_ALIGNED(addr, PAGE_SIZE) || addr > TASK_SIZE || len > TASK_SIZE - addr || !len)
+	if (!IS_ALIGNED(addr, PAGE_SIZE) || addr > TASK_SIZE || len > TASK_SIZE - addr)
 		return -EINVAL;
 	err = do_munmap(cpu, mm, addr, addr + ALIGN_UP(len, PAGE_SIZE));
 	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));

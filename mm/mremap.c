@@ -279,11 +279,8 @@ static long do_mremap(struct remap *r)
 		return mremap_to(r, vma);
 	if (r->new_len > r->old_len)
 		return grow(r, vma);
-	if (r->new_len < r->old_len) {
-		if (r->addr > TASK_SIZE || r->old_len > TASK_SIZE - r->addr)
-			return -EINVAL;
+	if (r->new_len < r->old_len)
 		err = do_munmap(r->cpu, r->mm, r->addr + r->new_len, r->addr + r->old_len);
-	}
 	return err ? err : (long)r->addr;
 }
 

@@ -83,7 +83,8 @@ void vma_munmap_perform(struct mmu_gather *tlb, struct vma_munmap_struct *vms);
 
 /* ---- mmap.c ---- */
 #define IS_ERR_VALUE(x) ((u64)(x) >= (u64)-4095)
-/* Both steps with a flush batch of their own. start and end: pages' bounds. Errors as vma_munmap_prepare(). */
+/* Both steps with a flush batch of their own. start and end: pages' bounds. Errors as vma_munmap_prepare(), and -EINVAL:
+ * the range is empty, or not within the address space. */
 int do_munmap(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end);
 /* Faults [start, end) of vma in, as MAP_POPULATE and locked memory want; not where it is locked on fault. Returns 0, or
  * the VM_FAULT_* that ended it (VM_FAULT_ACCERR: the area allows no access). Linux: populate_vma_page_range(). */

@@ -82,6 +82,11 @@ struct address_space *env_file(u64 size)
 	return vm_file_create(env_vm(), size, &zeroes, NULL);
 }
 
+struct address_space *env_shmem(u64 size)
+{
+	return shmem_file_create(env_vm(), size);
+}
+
 void env_set_max_map_count(u32 n)
 {
 	env_vm()->cfg.max_map_count = n;

@@ -15,6 +15,7 @@ void env_end(void); /* the machine is thrown away; the next env_mm() builds anot
 void env_write(struct mm_struct *mm, u64 va, u8 byte); /* a store by the program, where it may */
 u8 env_read(struct mm_struct *mm, u64 va);
 struct address_space *env_file(u64 size); /* of zeroes; end it with vm_file_put() */
+struct address_space *env_shmem(u64 size); /* a memfd */
 void env_set_max_map_count(u32 n);        /* 0: Linux's default */
 void env_fail_after(long n); /* of the frames asked for from now on (by areas and tables too) n are given, the next is
 				not; < 0: all are */
