@@ -123,7 +123,9 @@ static int advise_flags(struct mmu_gather *tlb, struct vm_area_struct **vma, u64
 
 	if (advice == MADV_WIPEONFORK && ((*vma)->vm_file || flags & VM_SHARED))
 		return -EINVAL;
-	if (advice == MADV_DODUMP && !(flags & VM_HUGETLB) && flags & VM_SPECIAL)
+	if (advice == MADV_DODUMP && !(flags & VM_HUGETLB) && flags & (VM_SPECIAL | VM_DROPPABLE))
+		return -EINVAL;
+	if (advice == MADV_KEEPONFORK && flags & VM_DROPPABLE)
 		return -EINVAL;
 	if (flags != (*vma)->vm_flags)
 		err = vma_modify_flags(tlb, vma, start, end, flags);

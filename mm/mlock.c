@@ -11,7 +11,7 @@
  * A hole ends the work with -ENOMEM; what came before it stays locked, and nothing is brought in. A child inherits
  * neither locks nor def_flags. locked_vm, the sum of locked areas, is kept in vma.c, where areas change.
  *
- * MAP_HUGETLB memory cannot leave anyway: it takes no lock, and does not count.
+ * MAP_HUGETLB memory cannot leave anyway, and MAP_DROPPABLE memory may always: they take no lock, and do not count.
  *
  * Source: Linux 6.12 mm/mlock.c.
  */
@@ -48,7 +48,7 @@ static int mlock_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 
 {
 	u64 flags = ((*vma)->vm_flags & ~VM_LOCKED_MASK) | locks;
 
-	if (flags == (*vma)->vm_flags || (*vma)->vm_flags & (VM_SPECIAL | VM_HUGETLB))
+	if (flags == (*vma)->vm_flags || (*vma)->vm_flags & (VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE))
 		return 0;
 	return vma_modify_flags(tlb, vma, start, end, flags);
 }

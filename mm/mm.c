@@ -186,7 +186,7 @@ struct mm_struct *mm_create(struct vm *vm)
 		return NULL;
 	mm->vm = vm;
 	mm->mm_users = 1;
-	mm->pkey_allocation_map = 1;
+	mm->pkey_allocation_map = vm->pku;
 	mm->mmap_base = DEFAULT_MMAP_BASE;
 	for (unsigned i = 0; i < VM_RLIMIT_NR; i++)
 		mm->rlimit[i] = i == VM_RLIMIT_STACK ? DEFAULT_STACK_RLIMIT : VM_RLIM_INFINITY;

@@ -60,6 +60,7 @@ typedef struct {
 #define VM_NOHUGEPAGE         0x40000000ull /* MADV_NOHUGEPAGE */
 #define VM_PKEY_SHIFT         32            /* the protection key, 4 bits */
 #define VM_PKEY               (0xfull << VM_PKEY_SHIFT)
+#define VM_DROPPABLE          (1ull << 40) /* MAP_DROPPABLE: its pages may be forgotten, written or not */
 
 #define VM_LOCKED_MASK        (VM_LOCKED | VM_LOCKONFAULT)
 
@@ -102,7 +103,7 @@ struct mm_struct {
 	u64 rlimit[VM_RLIMIT_NR]; /* bytes */
 	u64 total_vm, locked_vm;  /* pages of all areas, of those that are VM_LOCKED; kept in vma.c */
 	u64 def_flags;            /* what each new area begins with: VM_LOCKED_MASK after mlockall(MCL_FUTURE) */
-	u16 pkey_allocation_map;  /* bit k: protection key k is in use; 0 always is at first */
+	u16 pkey_allocation_map;  /* bit k: protection key k is in use; at first 0 is, if the CPU has keys */
 	u32 anon_vma_seq;         /* last anon_vma identity given out */
 	u64 rss[NR_MM_COUNTERS];  /* pages */
 	s32 oom_score_adj;        /* -1000 (never killed) .. 1000 */

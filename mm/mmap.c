@@ -14,12 +14,21 @@
 #include "mm/tlb.h"
 #include "mm/vmscan.h"
 
-#define MAP_TYPE           0x0f
-#define MAP_NONBLOCK       0x10000 /* with MAP_POPULATE: do not */
-#define MAP_HUGE_SHIFT     26
-#define MAP_HUGE_MASK      0x3f
-#define TASK_UNMAPPED_BASE ALIGN_UP(TASK_SIZE / 3, PAGE_SIZE) /* where the bottom-up search begins */
-#define FLAGS_MAYALL       (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
+#define MAP_TYPE            0x0f        /* private, shared, or one of the next two */
+#define MAP_SHARED_VALIDATE 0x03        /* of a file: shared, and no flag may be unknown */
+#define MAP_DROPPABLE       0x08        /* of anonymous memory, since 6.11 */
+#define LEGACY_MAP_MASK     0x7c07f9f3u /* what MAP_SHARED_VALIDATE knows */
+#define MAP_NONBLOCK        0x10000     /* with MAP_POPULATE: do not */
+#define MAP_HUGE_SHIFT      26
+#define MAP_HUGE_MASK       0x3f
+#define TASK_UNMAPPED_BASE  ALIGN_UP(TASK_SIZE / 3, PAGE_SIZE) /* where the bottom-up search begins */
+#define FLAGS_MAYALL        (VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC)
+
+/* flags: MAP_*. */
+static bool is_shared(unsigned flags)
+{
+	return (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+}
 
 /* ---- where ---- */
 
@@ -83,7 +92,7 @@ static u64 place(struct mm_struct *mm, u64 addr, u64 len, unsigned flags, struct
 		return hint_or_search(mm, addr, len, PMD_SIZE);
 	if (file && !file->shmem)
 		ret = thp_search(mm, addr, len, pgoff << PAGE_SHIFT);
-	else if (!file && !(flags & MAP_SHARED) && !addr && IS_ALIGNED(len, PMD_SIZE) && mm->vm->variant.place_2m)
+	else if (!file && !is_shared(flags) && !addr && IS_ALIGNED(len, PMD_SIZE) && mm->vm->variant.place_2m)
 		ret = thp_search(mm, 0, len, 0);
 	return ret ? ret : hint_or_search(mm, addr, len, PAGE_SIZE);
 }
@@ -154,8 +163,10 @@ static u64 make_vm_flags(const struct mm_struct *mm, unsigned prot, unsigned fla
 	vm |= flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
 	vm |= flags & MAP_STACK ? VM_NOHUGEPAGE : 0; /* since 6.7 */
 	vm |= flags & MAP_NORESERVE ? VM_NORESERVE : 0;
-	vm |= (flags & MAP_TYPE) == MAP_SHARED ? VM_SHARED : 0;
+	vm |= is_shared(flags) ? VM_SHARED : 0;
 	vm |= flags & MAP_HUGETLB ? VM_HUGETLB | VM_DONTEXPAND : lock_flags(mm, flags); /* mm/mlock.c */
+	if ((flags & MAP_TYPE) == MAP_DROPPABLE)
+		vm = (vm & ~VM_LOCKED_MASK) | VM_DROPPABLE | VM_NORESERVE | VM_WIPEONFORK | VM_DONTDUMP;
 	if ((vm & (VM_WRITE | VM_SHARED | VM_NORESERVE | VM_HUGETLB)) == VM_WRITE)
 		vm |= VM_ACCOUNT;
 	return vm;
@@ -190,9 +201,13 @@ static int check_kind(u64 len, unsigned flags, struct address_space *file, u64 p
 
 	if (file && pgoff > (MAX_LFS_FILESIZE - len) >> PAGE_SHIFT)
 		return -EOVERFLOW;
-	if (type != MAP_SHARED && type != MAP_PRIVATE)
+	if (type == MAP_SHARED_VALIDATE && file && flags & ~LEGACY_MAP_MASK)
+		return -EOPNOTSUPP;
+	if (type != MAP_SHARED && type != MAP_PRIVATE && type != (file ? MAP_SHARED_VALIDATE : MAP_DROPPABLE))
 		return -EINVAL;
-	return flags & MAP_GROWSDOWN && (file || type == MAP_SHARED) ? -EINVAL : 0;
+	if (type == MAP_DROPPABLE && flags & (MAP_LOCKED | MAP_HUGETLB))
+		return -EINVAL;
+	return flags & MAP_GROWSDOWN && (file || type != MAP_PRIVATE) ? -EINVAL : 0;
 }
 
 static int check_locks(const struct mm_struct *mm, u64 len, unsigned flags)

@@ -15,6 +15,11 @@
 #include "mm/tlb.h"
 #include "mm/vmscan.h"
 
+/* Beside rights, prot may say: memory for atomic operations (x86: all is); the range reaches down to where its stack
+ * begins; up to where it ends (x86 has no such stacks). */
+#define PROT_SEM         0x8u
+#define PROT_GROWSDOWN   0x01000000u
+#define PROT_GROWSUP     0x02000000u
 #define NR_PKEYS         16
 #define PKEY_ACCESS_MASK 3 /* PKEY_DISABLE_ACCESS, PKEY_DISABLE_WRITE */
 #define VM_MAY_SHIFT     4 /* VM_MAYREAD = VM_READ << 4, and so on */
@@ -117,6 +122,25 @@ long vm_pkey_free(struct mm_struct *mm, int pkey)
 
 /* ---- the call ---- */
 
+/* What must be so before anything changes; with PROT_GROWSDOWN *start becomes that of the stack. Returns 0, -ENOMEM or
+ * -EINVAL. */
+static int check_prot(struct mm_struct *mm, u64 *start, u64 end, unsigned prot, int pkey)
+{
+	struct vm_area_struct *vma = vma_find(mm, *start);
+
+	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | PROT_GROWSDOWN | PROT_GROWSUP))
+		return -EINVAL;
+	if (pkey != -1 && !pkey_is_allocated(mm, pkey))
+		return -EINVAL;
+	if (!vma || vma->vm_start >= (prot & PROT_GROWSDOWN ? end : *start + 1))
+		return -ENOMEM;
+	if (prot & PROT_GROWSUP || (prot & PROT_GROWSDOWN && !(vma->vm_flags & VM_GROWSDOWN)))
+		return -EINVAL;
+	if (prot & PROT_GROWSDOWN)
+		*start = vma->vm_start;
+	return 0;
+}
+
 /* After a merge the area may reach beyond `end`, over ranges with the right flags already: they need no work. */
 long vm_pkey_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsigned prot, int pkey)
 {
@@ -125,18 +149,17 @@ long vm_pkey_mprotect(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 le
 	int err;
 
 	balance_if_low(mm->vm, cpu);
-	if (!IS_ALIGNED(addr, PAGE_SIZE))
+	if ((prot & PROT_GROWSDOWN && prot & PROT_GROWSUP) || !IS_ALIGNED(addr, PAGE_SIZE))
 		return -EINVAL;
 	if (!len)
 		return 0;
 	if (end <= addr)
 		return -ENOMEM;
-	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC))
-		return -EINVAL;
-	if (pkey != -1 && !pkey_is_allocated(mm, pkey))
-		return -EINVAL;
+	err = check_prot(mm, &addr, end, prot, pkey);
+	if (err)
+		return err;
 	tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_PROTECT);
-	err = mprotect_range(&tlb, addr, end, prot, pkey);
+	err = mprotect_range(&tlb, addr, end, prot & VM_ACCESS_FLAGS, pkey);
 	tlb_finish_mmu(&tlb);
 	CHECK2(vm_check_level(mm->vm), vma_tree_valid(mm));
 	CHECK3(vm_check_level(mm->vm), vm_check(mm->vm));

@@ -171,14 +171,15 @@ static long mremap_to(struct remap *r, struct vm_area_struct *vma)
 		err = -ENOMEM;
 	if (!err && r->flags & MREMAP_FIXED)
 		err = do_munmap(r->cpu, r->mm, r->new_addr, r->new_addr + r->new_len);
+	if (!err && !vma_lookup(r->mm, r->addr))
+		return -EFAULT; /* the target was the source: with old_len 0, or so much that sums wrapped */
 	if (!err && r->old_len > r->new_len) {
 		err = do_munmap(r->cpu, r->mm, r->addr + r->new_len, r->addr + r->old_len);
 		r->old_len = r->new_len;
 	}
 	if (err)
 		return err;
-	vma = vma_lookup(r->mm, r->addr);
-	return vma ? move_to(r, vma) : -EFAULT; /* with old_len 0 the target may have been the source */
+	return move_to(r, vma_lookup(r->mm, r->addr));
 }
 
 /* A move without a change of size may take several areas along, each to the same distance; holes between them stay
@@ -233,7 +234,7 @@ static long grow(struct remap *r, struct vm_area_struct *vma)
  * that could fail halfway. */
 static int check_target(const struct remap *r)
 {
-	if (!IS_ALIGNED(r->new_addr, PAGE_SIZE) || r->new_len > TASK_SIZE || r->new_addr > TASK_SIZE - r->new_len)
+	if (!IS_ALIGNED(r->new_addr, PAGE_SIZE) || r->new_addr > TASK_SIZE - r->new_len)
 		return -EINVAL;
 	if (r->addr + r->old_len > r->new_addr && r->new_addr + r->new_len > r->addr)
 		return -EINVAL;
@@ -244,7 +245,7 @@ static int check_arguments(const struct remap *r)
 {
 	unsigned known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 
-	if (r->flags & ~known || !IS_ALIGNED(r->addr, PAGE_SIZE) || !r->new_len)
+	if (r->flags & ~known || !IS_ALIGNED(r->addr, PAGE_SIZE) || !r->new_len || r->new_len > TASK_SIZE)
 		return -EINVAL;
 	if (r->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) && !(r->flags & MREMAP_MAYMOVE))
 		return -EINVAL;

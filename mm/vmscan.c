@@ -115,6 +115,7 @@ static int split_huge_page(struct scan_control *sc, struct page *page)
 		struct page *piece = page + (i << order);
 
 		if (piece->_refcount) {
+			piece->flags |= page->flags & PG_lazyfree;
 			lru_add(vm, piece, LRU_PIECE);
 			continue;
 		}
@@ -186,7 +187,7 @@ static bool unmap_to_swap(struct scan_control *sc, struct page *page)
 	return true;
 }
 
-/* MADV_FREE's pages are forgotten, unless they were written to since: then they are as any other. The hardware sets D
+/* MADV_FREE's pages are forgotten, unless they were written to since: then they are as any other (but for MAP_DROPPABLE's). The hardware sets D
  * before it writes, so what was cleared with D = 0 cannot be written to any more. */
 static bool unmap_lazyfree(struct scan_control *sc, struct page *page)
 {
@@ -195,10 +196,11 @@ static bool unmap_lazyfree(struct scan_control *sc, struct page *page)
 	while ((mapping = rmap_first(page))) {
 		struct mm_struct *mm = mm_of(sc->vm, mapping);
 		struct pt_pos pos = entry_of(sc, page, mm, rmap_va(mapping));
+		bool droppable = vma_lookup(mm, rmap_va(mapping))->vm_flags & VM_DROPPABLE;
 		u64 old = *pos.entry;
 
 		do {
-			if (old & X86_PTE_D) {
+			if (old & X86_PTE_D && !droppable) {
 				page->flags &= (u16)~PG_lazyfree;
 				sc->vm->lazyfree--;
 				return false;

@@ -20,6 +20,9 @@ static bool parse_prot(struct parser *p, u32 *prot)
 static const struct named mmap_words[] = {
     {"private", MAP_PRIVATE, 0},
     {"shared", MAP_SHARED, 0},
+    {"shared-validate", 3, 0}, /* MAP_SHARED_VALIDATE, MAP_DROPPABLE, MAP_SYNC: not in every libc */
+    {"droppable", 8, 0},
+    {"sync", 0x80000, 0},
     {"populate", MAP_POPULATE, 0},
     {"noreserve", MAP_NORESERVE, 0},
     {"locked", MAP_LOCKED, 0},
@@ -54,7 +57,7 @@ bool parse_mmap(struct parser *p, struct statement *st)
 		if (!word)
 			return parser_fail(p, "mmap does not know '%.40s'", p->word);
 		st->call.flags |= (u32)word->value;
-		typed |= !word->more && word->value <= MAP_PRIVATE;
+		typed |= !word->more && word->value <= 0xf; /* MAP_TYPE */
 		if (word->more && !parse_expr(p, "an address", &st->e[PLAY_ADDR]))
 			return false;
 	}
@@ -70,9 +73,19 @@ bool parse_range(struct parser *p, struct statement *st)
 	return parse_expr(p, "an address", &st->e[PLAY_ADDR]) && parse_expr(p, "a length", &st->e[PLAY_LEN]);
 }
 
+/* mprotect ADDR LEN RIGHTS [sem] [growsdown] [growsup] */
 bool parse_mprotect(struct parser *p, struct statement *st)
 {
-	return parse_range(p, st) && parse_prot(p, &st->call.prot);
+	static const struct named words[] = {
+	    {"sem", 8, 0}, {"growsdown", PROT_GROWSDOWN, 0}, {"growsup", PROT_GROWSUP, 0}, {0}};
+
+	if (!parse_range(p, st) || !parse_prot(p, &st->call.prot))
+		return false;
+	while (parser_more(p) && name_find(words, p->word)) {
+		st->call.prot |= (u32)name_find(words, p->word)->value;
+		parser_next(p, NULL);
+	}
+	return p->error->line == 0;
 }
 
 /* mremap ADDR OLD NEW [maymove] [dontunmap] [to ADDR] */

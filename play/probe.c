@@ -30,6 +30,7 @@
 #define ROOM                       (64ull << 20)     /* that a probe may use from there on */
 #define RW                         (PROT_READ | PROT_WRITE)
 #define ANON                       (MAP_PRIVATE | MAP_ANONYMOUS)
+#define DROPPABLE                  8 /* MAP_DROPPABLE: not in every libc */
 #define MOVE                       (MREMAP_MAYMOVE | MREMAP_FIXED)
 #define PTE_SWAPPED                (1ull << 62) /* in /proc/self/pagemap */
 
@@ -467,6 +468,11 @@ static enum probe_answer advice_collapse(void)
 	return yes_if(madvise_at(AT, PMD_SIZE, ADVICE_COLLAPSE) == 0);
 }
 
+static enum probe_answer map_droppable(void)
+{
+	return yes_if(raw_syscall(SYS_mmap, AT, PAGE_SIZE, RW, DROPPABLE | MAP_ANONYMOUS | MAP_FIXED, -1ull, 0) == AT);
+}
+
 static enum probe_answer pty(void)
 {
 	return yes_if(raw_syscall(SYS_openat, (u64)AT_FDCWD, (u64) "/dev/ptmx", O_RDWR | O_NOCTTY, 0, 0, 0) >= 0);
@@ -503,6 +509,7 @@ const struct probe probe_table[PROBE_NR] = {
     {"advice_dontneed_locked", "MADV_DONTNEED_LOCKED is known", advice_dontneed_locked},
     {"advice_collapse", "MADV_COLLAPSE is known", advice_collapse},
     {"advice_guard", "MADV_GUARD_INSTALL is known", advice_guard},
+    {"map_droppable", "MAP_DROPPABLE is known", map_droppable},
     {"pty", "there are pseudoterminals", pty},
 };
 

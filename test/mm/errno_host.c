@@ -15,9 +15,11 @@
 #include "play/probe.h"
 #include "play/raw.h"
 #include "test/mm/areas_env.h"
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -173,8 +175,8 @@ static const struct range_call range_calls[] = {
      13,
      {0, 1, 3, 7, 8, 9, 16, 0x01000000, 0x02000001, 0x03000000, 0x01000010, 0x80000000, 0xffffffff}},
     /* The poisoning of memory (100, 101) is no game; merging (12, 13) and purging are not modelled. */
-    {"madvise", SYS_madvise, 28, {0,  1,  2,  3,  4,  5,   6,   7,   8,   9,    10,   11, 14, 15,
-				  16, 17, 18, 19, 20, 21,  22,  23,  24,  25,   26,   102, 103, 0xffffffff}},
+    {"madvise", SYS_madvise, 28, {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11,  14,  15,
+				  16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 102, 103, 0xffffffff}},
     {"msync", SYS_msync, 9, {0, 1, 2, 3, 4, 5, 6, 8, 0xffffffff}},
     {"mlock", SYS_mlock, 1, {0}},
     {"mlock2", SYS_mlock2, 4, {0, 1, 2, 0xffffffff}},
@@ -193,13 +195,12 @@ static void try_range_call(const struct range_call *call, u64 addr, u64 len, u64
 		raw_syscall(call->nr, addr, len, call->nr == SYS_mincore ? (u64)vector[1] : more, 0, 0, 0));
 }
 
-static void try_range_calls(void)
+static void try_range_call_all(const struct range_call *call)
 {
-	for (unsigned c = 0; c < ARRAY_SIZE(range_calls); c++)
-		for (unsigned m = 0; m < range_calls[c].nr_more; m++)
-			for (unsigned a = 0; a < ARRAY_SIZE(addresses); a++)
-				for (unsigned l = 0; l < ARRAY_SIZE(lengths); l++)
-					try_range_call(&range_calls[c], addresses[a], lengths[l], range_calls[c].more[m]);
+	for (unsigned m = 0; m < call->nr_more; m++)
+		for (unsigned a = 0; a < ARRAY_SIZE(addresses); a++)
+			for (unsigned l = 0; l < ARRAY_SIZE(lengths); l++)
+				try_range_call(call, addresses[a], lengths[l], call->more[m]);
 }
 
 /* ---- mremap ---- */
@@ -252,11 +253,13 @@ static void try_mmap(u64 addr, u64 len, u64 prot, u64 flags, bool file, u64 offs
 static void try_mmaps(void)
 {
 	static const u64 places[] = {0, P(1), P(1) + 1, P(3), TASK_SIZE - 4096, TASK_SIZE, 1ull << 63, -4096ull};
-	static const u64 sizes[] = {0,	      1,	 4096,	     8192,     TASK_SIZE - 0xffff, TASK_SIZE, TASK_SIZE + 1,
-				    1ull << 63, -8192ull, -4096ull, -4095ull, LAST};
+	static const u64 sizes[] = {
+	    0,        1,        4096,     8192, TASK_SIZE - 0xffff, TASK_SIZE, TASK_SIZE + 1, 1ull << 63,
+	    -8192ull, -4096ull, -4095ull, LAST};
 	static const u64 offsets[] = {0, 1, 4096, (1ull << 63) - 4096, 1ull << 63, -8192ull, -4096ull};
-	static const u64 more[] = {0,	     MAP_GROWSDOWN, 0x800,     0x1000,	  0x4000,  0x8000, 0x10000,	0x20000,
-				   0x80000, 0x200000,	   1u << 31, 1ull << 32, 0x40, MAP_FIXED | 0x80, MAP_GROWSDOWN | MAP_FIXED};
+	static const u64 more[] = {
+	    0,       MAP_GROWSDOWN, 0x800,    0x1000,   0x4000, 0x8000,           0x10000,
+	    0x20000, 0x80000,       0x200000, 1u << 31, 0x40,   MAP_FIXED | 0x80, MAP_GROWSDOWN | MAP_FIXED};
 
 	for (u64 type = 0; type < 16; type++)
 		for (unsigned file = 0; file < 2; file++)
@@ -269,10 +272,12 @@ static void try_mmaps(void)
 					for (unsigned o = 0; o < ARRAY_SIZE(offsets); o++) {
 						u64 flags = (file ? MAP_PRIVATE : MAP_PRIVATE | MAP_ANONYMOUS) |
 							    MAP_NORESERVE |
-							    (fixed == 1 ? MAP_FIXED : fixed ? MAP_FIXED_NOREPLACE : 0);
+							    (fixed == 1 ? MAP_FIXED
+							     : fixed    ? MAP_FIXED_NOREPLACE
+									: 0);
 
-						if (fixed && !harmless(places[a], sizes[l], true))
-							continue;
+						if (fixed && (!places[a] || !harmless(places[a], sizes[l], true)))
+							continue; /* at 0: who may is another question */
 						try_mmap(places[a], sizes[l], 1, flags, file, offsets[o]);
 					}
 	for (u64 prot = 0; prot < 32; prot++)
@@ -280,6 +285,42 @@ static void try_mmaps(void)
 }
 
 /* ---- the rest ---- */
+
+/* So much may be locked by both from now on: root's right to more is given up. */
+static void limit_locks(u64 bytes)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2];
+
+	raw_syscall(SYS_capget, (u64)&head, (u64)data, 0, 0, 0, 0);
+	data[0].effective &= ~(1u << CAP_IPC_LOCK);
+	raw_syscall(SYS_capset, (u64)&head, (u64)data, 0, 0, 0, 0);
+	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){bytes, bytes});
+	vm_set_rlimit(env.mm, VM_RLIMIT_MEMLOCK, bytes);
+}
+
+/* The limit that whoever is not root has. */
+static void limit_as_host(void)
+{
+	struct rlimit limit;
+
+	if (geteuid() != 0 && getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+		vm_set_rlimit(env.mm, VM_RLIMIT_MEMLOCK, limit.rlim_cur);
+}
+
+static void try_limited_locks(void)
+{
+	for (u64 bytes = 2 * PAGE_SIZE;; bytes -= PAGE_SIZE) {
+		limit_locks(bytes);
+		for (unsigned c = 0; c < ARRAY_SIZE(range_calls); c++)
+			if (range_calls[c].nr == SYS_mlock || range_calls[c].nr == SYS_mlock2)
+				try_range_call_all(&range_calls[c]);
+		try_mmap(P(9), 4 * PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, false, 0);
+		try_mmap(P(9), PAGE_SIZE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, false, 0);
+		if (!bytes)
+			return;
+	}
+}
 
 static void try_locks(void)
 {
@@ -335,12 +376,15 @@ int main(void)
 	env.mm = env_mm();
 	env.mm->vm->cfg.check = 1; /* so many calls: what they do to memory is another test's business */
 	env.file = env_shmem(2 * PAGE_SIZE);
-	try_range_calls();
+	limit_as_host();
+	for (unsigned c = 0; c < ARRAY_SIZE(range_calls); c++)
+		try_range_call_all(&range_calls[c]);
 	try_mremaps();
 	try_mmaps();
 	try_locks();
 	try_brks();
 	try_pkeys();
+	try_limited_locks();
 	printf("%u calls compared with this Linux, %u differ\n", env.tried, env.wrong);
 	return env.wrong != 0;
 }
