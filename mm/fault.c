@@ -60,7 +60,9 @@ static bool area_allows(const struct fault *f)
 void map_new_anon_page(struct fault *f, struct page *page, u64 bits)
 {
 	anon_vma_prepare(f->vma);
-	page->flags |= PG_anon_exclusive | (f->vma->vm_flags & VM_DROPPABLE ? PG_lazyfree : 0);
+	page->flags |= PG_anon_exclusive;
+	if (f->vma->vm_flags & VM_DROPPABLE)
+		page_set_lazyfree(f->mm->vm, page);
 	if (page_add_rmap(f->mm, page, f->pos.va, f->order))
 		ASSERT(!"a new page's first mapping needs no memory");
 	pt_set(NULL, f->mm, &f->pos, entry_make(f->vma, page_to_pfn(f->mm->vm, page), f->pos.level, bits));

@@ -173,7 +173,9 @@ static void map_huge_page(struct vm_area_struct *vma, const struct pt_pos *pmd, 
 	struct mm_struct *mm = vma->vm_mm;
 	u64 bits = X86_PTE_D | (vma->vm_flags & VM_WRITE ? X86_PTE_RW : 0);
 
-	page->flags |= PG_anon_exclusive | (vma->vm_flags & VM_DROPPABLE ? PG_lazyfree : 0);
+	page->flags |= PG_anon_exclusive;
+	if (vma->vm_flags & VM_DROPPABLE)
+		page_set_lazyfree(mm->vm, page);
 	if (page_add_rmap(mm, page, pmd->va, HPAGE_PMD_ORDER))
 		ASSERT(!"a new page's first mapping needs no memory");
 	pt_set(NULL, mm, pmd, entry_make(vma, page_to_pfn(mm->vm, page), X86_PD, bits));

@@ -16,6 +16,12 @@ static inline enum lru_type page_lru_type(const struct page *page)
 
 	return anon ? LRU_ANON : LRU_FILE;
 }
+/* Reclaim may forget the page. It is on no list. */
+static inline void page_set_lazyfree(struct vm *vm, struct page *page)
+{
+	vm->lazyfree += !(page->flags & PG_lazyfree);
+	page->flags |= PG_lazyfree;
+}
 static inline unsigned page_list(const struct page *page)
 {
 	return page->flags >> PG_list_shift;

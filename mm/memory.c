@@ -73,9 +73,8 @@ static void mark_lazyfree(struct vm *vm, struct page *page)
 	if (page->order || page->_mapcount != 1)
 		return;
 	lru_list_del(vm, page);
-	vm->lazyfree += !(page->flags & PG_lazyfree);
 	page->flags &= (u16) ~(PG_dirty | PG_active | PG_referenced);
-	page->flags |= PG_lazyfree;
+	page_set_lazyfree(vm, page);
 	lru_add(vm, page, LRU_NEW);
 }
 

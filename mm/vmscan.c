@@ -115,7 +115,8 @@ static int split_huge_page(struct scan_control *sc, struct page *page)
 		struct page *piece = page + (i << order);
 
 		if (piece->_refcount) {
-			piece->flags |= page->flags & PG_lazyfree;
+			if (page->flags & PG_lazyfree)
+				page_set_lazyfree(vm, piece);
 			lru_add(vm, piece, LRU_PIECE);
 			continue;
 		}

@@ -104,7 +104,8 @@ static void place_on_host(struct play_call *call, const struct play_outcome *our
 		return;
 	if (call->op == PLAY_MMAP && !(call->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))) {
 		call->value[PLAY_ADDR] = (u64)ours->result;
-		call->flags |= MAP_FIXED_NOREPLACE;
+		/* MAP_SHARED_VALIDATE knows no MAP_FIXED_NOREPLACE */
+		call->flags |= (call->flags & 0xf) == 3 ? MAP_FIXED : MAP_FIXED_NOREPLACE;
 	}
 	if (call->op == PLAY_MREMAP && call->flags & MREMAP_MAYMOVE && !(call->flags & MREMAP_FIXED) &&
 	    (u64)ours->result != call->value[PLAY_ADDR]) {
