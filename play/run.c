@@ -75,6 +75,8 @@ const char *outcome_text(const struct play_call *call, const struct play_outcome
 	} else if (is_error(out->result)) {
 		name = name_of(errno_names, -out->result, 0);
 		snprintf(text, 256, name ? "-%s" : "an unknown errno", name);
+	} else if (call->op == PLAY_MINCORE && out->nr_data) {
+		snprintf(text, 256, "resident \"%.*s\"", (int)out->nr_data, (const char *)out->data);
 	} else {
 		snprintf(text, 256, out->result ? "%#" PRIx64 : "ok", (u64)out->result);
 	}
