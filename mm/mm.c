@@ -90,7 +90,10 @@ const struct vm_variant vm_variant_newest = {
     .zero_page = true,
     .merge_unfaulted = true,
     .place_2m = true,
+    .place_2m_top = true,
     .huge_zero_write = true,
+    .stack_nohuge = true,
+    .untouched_uncharged = true,
     .swapin_writable = true,
     .zeromap = true,
 };

@@ -63,7 +63,8 @@ static u64 hint_or_search(struct mm_struct *mm, u64 addr, u64 len, u64 align)
  *
  *      ret                       ret + off_sub
  *      |-------------|-----------:-----------|------|       a hole of len + 2M, the highest; len fits in it at every
- *                   2M bound                               alignment. A hole that is aligned already is used at its top
+ *                   2M bound                               alignment. Where ret is aligned already the hole is used at its
+ *                                                          top; at ret by a variant without place_2m_top
  *
  * Returns 0 when the range holds no whole huge page or there is no such hole. */
 static u64 thp_search(struct mm_struct *mm, u64 addr, u64 len, u64 off)
@@ -78,7 +79,9 @@ static u64 thp_search(struct mm_struct *mm, u64 addr, u64 len, u64 off)
 	if (ret == addr)
 		return addr;
 	off_sub = (off - ret) & (PMD_SIZE - 1);
-	return off_sub ? ret + off_sub : ret + PMD_SIZE;
+	if (!off_sub && mm->vm->variant.place_2m_top)
+		return ret + PMD_SIZE;
+	return ret + off_sub;
 }
 
 /* Shared anonymous memory is searched for as shmem does it with huge pages off (Linux's default): no alignment. */
@@ -161,7 +164,7 @@ static u64 make_vm_flags(const struct mm_struct *mm, unsigned prot, unsigned fla
 	u64 vm = (prot & (PROT_READ | PROT_WRITE | PROT_EXEC)) | FLAGS_MAYALL;
 
 	vm |= flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
-	vm |= flags & MAP_STACK ? VM_NOHUGEPAGE : 0; /* since 6.7 */
+	vm |= flags & MAP_STACK && mm->vm->variant.stack_nohuge ? VM_NOHUGEPAGE : 0;
 	vm |= flags & MAP_NORESERVE ? VM_NORESERVE : 0;
 	vm |= is_shared(flags) ? VM_SHARED : 0;
 	vm |= flags & MAP_HUGETLB ? VM_HUGETLB | VM_DONTEXPAND : lock_flags(mm, flags); /* mm/mlock.c */

@@ -25,14 +25,16 @@
 #define VM_MAY_SHIFT     4 /* VM_MAYREAD = VM_READ << 4, and so on */
 
 /* A private area that becomes writable is charged for its pages once; an untouched one that stops being so gives the
- * charge back. The flag takes part in merging. */
+ * charge back, where the variant is so. The flag takes part in merging. */
 static u64 account_flags(const struct vm_area_struct *vma, u64 flags)
 {
 	u64 exempt = VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED | VM_NORESERVE;
 
 	if (flags & VM_WRITE)
 		return vma->vm_flags & exempt ? flags : flags | VM_ACCOUNT;
-	return vma->vm_file || vma->anon_vma ? flags : flags & ~VM_ACCOUNT;
+	if (vma->vm_file || vma->anon_vma || !vma->vm_mm->vm->variant.untouched_uncharged)
+		return flags;
+	return flags & ~VM_ACCOUNT;
 }
 
 /* Locked private memory becomes writable: its pages are copied now, so that no write has to wait for it. Errors are not

@@ -54,11 +54,14 @@ extern const struct vm_khugepaged vm_khugepaged_defaults; /* Linux's */
 /* Where one Linux differs from another, and a program can tell: with version, parameter or backport. */
 struct vm_variant {
 	bool zero_page; /* a read of untouched memory maps the zero page; else a page of its own (s390 with guests) */
-	bool merge_unfaulted; /* a touched area that becomes like an untouched neighbour merges with it (6.16) */
-	bool place_2m;        /* anonymous maps of whole 2M are placed at multiples of 2M (6.7) */
-	bool huge_zero_write; /* a write to the huge zero page gives a huge page, not a small one (6.13) */
-	bool swapin_writable; /* a read that brings back a page of its owner alone leaves it writable (after 6.1) */
-	bool zeromap;         /* swap notes that a page is full of zeroes, and neither writes nor reads it (6.12) */
+	bool merge_unfaulted;     /* a touched area that becomes like an untouched neighbour merges with it (6.16) */
+	bool place_2m;            /* anonymous maps of whole 2M are placed at multiples of 2M (6.7) */
+	bool place_2m_top;        /* and of a hole with room to spare and a top at such a multiple, at the top (6.8) */
+	bool huge_zero_write;     /* a write to the huge zero page gives a huge page, not a small one (6.13) */
+	bool stack_nohuge;        /* MAP_STACK memory gets no huge pages, and so is an area of its own (6.7) */
+	bool untouched_uncharged; /* what mprotect makes read-only untouched is promised no longer (6.7) */
+	bool swapin_writable;     /* a read that brings back a page of its owner alone leaves it writable (after 6.1) */
+	bool zeromap;             /* swap notes that a page is full of zeroes, and neither writes nor reads it (6.12) */
 };
 extern const struct vm_variant vm_variant_newest; /* all true */
 

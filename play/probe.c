@@ -56,6 +56,17 @@ static void map(u64 va, u64 len, unsigned prot)
 		answer(PROBE_UNKNOWN);
 }
 
+/* Private memory that nobody may use, or a file's. Ends the probe when there is none. */
+static u64 map_somewhere(u64 len, int prot, int fd)
+{
+	unsigned flags = fd < 0 ? ANON | MAP_NORESERVE : MAP_PRIVATE;
+	long va = raw_syscall(SYS_mmap, 0, len, (u64)prot, flags, (u64)fd, 0);
+
+	if (va < 0 && va >= -4095)
+		answer(PROBE_UNKNOWN);
+	return (u64)va;
+}
+
 static long mprotect_at(u64 va, u64 len, unsigned prot)
 {
 	return raw_syscall(SYS_mprotect, va, len, prot, 0, 0, 0);
@@ -153,6 +164,23 @@ static enum probe_answer merge_unfaulted(void)
 	madvise_at(AT, PAGE_SIZE, MADV_DONTFORK);
 	write_at(AT);
 	madvise_at(AT, PAGE_SIZE, MADV_DOFORK);
+	return yes_if(areas(AT, AT + ROOM) == 1);
+}
+
+static enum probe_answer stack_nohuge(void)
+{
+	unsigned flags = ANON | MAP_FIXED_NOREPLACE | MAP_STACK;
+
+	map(AT, PAGE_SIZE, RW);
+	raw_syscall(SYS_mmap, AT + PAGE_SIZE, PAGE_SIZE, RW, flags, (u64)-1, 0);
+	return yes_if(areas(AT, AT + ROOM) == 2);
+}
+
+static enum probe_answer untouched_uncharged(void)
+{
+	map(AT, PAGE_SIZE, PROT_READ);
+	map(AT + PAGE_SIZE, PAGE_SIZE, RW);
+	mprotect_at(AT + PAGE_SIZE, PAGE_SIZE, PROT_READ);
 	return yes_if(areas(AT, AT + ROOM) == 1);
 }
 
@@ -285,11 +313,7 @@ static bool always_at_2m(u64 len)
 	bool all = true;
 
 	for (unsigned i = 0; i < 4; i++) {
-		long va = raw_syscall(SYS_mmap, 0, len, PROT_NONE, ANON | MAP_NORESERVE, (u64)-1, 0);
-
-		if (va < 0 && va >= -4095)
-			answer(PROBE_UNKNOWN);
-		all = all && IS_ALIGNED((u64)va, PMD_SIZE);
+		all = all && IS_ALIGNED(map_somewhere(len, PROT_NONE, -1), PMD_SIZE);
 		raw_syscall(SYS_mmap, 0, 3 * PAGE_SIZE, PROT_READ, ANON, (u64)-1, 0);
 	}
 	return all;
@@ -356,6 +380,23 @@ static enum probe_answer disk_folder(void)
 		if (is_disk_folder(folder_at(i)))
 			return i;
 	return FOLDERS;
+}
+
+/* Only the hole below all maps has room for so long a map of a file. Its end is made a multiple of 2M first. */
+static enum probe_answer place_2m_top(void)
+{
+	u64 len = 1ull << 30, first = map_somewhere(len + PAGE_SIZE, PROT_NONE, -1), top = ALIGN_DOWN(first, PMD_SIZE),
+	    end;
+	unsigned folder = disk_folder();
+
+	if (folder == FOLDERS)
+		return PROBE_UNKNOWN;
+	if (first > top)
+		map(top, first - top, PROT_NONE);
+	end = len + map_somewhere(len, PROT_READ,
+				  (int)raw_syscall(SYS_openat, (u64)AT_FDCWD, (u64)folder_at(folder),
+						   O_TMPFILE | O_RDWR, 0600, 0, 0));
+	return end == top ? PROBE_YES : end + PMD_SIZE == top ? PROBE_NO : PROBE_UNKNOWN;
 }
 
 static enum probe_answer disk_file(void)
@@ -493,6 +534,10 @@ const struct probe probe_table[PROBE_NR] = {
     {"thp", "MADV_HUGEPAGE is known: there are transparent huge pages, and file systems may align maps for them", thp},
     {"place_2m", "anonymous maps of whole 2M are placed at multiples of 2M", place_2m},
     {"place_2m_any", "and so are longer ones that are no multiple", place_2m_any},
+    {"place_2m_top", "where a hole for an aligned map ends at a multiple of 2M, the map does so, too", place_2m_top},
+    {"stack_nohuge", "memory of MAP_STACK gets no huge pages, and merges with none that may", stack_nohuge},
+    {"untouched_uncharged", "untouched memory that mprotect makes read-only is promised no longer",
+     untouched_uncharged},
     {"huge_unasked", "huge pages come unasked (transparent_hugepage/enabled is always)", huge_unasked},
     {"huge_advised", "huge pages come where MADV_HUGEPAGE asks (madvise, always)", huge_advised},
     {"thp_except_advised", "PR_SET_THP_DISABLE can except what MADV_HUGEPAGE asks for", thp_except_advised},
@@ -562,7 +607,10 @@ const struct variant_row variant_rows[VARIANT_ROWS] = {
     {"zero-page", offsetof(struct vm_variant, zero_page), PROBE_ZERO_PAGE},
     {"merge-unfaulted", offsetof(struct vm_variant, merge_unfaulted), PROBE_MERGE_UNFAULTED},
     {"place-2m", offsetof(struct vm_variant, place_2m), PROBE_PLACE_2M},
+    {"place-2m-top", offsetof(struct vm_variant, place_2m_top), PROBE_PLACE_2M_TOP},
     {"huge-zero-write", offsetof(struct vm_variant, huge_zero_write), PROBE_HUGE_ZERO_WRITE},
+    {"stack-nohuge", offsetof(struct vm_variant, stack_nohuge), PROBE_STACK_NOHUGE},
+    {"untouched-uncharged", offsetof(struct vm_variant, untouched_uncharged), PROBE_UNTOUCHED_UNCHARGED},
     {"swapin-writable", offsetof(struct vm_variant, swapin_writable), PROBE_SWAPIN_WRITABLE},
     {"zeromap", offsetof(struct vm_variant, zeromap), PROBE_ZEROMAP},
 };
@@ -572,15 +620,15 @@ bool *variant_at(struct vm_variant *v, unsigned row)
 	return (bool *)((u8 *)v + variant_rows[row].offset);
 }
 
-u8 variant_bit(const char *key)
+u16 variant_bit(const char *key)
 {
 	for (unsigned i = 0; i < VARIANT_ROWS; i++)
 		if (strcmp(variant_rows[i].key, key) == 0)
-			return (u8)(1u << i);
+			return (u16)(1u << i);
 	return 0;
 }
 
-void host_variant(struct vm_variant *v, u8 keep)
+void host_variant(struct vm_variant *v, u16 keep)
 {
 	for (unsigned i = 0; i < VARIANT_ROWS; i++) {
 		enum probe_answer a = keep >> i & 1 ? PROBE_UNKNOWN : host_answer(variant_rows[i].probe);

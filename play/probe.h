@@ -26,6 +26,9 @@ enum probe_id {
 	PROBE_THP,
 	PROBE_PLACE_2M,
 	PROBE_PLACE_2M_ANY,
+	PROBE_PLACE_2M_TOP,
+	PROBE_STACK_NOHUGE,
+	PROBE_UNTOUCHED_UNCHARGED,
 	PROBE_HUGE_UNASKED,
 	PROBE_HUGE_ADVISED,
 	PROBE_THP_EXCEPT_ADVISED,
@@ -75,12 +78,12 @@ struct variant_row {
 	size_t offset;   /* of the bool in struct vm_variant */
 	u8 probe;
 };
-#define VARIANT_ROWS 6
+#define VARIANT_ROWS 9
 extern const struct variant_row variant_rows[VARIANT_ROWS];
 bool *variant_at(struct vm_variant *v, unsigned row);
-u8 variant_bit(const char *key); /* 1 << row; 0: none has that key */
+u16 variant_bit(const char *key); /* 1 << row; 0: none has that key */
 /* v becomes as this Linux is, but for rows that could not be asked, and for those whose bit is set in keep. */
-void host_variant(struct vm_variant *v, u8 keep);
+void host_variant(struct vm_variant *v, u16 keep);
 
 /* The folder for files of a disk: the first of TMPDIR, /tmp, /var/tmp and the current one whose files are no shared
  * memory (PROBE_DISK_FILE); failing that the first. */

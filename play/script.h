@@ -102,7 +102,7 @@ struct script {
 	unsigned nr_needs;
 	struct machine_config machine;
 	bool swap_device_said;
-	u8 variant_said; /* bit i: its machine line says what variant_rows[i] is (probe.h) */
+	u16 variant_said; /* bit i: its machine line says what variant_rows[i] is (probe.h) */
 	char names[SCRIPT_NAMES][SCRIPT_WORD];
 	unsigned nr_names;
 	char process[PLAY_PROCESSES][SCRIPT_WORD]; /* [0] = main */
