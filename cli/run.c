@@ -8,7 +8,7 @@
  * The report comes when the program and all processes that it made inside the simulation have ended. One that stays
  * behind (a daemon) is waited for, too; Ctrl-C or SIGTERM then ends the waiting, and it runs on unwatched.
  *
- * Until then Quire prints nothing: the terminal is the program's.
+ * Until then the terminal is the program's. Only who waits for something that was left behind is told so, once.
  */
 #include <argp.h>
 #include <errno.h>
@@ -32,6 +32,7 @@
 #define NR_RINGS     4096
 #define RING_WORDS   (1u << 15)
 #define IDLE_MS      10
+#define WAITS_TOLD   100 /* about a second */
 
 struct options {
 	const char *machine[MAX_MACHINES];
@@ -188,11 +189,20 @@ static int exit_status(int wait_status)
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
+/* Whoever sits at a terminal would else not know what is waited for. */
+static void tell_of_waiting(void)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr,
+			"quire: the program has ended; what it left behind runs on. Ctrl-C: do not wait for it\n");
+}
+
 /* Feeds the machines until the program and all that it left behind have ended. Returns how the program did, as wait()
  * tells it. */
 static int simulate(struct sim *s, struct ring_hub *hub, pid_t pid)
 {
 	int wait_status = 0;
+	unsigned waits = 0; /* since it ended */
 	bool ended = false;
 
 	for (;;) {
@@ -205,6 +215,8 @@ static int simulate(struct sim *s, struct ring_hub *hub, pid_t pid)
 		}
 		if (ended && taken == 0 && (!rings_live(hub) || launch_interrupted()))
 			break;
+		if (ended && ++waits == WAITS_TOLD)
+			tell_of_waiting();
 		if (taken == 0)
 			ring_wait(hub, IDLE_MS);
 	}
@@ -223,6 +235,15 @@ static FILE *open_output(const char *name)
 	if (!f)
 		fprintf(stderr, "quire: %s: %s\n", name, strerror(errno));
 	return f;
+}
+
+/* Both are the same file, which can hold one report only. */
+static bool same_file(FILE *a, FILE *b)
+{
+	struct stat sa, sb;
+
+	return fstat(fileno(a), &sa) == 0 && fstat(fileno(b), &sb) == 0 && S_ISREG(sa.st_mode) &&
+	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
 static int write_text(FILE *out, const struct sim_result *r)
@@ -314,6 +335,10 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 	json = o->json ? open_output(o->json) : NULL;
 	if (!text || (o->json && !json))
 		return EXIT_QUIRE;
+	if (o->out && json && same_file(text, json)) {
+		fprintf(stderr, "quire: --output and --json are the same file, %s\n", o->json);
+		return EXIT_QUIRE;
+	}
 	hub = ring_hub_create(NR_RINGS, RING_WORDS, &hub_fd);
 	if (!hub) {
 		fprintf(stderr, "quire: cannot make the rings: %s\n", strerror(errno));

@@ -191,7 +191,7 @@ void machine_key_text(const struct machine_key *k, const struct machine_config *
 	else if (k->type == KEY_SIZE)
 		put_size(out, value);
 	else if (k->type == KEY_SHARE)
-		snprintf(out, 64, "%llu.%03llu", (unsigned long long)value / 1000, (unsigned long long)value % 1000);
+		snprintf(out, 64, "%g", (double)value / 1000);
 	else
 		snprintf(out, 64, "%llu", (unsigned long long)value);
 }

@@ -93,7 +93,7 @@ int machine_size_parse(const char *text, u64 *bytes);
 u64 machine_key_value(const struct machine_key *k, const struct machine_config *c);
 /* NULL where the value is no word. */
 const char *machine_key_word(const struct machine_key *k, const struct machine_config *c);
-/* The value as one would write it: "on", "64", "2G", "0.250", "zen3". */
+/* The value as one would write it: "on", "64", "2G", "0.25", "zen3". */
 void machine_key_text(const struct machine_key *k, const struct machine_config *c, char out[64]);
 /* "on, off", "1 to 64", "lru2, mglru, ...": what may be said. */
 void machine_key_range(const struct machine_key *k, char *out, size_t n);

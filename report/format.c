@@ -153,15 +153,47 @@ unsigned fmt_columns(const char *text)
 	return n;
 }
 
+static bool is_control(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 void fmt_plain(char *out, size_t n, const char *text)
 {
 	for (; *text != '\0' && n > 4; text++) {
-		int len = snprintf(out, n, (unsigned char)*text < 0x20 || *text == 0x7f ? "\\x%02x" : "%c", *text);
+		int len = snprintf(out, n, is_control(*text) ? "\\x%02x" : "%c", *text);
 
 		out += len;
 		n -= (size_t)len;
 	}
 	*out = '\0';
+}
+
+/* A shell would take more in the word than its characters. */
+static bool needs_quotes(const char *word)
+{
+	if (*word == '\0')
+		return true;
+	for (; *word != '\0'; word++)
+		if (strchr(" \"#$&'()*;<>?[\\]`{|}~", *word) != NULL)
+			return true;
+	return false;
+}
+
+void fmt_word(char *out, size_t n, const char *word)
+{
+	char plain[FMT_WORD];
+	size_t at = 0;
+
+	fmt_plain(plain, sizeof(plain), word);
+	if (!needs_quotes(word)) {
+		snprintf(out, n, "%s", plain);
+		return;
+	}
+	out[at++] = '\'';
+	for (const char *c = plain; *c != '\0' && at + 6 < n; c++)
+		at += (size_t)snprintf(out + at, n - at, *c == '\'' ? "'\\''" : "%c", *c);
+	snprintf(out + at, n - at, "'");
 }
 
 void fmt_wrap(FILE *out, unsigned indent, unsigned width, const char *text)

@@ -29,6 +29,10 @@ unsigned fmt_columns(const char *text);
 /* Text of the program (arguments, files' names) as one line: what a terminal would take for a command is \xNN. */
 void fmt_plain(char *out, size_t n, const char *text);
 
+/* A word of a command line as one would write it in a shell; at most FMT_WORD bytes of it, with what ends it. */
+#define FMT_WORD 512
+void fmt_word(char *out, size_t n, const char *word);
+
 /* Words of text on lines of at most `width` columns, every line indented by `indent` spaces. A word is never cut. */
 void fmt_wrap(FILE *out, unsigned indent, unsigned width, const char *text);
 

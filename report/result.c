@@ -64,7 +64,7 @@ struct machine_name result_machine_name(const struct sim_result *r, const struct
 	for (const struct machine_key *k = machine_keys; k->name; k++) {
 		size_t len = strlen(name.s);
 
-		if (!key_differs(r, k, m))
+		if (!name_has_key(m->cfg.name, k->name) || !key_differs(r, k, m))
 			continue;
 		machine_key_text(k, &m->cfg, text);
 		snprintf(name.s + len, sizeof(name.s) - len, ",%s=%s", k->name, text);

@@ -13,7 +13,7 @@ enum machine_kind { MACHINE_4K, MACHINE_THP, MACHINE_2M, MACHINE_1G };
 enum machine_kind result_kind(const struct sim_machine_result *m);
 /* Machines are told apart by their first words and the keys that some of them were given and in which they differ. */
 bool result_key_differs(const struct sim_result *r, const struct machine_key *k);
-/* In a sentence: the first word, and what else tells it from others of that word: "4k", "thp,cpu=zen4". */
+/* In a sentence: the first word, and what it was given that others of that word were not: "4k", "thp,cpu=zen4". */
 struct machine_name {
 	char s[128];
 };

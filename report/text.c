@@ -276,17 +276,17 @@ static void put_regions(const struct screen *s)
 static void put_command(const struct screen *s)
 {
 	unsigned room = COMMAND_COLUMNS;
-	char word[COMMAND_COLUMNS];
+	char word[4 * FMT_WORD];
 
 	bold_on(s);
 	fputs("quire run:", s->out);
 	bold_off(s);
-	for (char **arg = s->r->argv; *arg != NULL && room > 0; arg++) {
+	for (char **arg = s->r->argv; *arg != NULL; arg++) {
 		unsigned columns;
 
-		fmt_plain(word, sizeof(word), *arg);
+		fmt_word(word, sizeof(word), *arg);
 		columns = fmt_columns(word) + 1;
-		if (columns > room || strlen(*arg) >= sizeof(word) - 4) {
+		if (columns > room) {
 			fputs(" ...", s->out);
 			break;
 		}

@@ -33,6 +33,10 @@ run -j - -o - -- true
 [ "$status" = 125 ] && grep -q 'cannot both' "$tmp/err"
 verdict $? 'not both'
 
+run -j "$tmp/both" -o "$tmp/both" -- echo said
+[ "$status" = 125 ] && grep -q 'the same file' "$tmp/err" && [ ! -s "$tmp/out" ]
+verdict $? 'not both to one file'
+
 # ---- where they cannot go ----
 full() { # NAME FILE REASON TEST ARG...
 	name=$1 file=$2 reason=$3 test=$4
@@ -110,6 +114,12 @@ done
 [ $? = 77 ] && skip 'a terminal' 'no terminals' || {
 	[ "$(tr -d '\r' <"$tmp/out")" = 'half line' ]
 	verdict $? 'while the program runs a terminal shows its output and nothing else'
+}
+
+"$build/test/cli/terminal" 10 "$quire" run -m 4k -o "$tmp/text" -- sh -c '(sleep 3; echo late) & echo main' >"$tmp/out" 2>"$tmp/err"
+[ $? = 77 ] && skip 'a terminal' 'no terminals' || {
+	[ "$(tr -d '\r' <"$tmp/out" | sed 's|;.*||' | tr '\n' .)" = 'main.quire: the program has ended.late.' ]
+	verdict $? 'who waits for what was left behind is told so once'
 }
 
 # ---- without /proc ----

@@ -294,7 +294,7 @@ static void told_apart(void **state)
 	snprintf(row, sizeof(row), "%-26s%13s%13s%13s%13s\n", "pcid", "on", "on", "off", "on");
 	assert_non_null(strstr(text, row));
 	assert_null(strstr(text, "hz"));
-	assert_non_null(strstr(text, "machine 4k,pcid=on,kpti=on stopped"));
+	assert_non_null(strstr(text, "machine 4k,kpti=on stopped"));
 	assert_non_null(strstr(text, "machine thp stopped"));
 	assert_non_null(strstr(text, "Simulated CPU: zen3, RAM: 16.0 GiB\n"));
 	free(text);
@@ -312,7 +312,7 @@ static void told_apart(void **state)
 /* How the program ended is in the first line, and in it is nothing that a terminal would obey. */
 static void first_line(void **state)
 {
-	char *argv[] = {(char *)"./a\033[2Jb", (char *)"x\ny", NULL};
+	char *argv[] = {(char *)"./a\033b", (char *)"x\ny z", (char *)"it's", (char *)"", (char *)"-n", NULL};
 	char *text;
 
 	fill();
@@ -320,7 +320,8 @@ static void first_line(void **state)
 	syn.result.exit_status = 139;
 	syn.result.signal = SIGSEGV;
 	text = synthetic_text(&syn, report_text);
-	assert_memory_equal(text, "quire run: ./a\\x1b[2Jb x\\x0ay (killed by SIGSEGV)\n", 50);
+	assert_int_equal(strncmp(text, "quire run: ./a\\x1bb 'x\\x0ay z' 'it'\\''s' '' -n (killed by SIGSEGV)\n", 66),
+			 0);
 	free(text);
 	syn.result.core_dumped = true;
 	text = synthetic_text(&syn, report_text);
