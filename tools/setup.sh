@@ -26,10 +26,10 @@ look_at_qemu() {
 	qemu=$(command -v "${QUIRE_QEMU:-qemu-x86_64}") || return 0
 	grep -q qemu_plugin_register_vcpu_syscall_ret_cb "$qemu" && return 0
 	cat >&2 <<-END
-		setup: $qemu takes no plugins, as Debian builds it since 13: 'quire run' and 'make demo' cannot work with
-		setup: it, and tests that need them are skipped. All else works. Debian 12's does: on a Debian 12 run
-		setup: 'apt-get download qemu-user && dpkg-deb -x qemu-user_*.deb q', copy q/usr/bin/qemu-x86_64 here and set
-		setup: QUIRE_QEMU to its path.
+		setup: $qemu takes no plugins, as Debian builds it since 13: 'quire run' and 'make demo' cannot work with it, and
+		setup: tests that need them are skipped. All else works. Debian 12's takes them; as root:
+		setup:   echo 'deb http://deb.debian.org/debian bookworm main' >/etc/apt/sources.list.d/bookworm.list
+		setup:   apt-get update && apt-get install --allow-downgrades qemu-user/bookworm && apt-mark hold qemu-user
 	END
 }
 
