@@ -346,10 +346,15 @@ static void put_dropped(const struct screen *s, const struct sim_program *p)
 			 n == 1 ? "" : "s", n == 1 ? "was" : "were", kinds);
 }
 
-/* What every C library asks for when it starts, and does without: no word of it in each report that QEMU makes. */
+/* What every C library asks for and does without: no word of it in each report of a program under QEMU. */
 static bool is_usual(const struct sim_refused *r)
 {
-	return r->error == ENOSYS && (strcmp(r->name, "rseq") == 0 || strcmp(r->name, "set_robust_list") == 0);
+	static const char *const names[] = {"clone3", "rseq", "set_robust_list"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (r->error == ENOSYS && strcmp(r->name, names[i]) == 0)
+			return true;
+	return false;
 }
 
 /* "madvise 102, 100 times (EINVAL)". Flags and ioctl's codes are read in hexadecimal. */

@@ -377,7 +377,7 @@ static void notes(void **state)
 static void refused(void **state)
 {
 	static const struct sim_refused made[] = {
-	    {"rseq", 0, ENOSYS, 1},        {"madvise", 102, EINVAL, 1234},
+	    {"clone3", 0, ENOSYS, 1},      {"madvise", 102, EINVAL, 1234},
 	    {"mmap", 0x22, EOPNOTSUPP, 1}, {"prctl", 41, EINVAL, 1},
 	    {"999", 0, ENOSYS, 2},         {"madvise", 21, 0, 3},
 	    {"ioctl", 0x5401, ENOSYS, 1},  {"x", 0, 4000, 1},
