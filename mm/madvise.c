@@ -223,16 +223,22 @@ static int advise_range(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64
 }
 
 /* Stops at the first trouble: -ENOMEM a hole or no frame, -EINVAL an area without the right, -EFAULT no such page of a
- * file. */
+ * file. Without variant.populate_stops a hole is passed over, as other advice does. */
 static int populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end, bool write)
 {
+	int hole = 0;
+
 	while (start < end) {
-		struct vm_area_struct *vma = vma_lookup(mm, start);
+		struct vm_area_struct *vma = vma_find(mm, start);
 		u64 stop;
 		int cause;
 
-		if (!vma)
-			return -ENOMEM;
+		if (!vma || vma->vm_start > start) {
+			hole = -ENOMEM;
+			if (!vma || vma->vm_start >= end || mm->vm->variant.populate_stops)
+				break;
+			start = vma->vm_start;
+		}
 		if (!(vma->vm_flags & (write ? VM_WRITE : VM_READ)))
 			return -EINVAL;
 		stop = min(end, vma->vm_end);
@@ -241,7 +247,7 @@ static int populate(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end
 			return cause == VM_FAULT_NOMEM ? -ENOMEM : -EFAULT;
 		start = stop;
 	}
-	return 0;
+	return hole;
 }
 
 /* The second half of PAGEOUT. */

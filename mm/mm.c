@@ -94,6 +94,7 @@ const struct vm_variant vm_variant_newest = {
     .huge_zero_write = true,
     .stack_nohuge = true,
     .untouched_uncharged = true,
+    .populate_stops = true,
     .swapin_writable = true,
     .zeromap = true,
 };

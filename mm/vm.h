@@ -60,6 +60,7 @@ struct vm_variant {
 	bool huge_zero_write;     /* a write to the huge zero page gives a huge page, not a small one (6.13) */
 	bool stack_nohuge;        /* MAP_STACK memory gets no huge pages, and so is an area of its own (6.7) */
 	bool untouched_uncharged; /* what mprotect makes read-only untouched is promised no longer (6.7) */
+	bool populate_stops;      /* MADV_POPULATE_READ and _WRITE end at the first hole (after 6.1) */
 	bool swapin_writable;     /* a read that brings back a page of its owner alone leaves it writable (after 6.1) */
 	bool zeromap;             /* swap notes that a page is full of zeroes, and neither writes nor reads it (6.12) */
 };

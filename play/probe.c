@@ -487,6 +487,14 @@ static enum probe_answer lock_all(void)
 	return yes_if(raw_syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0, 0, 0, 0) == 0);
 }
 
+static enum probe_answer populate_stops(void)
+{
+	map(AT + PAGE_SIZE, PAGE_SIZE, RW);
+	if (madvise_at(AT, 2 * PAGE_SIZE, MADV_POPULATE_WRITE) != -ENOMEM)
+		return PROBE_UNKNOWN;
+	return yes_if(write_at(AT + PAGE_SIZE) == 1);
+}
+
 static enum probe_answer advice_populate(void)
 {
 	return knows_advice(MADV_POPULATE_WRITE);
@@ -538,6 +546,7 @@ const struct probe probe_table[PROBE_NR] = {
     {"stack_nohuge", "memory of MAP_STACK gets no huge pages, and merges with none that may", stack_nohuge},
     {"untouched_uncharged", "untouched memory that mprotect makes read-only is promised no longer",
      untouched_uncharged},
+    {"populate_stops", "MADV_POPULATE_READ and _WRITE end at the first hole", populate_stops},
     {"huge_unasked", "huge pages come unasked (transparent_hugepage/enabled is always)", huge_unasked},
     {"huge_advised", "huge pages come where MADV_HUGEPAGE asks (madvise, always)", huge_advised},
     {"thp_except_advised", "PR_SET_THP_DISABLE can except what MADV_HUGEPAGE asks for", thp_except_advised},
@@ -611,6 +620,7 @@ const struct variant_row variant_rows[VARIANT_ROWS] = {
     {"huge-zero-write", offsetof(struct vm_variant, huge_zero_write), PROBE_HUGE_ZERO_WRITE},
     {"stack-nohuge", offsetof(struct vm_variant, stack_nohuge), PROBE_STACK_NOHUGE},
     {"untouched-uncharged", offsetof(struct vm_variant, untouched_uncharged), PROBE_UNTOUCHED_UNCHARGED},
+    {"populate-stops", offsetof(struct vm_variant, populate_stops), PROBE_POPULATE_STOPS},
     {"swapin-writable", offsetof(struct vm_variant, swapin_writable), PROBE_SWAPIN_WRITABLE},
     {"zeromap", offsetof(struct vm_variant, zeromap), PROBE_ZEROMAP},
 };

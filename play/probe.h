@@ -29,6 +29,7 @@ enum probe_id {
 	PROBE_PLACE_2M_TOP,
 	PROBE_STACK_NOHUGE,
 	PROBE_UNTOUCHED_UNCHARGED,
+	PROBE_POPULATE_STOPS,
 	PROBE_HUGE_UNASKED,
 	PROBE_HUGE_ADVISED,
 	PROBE_THP_EXCEPT_ADVISED,
@@ -78,7 +79,7 @@ struct variant_row {
 	size_t offset;   /* of the bool in struct vm_variant */
 	u8 probe;
 };
-#define VARIANT_ROWS 9
+#define VARIANT_ROWS 10
 extern const struct variant_row variant_rows[VARIANT_ROWS];
 bool *variant_at(struct vm_variant *v, unsigned row);
 u16 variant_bit(const char *key); /* 1 << row; 0: none has that key */

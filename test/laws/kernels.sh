@@ -91,12 +91,20 @@ seed 2 step 3: mremap
 == always torture
 1..0 # SKIP this Linux cannot
 == status 77
+== max torture
+# 7:84 the machines differ
+# shrinking 85 calls ...
+not ok 1 - seed 7
+# 84 calls
+1..1
+== status 1
 == end
 END
 says 'failures' 1 '| 6.1.1-1 | always | 1 / 2 / 0 | 0 / 1 / 0 | 0 / 1 / 0 | 0 / 0 / 1 |' \
 	'- 6.1.1-1, always, scripts a.vm (exit status 1): a.vm:3: the machines differ: simulated ok, Linux -EINVAL' \
 	'- 6.1.1-1, always, scripts b.vm (exit status 134)' '- 6.1.1-1, always, areas: exit status 1: seed 2 step 3: mremap' \
-	'- 6.1.1-1, always, place: ended after its time' '1 passed, 4 failed, 1 skipped'
+	'- 6.1.1-1, always, place: ended after its time' '- 6.1.1-1, max, torture seed 7: 7:84 the machines differ' \
+	'1 passed, 5 failed, 1 skipped'
 
 guest a.tap <<'END'
 == kernel 6.1.1-1

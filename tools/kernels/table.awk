@@ -42,7 +42,7 @@ function failure(text) {
 	config = $2
 	program = $3
 	good = bad = left = 0
-	first = waiting = ""
+	first = waiting = hint = ""
 	cell = program ~ /^(scripts|lessons|files|swap)$/ ? "scripts" : program
 	if (!((kernel, config) in row)) {
 		row[kernel, config] = 1
@@ -67,6 +67,9 @@ waiting && /^#/ {
 !first {
 	first = $0
 }
+/^# [0-9]+:[0-9]+ / {
+	hint = substr($0, 3) # torture says what went wrong before it says "not ok"
+}
 /^ok .*# SKIP/ {
 	left++
 	if (sub(/.*# SKIP (.* )?needs /, ""))
@@ -82,6 +85,10 @@ waiting && /^#/ {
 		failure(waiting)
 	sub(/^not ok [0-9]+ - /, "")
 	waiting = program " " $0
+	if (hint) {
+		failure(waiting ": " hint)
+		waiting = hint = ""
+	}
 	told = 0
 }
 # The properties that begin the line are lacking: "la57 !zero_page, which ...".
