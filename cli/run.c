@@ -328,6 +328,7 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 	struct sim_result result;
 	FILE *text, *json;
 	struct ring_hub *hub;
+	struct window_shape window[2];
 	int hub_fd, wait_status;
 	pid_t pid;
 
@@ -344,7 +345,8 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 		fprintf(stderr, "quire: cannot make the rings: %s\n", strerror(errno));
 		return EXIT_QUIRE;
 	}
-	ring_hub_set_window(hub, sim_window(s));
+	sim_window(s, window);
+	ring_hub_set_window(hub, window);
 	launch_signals();
 	pid = launch_start(l, p, hub_fd);
 	close(hub_fd);

@@ -289,6 +289,11 @@ int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mm
 	return access_done(r, va, e.array->data[e.i], tlb_kind_size(tlb_tag_kind(e.array->tag[e.i])), 1);
 }
 
+void mmu_window_leave(struct mmu_cpu *cpu, unsigned slot)
+{
+	tlb_window_leave(&cpu->window, slot);
+}
+
 void mmu_window_flush(struct mmu_cpu *cpu)
 {
 	tlb_window_flush(&cpu->window);

@@ -56,8 +56,8 @@ struct cpu_preset {
 /* zen3, zen2, zen4, skylake, icelake, goldencove; NULL-terminated by name == NULL. */
 extern const struct cpu_preset cpu_presets[];
 const struct cpu_preset *cpu_preset_find(const char *name);
-/* The window (below) for this CPU: MMU_WINDOW_DATA pages where that is exact, else MMU_WINDOW_SMALL. */
-unsigned cpu_preset_window(const struct cpu_preset *p);
+/* How many pages of one set of an L1 array the recency window (below) may hold and be exact. */
+unsigned mmu_window_ways(const struct tlb_array_config *a);
 
 /* ---- a CPU ---- */
 
@@ -122,16 +122,20 @@ struct mmu_result {
 /* One access at va, `access` = kind | MMU_USER | MMU_AC, all of it within one page. Looks up, walks, checks rights,
  * sets A and D in RAM with compare-exchange, fills the TLBs, counts. A fault fills nothing and leaves A/D untouched.
  *
- * Recency window (trace/event.h): slot >= 0 says that this access enters slot `slot` of the producer's window of the K
- * pages used most recently (data: slots 0..31, fetches: 32..63). Whatever page was in the slot has left: its L1 entry
- * gets its place in the recency order now (it was used more recently than all that left before). While a page is in a
- * slot its L1 entry is held: it is never the victim as long as its set holds one that is not held. This makes a
- * filtered stream exact for LRU arrays whose sets hold at least K entries; in smaller sets, misses between pages of the
- * window that share a set stay unseen (test/mmu/window.c measures it). slot < 0: an ordinary access. A flush drops
- * held entries too; the slot is empty then and the next access of that page is an ordinary miss. */
+ * Recency window (trace/event.h): slot >= 0 says that this access enters slot `slot` of the producer's window of the pages
+ * used most recently (data: slots 0..31, fetches: 32..63). Whatever page was in the slot has left: its L1 entry gets its
+ * place in the recency order now (it was used more recently than all that left before). While a page is in a slot its L1
+ * entry is held: it is never the victim as long as its set holds one that is not held. slot < 0: an ordinary access. A
+ * flush drops held entries too; the slot is empty then and the next access of that page is an ordinary miss.
+ *
+ * A filtered stream counts exactly what the whole stream does where of each set of each L1 array the window holds at
+ * most mmu_window_ways() pages (docs/decisions/0002-window.md, test/mmu/window.c). With more, misses between pages of
+ * the window that share a set stay unseen. */
 enum { MMU_WINDOW_DATA = 32, MMU_WINDOW_FETCH = 32, MMU_WINDOW_SMALL = 16 };
 int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r);
-/* All slots are vacated, least recent first (a system call, a thread switch). */
+/* The page in the slot has left, and none enters. */
+void mmu_window_leave(struct mmu_cpu *cpu, unsigned slot);
+/* All slots are vacated, in the order in which they were entered (a thread switch). */
 void mmu_window_flush(struct mmu_cpu *cpu);
 
 /* The pure walk, no caches, no A/D, no counters: for explain, tests, the oracle. entries[level] = raw entry read. */

@@ -189,16 +189,3 @@ const struct cpu_preset *cpu_preset_find(const char *name)
 			return p;
 	return NULL;
 }
-
-static bool window_exact(const struct tlb_level_config *l)
-{
-	for (unsigned n = 0; n < MMU_MAX_ARRAYS && l->array[n].ways; n++)
-		if (l->array[n].replace != MMU_LRU || l->array[n].ways < MMU_WINDOW_DATA)
-			return false;
-	return true;
-}
-
-unsigned cpu_preset_window(const struct cpu_preset *p)
-{
-	return window_exact(&p->l1d) && window_exact(&p->l1i) ? MMU_WINDOW_DATA : MMU_WINDOW_SMALL;
-}

@@ -129,7 +129,19 @@ static u32 random_victim(struct tlb_array *a)
 	return (u64)a->random * a->ways >> 32;
 }
 
-/* Tree and random: an empty way, or the policy's; the next one that is not held if that one is. */
+/* A folded access is a hit that leaves the array as the model has it, as long as its page is surely there and the order
+ * in which held pages were used is known whenever a victim is chosen: each use of LRU's and tree-PLRU's entries only
+ * matters if it is the entry's last.
+ *   LRU     any page of a set's last `ways` is there; held entries are never victims, so their order is no matter
+ *   tree    the last two are there; when a third comes one of them has left, and the other is the most recent
+ *   others  the last one is there; a hit changes nothing */
+unsigned mmu_window_ways(const struct tlb_array_config *a)
+{
+	return a->replace == MMU_LRU ? a->ways : a->replace == MMU_TREE_PLRU ? min(a->ways, (u16)2) : 1;
+}
+
+/* Tree and random: an empty way, or the policy's; the next one that is not held if that one is. Held entries are the
+ * ones used last. */
 static u32 way_victim(struct tlb_array *a, u32 set)
 {
 	u32 first = set * a->ways, way, i;
@@ -137,6 +149,9 @@ static u32 way_victim(struct tlb_array *a, u32 set)
 	for (i = first; i < first + a->ways; i++)
 		if (!a->tag[i])
 			return i;
+	for (i = first; i < first + a->ways && a->replace == MMU_TREE_PLRU; i++)
+		if (a->link[i].hold)
+			tlb_tree_touch(a, i);
 	way = a->replace == MMU_TREE_PLRU ? tree_victim(a, set) : random_victim(a);
 	for (u32 n = 0, w = way; n < a->ways; n++) {
 		if (!a->link[first + w].hold)

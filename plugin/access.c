@@ -48,7 +48,7 @@ static void enter(struct thread *t, struct window *w, u64 page, unsigned rwx)
 		return;
 	slot = window_enter(w, page, rwx == EVR_WRITE);
 	if (slot >= 0)
-		emit_enter(t, page, slot + (rwx == EVR_FETCH ? EV_WINDOW : 0), rwx);
+		emit_enter(t, w, page, (unsigned)slot, rwx);
 	recheck_clock(t);
 }
 

@@ -37,8 +37,8 @@ void thread_init(unsigned index)
 	if (!t)
 		abort();
 	memset(t, 0, sizeof(*t));
-	window_init(&t->data, ring_hub_window(process.hub));
-	window_init(&t->fetch, ring_hub_window(process.hub));
+	window_init(&t->data, &ring_hub_window(process.hub)[0]);
+	window_init(&t->fetch, &ring_hub_window(process.hub)[1]);
 	t->fetch_page = t->last_page = WINDOW_NONE;
 	t->call.nr = -1;
 	t->alive = true;
@@ -125,10 +125,23 @@ static bool thread_begin(struct thread *t)
 	return true;
 }
 
+/* Tells which pages left the window. slots: its first. */
+static void send_left(struct thread *t, const struct window *w, unsigned slots)
+{
+	u64 words[WINDOW_SLOTS];
+
+	for (unsigned i = 0; i < w->nr_left; i++)
+		words[i] = ev_leave_make(slots + w->left[i]);
+	if (w->nr_left)
+		ring_put(t->ring, words, w->nr_left);
+}
+
 static void windows_clear(struct thread *t)
 {
 	window_clear(&t->data);
 	window_clear(&t->fetch);
+	send_left(t, &t->data, 0);
+	send_left(t, &t->fetch, EV_WINDOW);
 	if (t->fetch_page != WINDOW_NONE)
 		t->last_page = t->fetch_page;
 	t->fetch_page = WINDOW_NONE;
@@ -146,14 +159,17 @@ bool thread_ready(struct thread *t)
 	return true;
 }
 
-void emit_enter(struct thread *t, u64 page, unsigned slot, unsigned rwx)
+void emit_enter(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx)
 {
-	ring_put1(t->ring, ev_enter_make(page >> 12, slot, rwx));
+	unsigned slots = rwx == EVR_FETCH ? EV_WINDOW : 0;
+
+	send_left(t, w, slots);
+	ring_put1(t->ring, ev_enter_make(page >> 12, slots + slot, rwx));
 	will_update(t);
 	if (unlikely(++t->entered % COUNTS_EVERY == 0)) {
-		u64 w[LONG_WORDS];
+		u64 words[LONG_WORDS];
 
-		ring_put(t->ring, w, counts_event(w, t));
+		ring_put(t->ring, words, counts_event(words, t));
 	}
 }
 

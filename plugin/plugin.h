@@ -16,10 +16,10 @@
 
 #include <sys/types.h>
 
-#include "plugin/window.h"
 #include "trace/calls.h"
 #include "trace/event.h"
 #include "trace/ring.h"
+#include "trace/window.h"
 
 #define MAX_THREADS 4096 /* of one process at once */
 
@@ -59,8 +59,8 @@ void thread_init(unsigned index);
 /* What a thread must do before it sends: begin its stream, notice another thread's mapping change. false: nobody
  * listens (any more). */
 bool thread_ready(struct thread *t);
-/* One short event. The thread is ready. */
-void emit_enter(struct thread *t, u64 page, unsigned slot, unsigned rwx);
+/* The page enters a slot of its window, after what left. The thread is ready. */
+void emit_enter(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx);
 /* The thread leaves its code for the kernel: empties its windows and sends its totals; long events may follow. */
 bool emit_begin(struct thread *t);
 /* One long event; payload: n words; name NULL: none. */

@@ -67,6 +67,10 @@ void window_note(struct machine_thread *th, u64 word)
 	struct window_slot *s = &th->slot[slot];
 	u64 *seen = &th->seen[(word >> PAGE_SHIFT ^ word >> (PAGE_SHIFT + 6)) % ARRAY_SIZE(th->seen)];
 
+	if (ev_is_leave(word)) {
+		s->word = 0;
+		return;
+	}
 	ASSERT(ev_type(word) == EV_ENTER && (kind == 0) == !(ev_enter_rwx(word) & EVR_FETCH));
 	if (s->word && ev_enter_va(s->word) == ev_enter_va(word)) {
 		s->word |= word; /* the first write after reads */

@@ -52,12 +52,14 @@
 
 /* ---- short events ---- */
 
-/* rwx: exactly read, write or both, with a data slot; or fetch, with a fetch slot. */
+/* rwx: exactly read, write or both, with a data slot; or fetch, with a fetch slot. Or nothing but a slot to vacate. */
 static bool enter_valid(u64 w)
 {
 	unsigned rwx = ev_enter_rwx(w), slot = ev_enter_slot(w);
 	bool fetch = slot >= MMU_WINDOW_DATA;
 
+	if (ev_is_leave(w))
+		return w == ev_leave_make(slot);
 	return (w & 0xc00) == 0 && (fetch ? rwx == EVR_FETCH : rwx >= EVR_READ && rwx < EVR_FETCH);
 }
 
@@ -107,12 +109,13 @@ static size_t take_enters(struct sim *s, struct stream *t, u64 w, const volatile
 
 	n = min(n, (size_t)SIM_BATCH);
 	do {
-		if (somebody && enter_valid(w))
+		if (somebody && enter_valid(w)) {
+			s->program.events += !ev_is_leave(w);
 			s->batch[len++] = w;
-		else
+		} else {
 			drop(s, EV_ENTER);
+		}
 	} while (++taken < n && !((w = words[taken]) & 1));
-	s->program.events += len;
 	if (s->sliced)
 		put_by(s, t, len);
 	else if (len > 0)

@@ -141,7 +141,7 @@ struct machine_thread {
 	u64 serial; /* of the stream's thread that this is about */
 	struct window_slot slot[MMU_WINDOW_DATA + MMU_WINDOW_FETCH];
 	u64 entered[2]; /* data, fetch */
-	u64 seen[64];   /* pages that entered, the latest of those that share a place; 0: none */
+	u64 seen[1024]; /* pages that entered, the latest of those that share a place; 0: none */
 };
 
 struct machine_kernel {

@@ -326,7 +326,10 @@ static inline void enter_word(struct machine *m, struct machine_cpu *c, u64 w)
 				   [EVR_READ | EVR_WRITE] = MMU_WRITE,
 				   [EVR_FETCH] = MMU_FETCH};
 
-	machine_access(m, c, ev_enter_va(w), kind[ev_enter_rwx(w)] | MMU_USER, ev_enter_slot(w));
+	if (unlikely(ev_is_leave(w)))
+		mmu_window_leave(c->mmu, ev_enter_slot(w));
+	else
+		machine_access(m, c, ev_enter_va(w), kind[ev_enter_rwx(w)] | MMU_USER, ev_enter_slot(w));
 }
 
 void machine_enter_word(struct machine *m, struct machine_cpu *c, u64 word)
@@ -339,7 +342,7 @@ static void run_with_window(struct machine *m, struct machine_cpu *c, struct mac
 			    size_t n)
 {
 	for (size_t i = 0; i < n && !m->running_dies; i++) {
-		if (window_is_lost(c))
+		if (window_is_lost(c) && !ev_is_leave(words[i]))
 			window_reenter(m, c, th);
 		enter_word(m, c, words[i]);
 		window_note(th, words[i]);

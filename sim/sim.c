@@ -39,19 +39,46 @@ int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n)
 	return t->state == STREAM_BAD ? -1 : 0;
 }
 
-/* Machines that make up for what they miss of a window (cpu.c) want a small one. */
-unsigned sim_window(const struct sim *s)
+/* The window keeps to what is exact in this L1 (mmu_window_ways, trace/window.h). An array whose index is no plain modulo
+ * counts as one set, and so does one that holds several sizes: a small and a large page may meet in any of its sets. No
+ * limit for instruction pages of 2M: files lie in small pages. */
+static void window_fit_level(struct window_shape *shape, const struct tlb_level_config *l1, unsigned sizes)
 {
-	unsigned window = EV_WINDOW;
+	for (unsigned n = 0; n < MMU_MAX_ARRAYS && l1->array[n].ways; n++) {
+		const struct tlb_array_config *a = &l1->array[n];
+		bool plain = a->index == MMU_INDEX_LINEAR && !(a->sizes & (a->sizes - 1));
+		u32 ways = mmu_window_ways(a), sets = plain ? a->sets : 1;
 
+		for (unsigned size = 0; size < sizes; size++) {
+			struct window_limit *limit = &shape->limit[size];
+
+			if (!(a->sizes & 1u << size))
+				continue;
+			limit->order = limit->order ? min(limit->order, sets) : sets;
+			if (ways >= EV_WINDOW)
+				continue;
+			limit->sets = limit->most ? min(limit->sets, sets) : sets;
+			limit->most = limit->most ? min(limit->most, ways) : ways;
+		}
+	}
+}
+
+/* Machines that make up for what they miss of a window (cpu.c) want a small one. Only where there can be 2M pages do they
+ * set limits. */
+void sim_window(const struct sim *s, struct window_shape shape[2])
+{
+	for (unsigned kind = 0; kind < 2; kind++)
+		shape[kind] = (struct window_shape){.pages = EV_WINDOW};
 	for (unsigned i = 0; i < s->nr_machines; i++) {
 		const struct machine_config *cfg = &s->machine[i].cfg;
 
-		window = min(window, cpu_preset_window(cfg->preset));
+		bool large = cfg->thp != VM_THP_NEVER || cfg->hugepages != 0;
+
+		window_fit_level(&shape[0], &cfg->preset->l1d, large ? 2 : 1);
+		window_fit_level(&shape[1], &cfg->preset->l1i, 1);
 		if (cfg->kpti || cfg->cpus != 0)
-			window = MMU_WINDOW_SMALL;
+			shape[0].pages = shape[1].pages = MMU_WINDOW_SMALL;
 	}
-	return window;
 }
 
 void sim_destroy(struct sim *s)

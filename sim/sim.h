@@ -9,7 +9,7 @@
 
 #include "machine/config.h"
 #include "sim/counters.h"
-#include "trace/event.h"
+#include "trace/window.h"
 
 struct sim;
 struct ring_hub;
@@ -20,8 +20,8 @@ struct sim *sim_create(const struct machine_config *cfg, unsigned nr); /* NULL w
 int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n);
 /* Reads what the rings hold. Returns the number of words taken (0: nothing there). */
 size_t sim_pump(struct sim *s, struct ring_hub *hub);
-/* Pages of the recency window that a producer may keep for these machines (trace/event.h). */
-unsigned sim_window(const struct sim *s);
+/* The recency windows that a producer may keep for these machines, of data [0] and of instruction pages [1]. */
+void sim_window(const struct sim *s, struct window_shape shape[2]);
 /* Ends the run and fills out (owned by s until sim_destroy). */
 void sim_finish(struct sim *s, struct sim_result *out);
 void sim_destroy(struct sim *s);

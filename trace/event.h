@@ -3,19 +3,20 @@
  * trace/event.h - the one vocabulary of events: what a program does to its memory, whoever tells it (the QEMU plugin, a
  * recorded trace, an importer, a script). Producers write it; sim/ reads it. A stream is a sequence of 64-bit words.
  *
- * Short event, one word:       63                    12 11  10 9      4 3     1   0
- *   EV_ENTER                  |  virtual page number    |   0  |  slot  |  rwx  | 0 |
+ * Short event, one word:       63                    12  11   10  9      4 3     1   0
+ *   EV_ENTER                  |  virtual page number    | 0 |  0  |  slot  |  rwx  | 0 |
+ *     the slot is vacated     |  0                      | 0 |  1  |  slot  |   0   | 0 |
  * Long events, 1 + n words:     63       16 15       8 7                     1   0
  *   all others                |    arg    |  n words  |         type         | 1 |   then n words: struct ev_*
  *
- * The recency window. The producer keeps, for each guest thread, the K data pages and apart from them the K
- * instruction pages used most recently, exactly (LRU). K is the hub's (trace/ring.h), at most EV_WINDOW. An access to a
- * page in its window sends nothing, but for the first write after reads. An access to another page sends EV_ENTER: that
- * page takes `slot`, whose page, the least recent of the window, leaves. Pages therefore leave in the order of their
- * last use, and below the window a consumer's LRU order is right (mmu/mmu.h says what is exact). An access over a page
- * boundary is two. At every event that can change a translation the producer empties its window (the consumer's
- * mmu_window_flush) and pages enter again when they are used again: the consumer may take any long event but EV_COUNTS
- * as "window empty".
+ * The recency window. The producer keeps, for each guest thread, the data pages and apart from them the instruction
+ * pages used most recently: as many as the hub's shape lets it (trace/window.h), at most EV_WINDOW of each. An access to
+ * a page in its window sends nothing, but for the first write after reads. An access to another page sends EV_ENTER:
+ * that page takes `slot`, whose page, the least recent of the window, leaves. Where more must leave, words that vacate
+ * slots come before. Pages leave in the order of their last use, so that below the window a consumer's LRU order is
+ * right (mmu/mmu.h says what is exact). An access over a page boundary is two. At every event that can change a
+ * translation the producer empties its window, and pages enter again when they are used again: the consumer may take
+ * any long event but EV_COUNTS as "window empty" (mmu_window_flush), told or not.
  *
  * Order between threads. Each thread has a ring. A process-wide clock ticks at every event that changes a mapping.
  * Events carry it through EV_CLOCK: all that follows in this ring happened at or after that tick. sim/ takes the events
@@ -26,7 +27,7 @@
 
 #include "lib/types.h"
 
-#define TRACE_VERSION 4
+#define TRACE_VERSION 5
 #define EV_WINDOW     32 /* slots of a window at most */
 
 enum ev_type {
@@ -100,6 +101,10 @@ static inline u64 ev_enter_make(u64 vpn, unsigned slot, unsigned rwx)
 {
 	return (u64)rwx << 1 | (u64)slot << 4 | vpn << 12;
 }
+static inline u64 ev_leave_make(unsigned slot)
+{
+	return 1ull << 10 | (u64)slot << 4;
+}
 static inline u64 ev_long_make(unsigned type, unsigned words, u64 arg)
 {
 	return 1 | (u64)type << 1 | (u64)words << 8 | arg << 16;
@@ -107,6 +112,10 @@ static inline u64 ev_long_make(unsigned type, unsigned words, u64 arg)
 static inline unsigned ev_type(u64 w)
 {
 	return w & 1 ? (w >> 1) & 127 : EV_ENTER;
+}
+static inline bool ev_is_leave(u64 w)
+{
+	return w >> 10 & 1;
 }
 static inline unsigned ev_enter_rwx(u64 w)
 {

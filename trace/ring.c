@@ -71,7 +71,7 @@ struct shared_hub {
 	u32 nr, words;
 	s32 consumer; /* pid */
 	u32 abandoned;
-	u32 window; /* pages */
+	struct window_shape window[2]; /* data, instruction pages */
 	_Alignas(64) u64 clock;
 	_Alignas(64) u32 count; /* rings ever taken at once */
 	_Alignas(64) u32 sleeping, bell;
@@ -176,8 +176,11 @@ struct ring_hub *ring_hub_create(unsigned nr, unsigned words, int *fd)
 		close(*fd);
 		return NULL;
 	}
-	*hub->shared = (struct shared_hub){
-	    .magic = HUB_MAGIC, .nr = nr, .words = words, .consumer = getpid(), .window = EV_WINDOW};
+	*hub->shared = (struct shared_hub){.magic = HUB_MAGIC,
+					   .nr = nr,
+					   .words = words,
+					   .consumer = getpid(),
+					   .window = {{.pages = EV_WINDOW}, {.pages = EV_WINDOW}}};
 	return hub;
 }
 
@@ -209,14 +212,14 @@ void ring_hub_destroy(struct ring_hub *hub)
 	free(hub);
 }
 
-void ring_hub_set_window(struct ring_hub *hub, unsigned pages)
+void ring_hub_set_window(struct ring_hub *hub, const struct window_shape shape[2])
 {
-	hub->shared->window = pages;
+	memcpy(hub->shared->window, shape, sizeof(hub->shared->window));
 }
 
-unsigned ring_hub_window(const struct ring_hub *hub)
+const struct window_shape *ring_hub_window(const struct ring_hub *hub)
 {
-	return min(LOAD(hub->shared->window), (u32)EV_WINDOW);
+	return hub->shared->window;
 }
 
 u64 ring_clock(const struct ring_hub *hub)

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "lib/types.h"
+#include "trace/window.h"
 
 struct ring_hub;
 struct ring;
@@ -23,9 +24,10 @@ struct ring_hub *ring_hub_create(unsigned nr, unsigned words, int *fd);
 struct ring_hub *ring_hub_attach(int fd); /* the producer's side; NULL if fd is not a hub of this version */
 void ring_hub_destroy(struct ring_hub *hub);
 
-/* Pages of the recency window that producers keep (event.h), EV_WINDOW unless set: before the program starts. */
-void ring_hub_set_window(struct ring_hub *hub, unsigned pages);
-unsigned ring_hub_window(const struct ring_hub *hub);
+/* The shapes of the recency windows that producers keep, of data [0] and of instruction pages [1]: EV_WINDOW pages
+ * without limits unless set, before the program starts. */
+void ring_hub_set_window(struct ring_hub *hub, const struct window_shape shape[2]);
+const struct window_shape *ring_hub_window(const struct ring_hub *hub);
 
 /* The clock of mapping changes (event.h). tick: advances it and returns the new value. */
 u64 ring_clock(const struct ring_hub *hub);

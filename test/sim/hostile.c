@@ -211,7 +211,7 @@ static void out_of_order(void **state)
 	tape_init(&t, false);
 	tape_access(&t, A, EVR_READ);
 	tape_thread(&t, 1, 1, 0);
-	expect_dropped(&t, "an access of nobody", EV_ENTER, 1);
+	expect_dropped(&t, "an access of nobody, whose page leaves", EV_ENTER, 2);
 	tape_free(&t);
 
 	tape_init(&t, false);

@@ -20,6 +20,8 @@
 #define FOUR       "4k;thp;2m;1g"
 #define FOUR_ALONE "4k,kernel=off;thp,kernel=off;2m,kernel=off;1g,kernel=off"
 
+static const struct window_shape small[2] = {{.pages = MMU_WINDOW_SMALL}, {.pages = MMU_WINDOW_SMALL}};
+
 /* Sets of pages that a program alternates between: with a hot set, runs and far jumps. */
 static u64 next_address(u64 *random, u64 bytes)
 {
@@ -38,12 +40,15 @@ static u64 next_address(u64 *random, u64 bytes)
 	}
 }
 
-static void program(struct tape *t, bool unfiltered)
+/* windows: its shapes; NULL: unfiltered. */
+static void program(struct tape *t, const struct window_shape *windows)
 {
 	const u64 bytes = 24 * MIB;
 	u64 random = 99;
 
-	tape_init(t, unfiltered);
+	tape_init(t, !windows);
+	if (windows)
+		tape_windows(t, windows);
 	tape_thread(t, 10, 10, 0);
 	tape_exec(t, HEAP);
 	tape_map_file(t, TEXT, 64 * PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, 3, 64 * PAGE_SIZE, "/bin/prog");
@@ -94,7 +99,7 @@ static void one_by_one(void **state)
 	struct sim *s, *s1;
 	struct tape t;
 
-	program(&t, false);
+	program(&t, small);
 	s = played(&t, FOUR, t.nr, &all);
 	for (unsigned i = 0; i < 4; i++) {
 		s1 = played(&t, one[i], t.nr, &alone);
@@ -120,7 +125,7 @@ static void deterministic(void **state)
 	struct sim *s1, *s2;
 	struct tape t;
 
-	program(&t, false);
+	program(&t, small);
 	s1 = played(&t, FOUR, t.nr, &a);
 	for (size_t piece = 1; piece <= 1000; piece = piece * 7 + 2) {
 		s2 = played(&t, FOUR, piece, &b);
@@ -135,21 +140,52 @@ static void deterministic(void **state)
 	tape_free(&t);
 }
 
-/* What must not depend on the window: everything but how many events came, where the L1 is fully associative LRU. The
- * kernel's own pages have no exact place among those of a window (sim/cpu.c): without them. */
-static void filtered(void **state)
+/* The window's shapes for these machines; *kind 0: data, 1: instruction pages. */
+static void shapes(const char *machines, struct window_shape shape[2])
 {
+	struct sim *s = tape_sim(machines, ",ram=1G");
+
+	sim_window(s, shape);
+	sim_destroy(s);
+}
+
+static void windows_fit(void **state)
+{
+	struct window_shape w[2];
+
+	shapes("4k,cpu=zen3;thp,cpu=zen4", w);
+	assert_int_equal(w[0].pages, EV_WINDOW);
+	assert_int_equal(w[0].limit[0].most | w[0].limit[1].most | w[1].limit[0].most | w[1].limit[1].most, 0);
+	shapes("4k,cpu=icelake", w);
+	assert_memory_equal(&w[0], (&(struct window_shape){EV_WINDOW, {{16, 2, 16}, {0, 0, 0}}}), sizeof(w[0]));
+	shapes("thp,cpu=skylake", w); /* 16 sets of 4 and 8 of 4, tree-PLRU; code: 16 of 8 */
+	assert_memory_equal(&w[0], (&(struct window_shape){EV_WINDOW, {{16, 2, 16}, {8, 2, 8}}}), sizeof(w[0]));
+	assert_memory_equal(&w[1], (&(struct window_shape){EV_WINDOW, {{16, 2, 16}, {0, 0, 0}}}), sizeof(w[1]));
+	shapes("4k,cpu=goldencove,hugepages=4", w); /* 16 sets of 6, LRU; 8 of 4, tree-PLRU; code: 32 of 8 */
+	assert_memory_equal(&w[0], (&(struct window_shape){EV_WINDOW, {{16, 6, 16}, {8, 2, 8}}}), sizeof(w[0]));
+	assert_memory_equal(&w[1], (&(struct window_shape){EV_WINDOW, {{32, 2, 32}, {0, 0, 0}}}), sizeof(w[1]));
+	shapes("thp,cpu=goldencove,kpti=on;thp,cpu=zen3;4k,cpu=skylake", w);
+	assert_memory_equal(&w[0], (&(struct window_shape){MMU_WINDOW_SMALL, {{16, 2, 1}, {8, 2, 1}}}), sizeof(w[0]));
+	assert_memory_equal(&w[1], (&(struct window_shape){MMU_WINDOW_SMALL, {{16, 2, 1}, {0, 0, 0}}}), sizeof(w[1]));
+}
+
+/* What must not depend on the window: everything but how many events came. The kernel's own pages have no exact place
+ * among those of a window (sim/cpu.c): without them. */
+static void filtered_on(const char *machines)
+{
+	struct window_shape w[2];
 	struct sim_result f, u;
 	struct sim *s1, *s2;
 	struct tape tf, tu;
 
-	program(&tf, false);
-	program(&tu, true);
-	assert_true(tf.nr < tu.nr * 2 / 3);
-	s1 = played(&tf, FOUR_ALONE, tf.nr, &f);
-	s2 = played(&tu, FOUR_ALONE, tu.nr, &u);
+	shapes(machines, w);
+	program(&tf, w);
+	program(&tu, NULL);
+	s1 = played(&tf, machines, tf.nr, &f);
+	s2 = played(&tu, machines, tu.nr, &u);
+	assert_true(f.program.events < u.program.events * 9 / 10);
 	assert_int_equal(f.nr_regions, u.nr_regions);
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < f.nr_machines; i++) {
 		struct sim_machine_result *a = &f.machine[i], *b = &u.machine[i];
 
 		assert_true(a->count.mmu.lookups[0] < b->count.mmu.lookups[0]);
@@ -162,6 +198,14 @@ static void filtered(void **state)
 	tape_free(&tu);
 }
 
+static void filtered(void **state)
+{
+	filtered_on(FOUR_ALONE);
+	filtered_on("4k,kernel=off,cpu=skylake;thp,kernel=off,cpu=icelake");
+	filtered_on("4k,kernel=off,cpu=goldencove;2m,kernel=off,cpu=goldencove");
+	filtered_on("4k,kernel=off,cpu=zen2;thp,kernel=off,cpu=skylake");
+}
+
 /* With them it is near: each entry can misplace only the pages of one window. */
 static void nearly_filtered(void **state)
 {
@@ -169,8 +213,8 @@ static void nearly_filtered(void **state)
 	struct sim *s1, *s2;
 	struct tape tf, tu;
 
-	program(&tf, false);
-	program(&tu, true);
+	program(&tf, small);
+	program(&tu, NULL);
 	s1 = played(&tf, FOUR, tf.nr, &f);
 	s2 = played(&tu, FOUR, tu.nr, &u);
 	for (unsigned i = 0; i < 4; i++) {
@@ -195,7 +239,7 @@ static void regions_add_up(void **state)
 	struct sim *s;
 	struct tape t;
 
-	program(&t, false);
+	program(&t, small);
 	s = played(&t, FOUR, t.nr, &r);
 	for (unsigned i = 0; i < r.nr_machines; i++) {
 		const struct sim_machine_result *m = &r.machine[i];
@@ -276,9 +320,9 @@ static void counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(one_by_one),      cmocka_unit_test(deterministic),  cmocka_unit_test(filtered),
-	    cmocka_unit_test(nearly_filtered), cmocka_unit_test(regions_add_up), cmocka_unit_test(random_reads),
-	    cmocka_unit_test(counts),
+	    cmocka_unit_test(one_by_one),   cmocka_unit_test(deterministic),   cmocka_unit_test(windows_fit),
+	    cmocka_unit_test(filtered),     cmocka_unit_test(nearly_filtered), cmocka_unit_test(regions_add_up),
+	    cmocka_unit_test(random_reads), cmocka_unit_test(counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

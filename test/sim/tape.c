@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * test/sim/tape.c - tape.h, done. The window is kept as event.h says it: exactly the 16 pages used last, which is all
- * of a small window.
+ * test/sim/tape.c - tape.h, done. The window is trace/window.h's, of 16 pages unless tape_windows() says otherwise.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +15,17 @@
 
 void tape_init(struct tape *t, bool unfiltered)
 {
-	*t = (struct tape){.unfiltered = unfiltered};
+	const struct window_shape small[2] = {{.pages = MMU_WINDOW_SMALL}, {.pages = MMU_WINDOW_SMALL}};
+
+	memset(t, 0, sizeof(*t));
+	t->unfiltered = unfiltered;
+	tape_windows(t, small);
+}
+
+void tape_windows(struct tape *t, const struct window_shape shape[2])
+{
+	for (unsigned kind = 0; kind < 2; kind++)
+		window_init(&t->window[kind], &shape[kind]);
 }
 
 void tape_free(struct tape *t)
@@ -34,39 +43,38 @@ static void put_word(struct tape *t, u64 w)
 	t->word[t->nr++] = w;
 }
 
+static void put_left(struct tape *t, unsigned kind)
+{
+	const struct window *w = &t->window[kind];
+
+	for (unsigned i = 0; i < w->nr_left; i++)
+		put_word(t, ev_leave_make(kind * EV_WINDOW + w->left[i]));
+}
+
 void tape_put(struct tape *t, unsigned type, u64 arg, const void *payload, unsigned words)
 {
+	for (unsigned kind = 0; kind < 2 && type != EV_COUNTS; kind++) {
+		window_clear(&t->window[kind]);
+		put_left(t, kind);
+	}
 	put_word(t, ev_long_make(type, words, arg));
 	for (unsigned i = 0; i < words; i++)
 		put_word(t, ((const u64 *)payload)[i]);
-	memset(t->window, 0, sizeof(t->window));
 }
 
 void tape_access(struct tape *t, u64 va, unsigned rwx)
 {
-	bool fetch = rwx == EVR_FETCH;
-	struct tape_slot *slot = t->window[fetch], *use = slot;
-	u64 vpn = va >> PAGE_SHIFT;
+	unsigned kind = rwx == EVR_FETCH;
+	struct window *w = &t->window[kind];
+	int slot = 0;
 
 	t->accesses++;
-	if (t->unfiltered) {
-		put_word(t, ev_enter_make(vpn, fetch ? EV_WINDOW : 0, rwx));
-		return;
+	if (!t->unfiltered) {
+		slot = window_enter(w, ALIGN_DOWN(va, PAGE_SIZE), rwx == EVR_WRITE);
+		put_left(t, kind);
 	}
-	for (unsigned i = 0; i < 16; i++) {
-		if (slot[i].stamp && slot[i].vpn == vpn) {
-			use = &slot[i];
-			break;
-		}
-		if (slot[i].stamp < use->stamp)
-			use = &slot[i];
-	}
-	if (use->stamp == 0 || use->vpn != vpn || (rwx & EVR_WRITE && !use->written)) {
-		put_word(t, ev_enter_make(vpn, (use - slot) + (fetch ? EV_WINDOW : 0), rwx));
-		use->written = (use->stamp != 0 && use->vpn == vpn && use->written) || rwx & EVR_WRITE;
-		use->vpn = vpn;
-	}
-	use->stamp = t->accesses;
+	if (slot >= 0)
+		put_word(t, ev_enter_make(va >> PAGE_SHIFT, kind * EV_WINDOW + (unsigned)slot, rwx));
 }
 
 void tape_sweep(struct tape *t, u64 start, u64 bytes, unsigned rwx)

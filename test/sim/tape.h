@@ -12,21 +12,19 @@
 #define TAPE_STACK_TOP 0x7ffffffff000ull
 #define MIB            (1ull << 20)
 
-struct tape_slot {
-	u64 vpn, stamp; /* stamp 0: empty */
-	bool written;
-};
 struct tape {
 	u64 *word;
 	size_t nr, cap;
 	bool unfiltered;
-	struct tape_slot window[2][16]; /* data, fetch */
+	struct window window[2]; /* data, fetch */
 	u64 accesses;
 };
 
 void tape_init(struct tape *t, bool unfiltered);
+/* Its windows have another shape from here on. Nothing was accessed yet. */
+void tape_windows(struct tape *t, const struct window_shape shape[2]);
 void tape_free(struct tape *t);
-/* A long event; the window is empty after it. */
+/* A long event; the window is empty after it, unless it is EV_COUNTS. */
 void tape_put(struct tape *t, unsigned type, u64 arg, const void *payload, unsigned words);
 void tape_access(struct tape *t, u64 va, unsigned rwx);
 /* One access a page of [start, start + bytes). */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * plugin/window.h - the recency window (trace/event.h): exactly the pages that were used most recently.
+ * trace/window.h - the recency window (trace/event.h): pages that were used most recently, as many as the shape that
+ * the simulated machines ask for lets it hold.
  *
  *   va --> tag[va's page % 1024]         a hit: one load, one compare, one store of `used` = ++now
  *             ^     | slot
@@ -11,13 +12,19 @@
  * same residue; then its last use is kept by the slot, and the slow path finds it. Reads and writes have pages of their
  * own in the tag, so that a first write is slow.
  *
+ * Limits. Small pages whose numbers are equal modulo limit[0].sets are a set, and so are large ones (2M) modulo
+ * limit[1].sets. Of one set the window holds at most `most` pages of that size: when one more enters, the least recent of
+ * them leaves. With a page that leaves go those used before it, whose numbers are equal to its modulo `order` (of large
+ * ones: other than its own), and so on: within what an array calls a set, pages leave in the order of their last use.
+ *
  * Invariants
  *   W1  a tag names the page that its slot holds; the write tag only when that page was written in the window.
  *   W2  *used[] are distinct for slots that hold pages: their order is the order of last use.
  *   W3  now counts every access, hits included: it is the thread's number of accesses.
+ *   W4  a page that has left was used before every page of the window whose number is equal modulo `order`.
  */
-#ifndef PLUGIN_WINDOW_H
-#define PLUGIN_WINDOW_H
+#ifndef TRACE_WINDOW_H
+#define TRACE_WINDOW_H
 
 #include "trace/event.h"
 
@@ -28,9 +35,20 @@
 #define WINDOW_EDGE 16
 #define WINDOW_NONE (~0ull) /* no page: no access is below it within a page */
 
+/* What a window may hold: `pages`, an even number, at most WINDOW_SLOTS; within the limits, for pages of 4K and of 2M. */
+struct window_limit {
+	u32 sets, most, order; /* sets, order: powers of two; most 0: no limit */
+};
+struct window_shape {
+	u32 pages;
+	struct window_limit limit[2];
+};
+
 struct window {
-	u64 now;        /* accesses so far */
-	unsigned slots; /* an even number, at most WINDOW_SLOTS */
+	u64 now; /* accesses so far */
+	struct window_shape shape;
+	unsigned nr_left; /* of the last window_enter() or window_clear(): slots whose pages left, in that order */
+	u8 left[WINDOW_SLOTS];
 	struct window_tag {
 		u64 page[2]; /* [0]: the page that may be read without telling, [1]: written; WINDOW_NONE */
 		u64 used;    /* the access that used it last */
@@ -61,11 +79,11 @@ static inline bool window_hit(struct window *w, u64 va, unsigned write)
 	return true;
 }
 
-void window_init(struct window *w, unsigned slots); /* empty, nothing counted */
-/* Counts an access to `page` (an address). Returns the slot that it enters, or that it writes for the first time: an
- * event is due; -1 when the window had it. */
+void window_init(struct window *w, const struct window_shape *shape); /* empty, nothing counted */
+/* Counts an access to `page` (an address). Returns the slot that it enters, whose page leaves after those in left[], or
+ * that it writes for the first time: an event is due, and one for each in left[] before; -1 when the window had it. */
 int window_enter(struct window *w, u64 page, unsigned write);
-/* Empties the window; now goes on. By the thread that owns it. */
+/* Empties the window; now goes on. All that it held is in left[]. By the thread that owns it. */
 void window_clear(struct window *w);
 /* Makes the owner's next accesses slow, whatever the owner does at the moment. By any thread of the process. */
 void window_revoke(struct window *w);

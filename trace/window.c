@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * trace/window.c - the slow half of the recency window. See window.h for the drawing and the invariants W1..W4.
+ */
+#include "trace/window.h"
+
+void window_init(struct window *w, const struct window_shape *shape)
+{
+	w->shape = *shape;
+	w->now = 0;
+	w->nr_left = 0;
+	for (unsigned i = 0; i < WINDOW_SLOTS; i++) {
+		w->page[i] = WINDOW_NONE;
+		w->used[i] = &w->lost[i];
+		w->lost[i] = 0;
+		w->written[i] = false;
+	}
+	window_revoke(w);
+}
+
+void window_revoke(struct window *w)
+{
+	for (unsigned i = 0; i < WINDOW_TAGS; i++) {
+		__atomic_store_n(&w->tag[i].page[0], WINDOW_NONE, __ATOMIC_RELAXED);
+		__atomic_store_n(&w->tag[i].page[1], WINDOW_NONE, __ATOMIC_RELAXED);
+	}
+}
+
+/* Takes the tag away from the page in `slot`, if it has one. */
+static void window_untag(struct window *w, unsigned slot)
+{
+	struct window_tag *tag = window_tag(w, w->page[slot]);
+
+	if (w->used[slot] != &tag->used)
+		return;
+	w->lost[slot] = tag->used;
+	w->used[slot] = &w->lost[slot];
+	tag->page[0] = tag->page[1] = WINDOW_NONE;
+}
+
+/* ---- leaving ---- */
+
+/* A page's number among those of its size, and whether two are equal modulo n. */
+static u64 number(u64 page, unsigned size)
+{
+	return page >> (12 + 9 * size);
+}
+static bool equal(u64 a, u64 b, u32 n)
+{
+	return !((a ^ b) & (n - 1));
+}
+
+/* The pages in the slots of the mask leave, least recent first: an insertion into left[] a page. */
+static void window_leave(struct window *w, u32 slots)
+{
+	u64 used[WINDOW_SLOTS];
+
+	for (; slots; slots &= slots - 1) {
+		unsigned i = (unsigned)__builtin_ctz(slots), at = w->nr_left++;
+
+		window_untag(w, i);
+		for (; at > 0 && used[at - 1] > w->lost[i]; at--) {
+			used[at] = used[at - 1];
+			w->left[at] = w->left[at - 1];
+		}
+		used[at] = w->lost[i];
+		w->left[at] = (u8)i;
+		w->page[i] = WINDOW_NONE;
+		w->lost[i] = 0;
+		w->written[i] = false;
+	}
+}
+
+void window_clear(struct window *w)
+{
+	u32 slots = 0;
+
+	for (unsigned i = 0; i < w->shape.pages; i++)
+		slots |= w->page[i] == WINDOW_NONE ? 0 : 1u << i;
+	w->nr_left = 0;
+	window_leave(w, slots);
+}
+
+/* The slots that must be vacated so that `page` may enter as far as the limit for this size goes: of the page of that
+ * size that was used least recently of those in its set. A large page is used when any small page of it is. */
+static u32 over_limit(const struct window *w, unsigned size, u64 page)
+{
+	const struct window_limit *limit = &w->shape.limit[size];
+	u64 its = number(page, size), used[WINDOW_SLOTS];
+	u32 slots[WINDOW_SLOTS];
+	unsigned n = 0, least = 0, first[WINDOW_SLOTS];
+
+	for (unsigned i = 0; i < w->shape.pages; i++) {
+		u64 other = number(w->page[i], size);
+		unsigned at = 0;
+
+		if (!equal(other, its, limit->sets) || w->page[i] == WINDOW_NONE || other == its)
+			continue;
+		while (at < n && number(w->page[first[at]], size) != other)
+			at++;
+		if (at == n) {
+			first[n] = i;
+			slots[n] = 0;
+			used[n++] = 0;
+		}
+		slots[at] |= 1u << i;
+		used[at] = max(used[at], *w->used[i]);
+	}
+	for (unsigned at = 1; at < n; at++)
+		least = used[at] < used[least] ? at : least;
+	return n >= limit->most ? slots[least] : 0;
+}
+
+/* Must the page in slot b leave because that in slot a does? It was used before, and is in an array's set with it. */
+static bool drags(const struct window *w, unsigned a, unsigned b)
+{
+	if (w->page[b] == WINDOW_NONE || *w->used[b] > *w->used[a])
+		return false;
+	for (unsigned size = 0; size < ARRAY_SIZE(w->shape.limit); size++) {
+		u64 one = number(w->page[a], size), other = number(w->page[b], size);
+
+		if (w->shape.limit[size].most && one != other && equal(one, other, w->shape.limit[size].order))
+			return true;
+	}
+	return false;
+}
+
+/* Makes room for a page that the window does not have, whose slot would be `slot`. Returns the slot. */
+static unsigned window_fit(struct window *w, u64 page, unsigned slot)
+{
+	u32 leave = 0;
+
+	for (unsigned size = 0; size < ARRAY_SIZE(w->shape.limit); size++)
+		if (w->shape.limit[size].most)
+			leave |= over_limit(w, size, page);
+	if (!leave)
+		return slot;
+	for (u32 todo = leave; todo;) {
+		unsigned a = (unsigned)__builtin_ctz(todo);
+
+		todo &= todo - 1;
+		for (unsigned b = 0; b < w->shape.pages; b++)
+			if (!(leave >> b & 1) && drags(w, a, b)) {
+				leave |= 1u << b;
+				todo |= 1u << b;
+			}
+	}
+	window_leave(w, leave);
+	return w->left[--w->nr_left];
+}
+
+/* ---- entering ---- */
+
+/* The slot of the page, or else the one whose page was used longest ago (empty ones first). One pass without branches:
+ * the least of the keys `used | slot`, where the page itself, if it is there, has the least of all. Two chains of
+ * minima, as each is as slow as its comparisons. */
+static unsigned window_slot(struct window *w, u64 page)
+{
+	struct window_tag *tag = window_tag(w, page);
+	u64 even = ~0ull, odd = ~0ull;
+
+	if (tag->page[0] == page)
+		return tag->slot;
+	for (unsigned i = 0; i < w->shape.pages; i += 2) {
+		u64 a = w->page[i] == page ? 0 : (*w->used[i] + 1) * WINDOW_SLOTS;
+		u64 b = w->page[i + 1] == page ? 0 : (*w->used[i + 1] + 1) * WINDOW_SLOTS;
+
+		even = min(even, a + i);
+		odd = min(odd, b + i + 1);
+	}
+	return min(even, odd) % WINDOW_SLOTS;
+}
+
+int window_enter(struct window *w, u64 page, unsigned write)
+{
+	struct window_tag *tag = window_tag(w, page);
+	unsigned slot = window_slot(w, page);
+	bool had = w->page[slot] == page;
+	bool first_write = write && !(had && w->written[slot]);
+
+	w->nr_left = 0;
+	if (!had)
+		slot = window_fit(w, page, slot);
+	window_untag(w, slot);
+	if (w->used[tag->slot] == &tag->used)
+		window_untag(w, tag->slot);
+	w->page[slot] = page;
+	w->written[slot] = (had && w->written[slot]) || write;
+	w->used[slot] = &tag->used;
+	*tag = (struct window_tag){{page, w->written[slot] ? page : WINDOW_NONE}, ++w->now, slot};
+	return had && !first_write ? -1 : (int)slot;
+}
