@@ -177,10 +177,12 @@ const struct counter_row machine_counter_rows[] = {
      .sentence = "of that, nobody's any more, but held by huge pages of which other parts are still mapped",
      .label = "  of it partly unmapped", .as = COUNTER_BYTES},
     {AT(peak_lazyfree_bytes), .json = "peak_lazyfree_bytes", .unit = "bytes",
-     .sentence = "of that, given back with MADV_FREE and still there, as memory was not short (rewritten since or not)",
+     .sentence =
+	 "of that, given back with MADV_FREE, not rewritten, and still there as memory was not short; looked at each "
+	 "time that memory has grown by 1/64",
      .label = "  of it lazily free", .as = COUNTER_BYTES},
     {AT(most_lazyfree_bytes), .json = "most_lazyfree_bytes", .unit = "bytes",
-     .sentence = "given back with MADV_FREE and still there, the most at once"},
+     .sentence = "given back with MADV_FREE and still there, the most at once, rewritten since or not"},
     {AT(peak_table_bytes), .json = "peak_table_bytes", .unit = "bytes", .sentence = "page tables, the most at once",
      .label = "  page tables", .as = COUNTER_BYTES},
     {AT(peak_swap_bytes), .json = "peak_swap_bytes", .unit = "bytes",

@@ -129,6 +129,35 @@ u64 page_vm_flags(struct vm *vm, struct page *page)
 	return look_at_block(vm, page, false).vm_flags;
 }
 
+/* ---- what MADV_FREE gave up ---- */
+
+static void look_for_write(void *ctx, struct mm_struct *mm, u64 va)
+{
+	bool *written = ctx;
+	struct pt_pos pos;
+
+	pt_walk(mm, va, X86_PT, &pos);
+	*written |= *pos.entry & X86_PTE_D;
+}
+
+u64 vm_lazyfree_pages(struct vm *vm)
+{
+	u64 pages = 0;
+
+	for (unsigned list = 0; vm->lazyfree && list < NR_LRU_LISTS; list++) {
+		for (u32 pfn = vm->reclaim.list[list].head; pfn; pfn = pfn_to_page(vm, pfn)->lru_next) {
+			struct page *page = pfn_to_page(vm, pfn);
+			bool written = page->flags & PG_dirty;
+
+			if (page->kind != PAGE_ANON || !(page->flags & PG_lazyfree))
+				continue;
+			rmap_walk(vm, page, look_for_write, &written);
+			pages += !written;
+		}
+	}
+	return pages;
+}
+
 /* ---- shadows ---- */
 
 #define SHADOW_AGE_BITS 30

@@ -114,11 +114,14 @@ struct vm_meminfo {
 	u64 total_frames, free_frames, table_frames, anon_frames, file_frames, kernel_frames;
 	u64 file_mapped;     /* of file_frames, those that some process maps */
 	u64 partly_unmapped; /* of anon_frames, those that nobody maps, in huge pages of which others are mapped */
-	u64 lazyfree; /* of anon_frames, those given back by MADV_FREE: gone when memory is short, unless rewritten */
+	u64 lazyfree; /* of anon_frames, those that MADV_FREE gave up; which of them were rewritten only entries know */
 	u64 free_blocks[19]; /* by order 0..18 */
 	u64 swap_slots, swap_used, swap_peak;
 };
 void vm_meminfo(struct vm *vm, struct vm_meminfo *out);
+
+/* Those of meminfo's lazyfree that were not rewritten since: smaps' LazyFree, of all processes. O(user memory). */
+u64 vm_lazyfree_pages(struct vm *vm);
 
 /* A machine's timer calls this: us, the time since the last call. Background reclaim (Linux: kswapd) and khugepaged
  * take their turns. Reclaim does without: a fault or call that finds little free memory takes its turn by itself. */

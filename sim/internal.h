@@ -184,8 +184,9 @@ struct machine {
 	u64 rss_pages; /* of users: anonymous frames, and the page cache's that are mapped; as last sampled */
 	u64 peak_rss_pages, peak_table_bytes;
 	u64 peak_untouched_bytes, peak_partly_unmapped, peak_lazyfree; /* at peak_rss_pages; the latter two in pages */
-	u64 most_lazyfree;                                             /* pages, at once */
-	u32 peak_areas;                                                /* of one space */
+	u64 lazyfree_seen_at; /* the height at which peak_lazyfree was counted; 0: nothing was given up then */
+	u64 most_lazyfree;    /* pages, at once */
+	u32 peak_areas;       /* of one space */
 	u64 mismatches;
 	char error[256]; /* not empty: this machine has stopped */
 };

@@ -24,8 +24,9 @@
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
-#define HZ_DEFAULT  250
-#define MAX_RETRIES 8 /* a fault that cures nothing so often will never: counted as a mismatch */
+#define HZ_DEFAULT    250
+#define MAX_RETRIES   8  /* a fault that cures nothing so often will never: counted as a mismatch */
+#define LAZYFREE_STEP 64 /* sample_lazyfree() */
 
 /* ---- regions ---- */
 
@@ -243,6 +244,18 @@ void machine_end_killed(struct machine *m)
 	m->kills = m->running_dies = false;
 }
 
+/* At the highest so far. To ask every entry takes as long as there is memory: it is done again when that has grown by a
+ * part of LAZYFREE_STEP, or has come to be lazily free at all. */
+static void sample_lazyfree(struct machine *m, u64 given_up)
+{
+	if (!given_up) {
+		m->peak_lazyfree = m->lazyfree_seen_at = 0;
+	} else if (m->rss_pages >= m->lazyfree_seen_at + m->lazyfree_seen_at / LAZYFREE_STEP + !m->lazyfree_seen_at) {
+		m->peak_lazyfree = vm_lazyfree_pages(m->vm);
+		m->lazyfree_seen_at = m->rss_pages;
+	}
+}
+
 void machine_sample(struct machine *m)
 {
 	struct vm_meminfo info;
@@ -254,7 +267,7 @@ void machine_sample(struct machine *m)
 		m->peak_rss_pages = m->rss_pages;
 		m->peak_untouched_bytes = touch_untouched_bytes(&m->touch);
 		m->peak_partly_unmapped = info.partly_unmapped;
-		m->peak_lazyfree = info.lazyfree;
+		sample_lazyfree(m, info.lazyfree);
 	}
 	m->most_lazyfree = max(m->most_lazyfree, info.lazyfree);
 	ASSERT(m->rss_pages <= m->peak_rss_pages);

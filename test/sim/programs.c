@@ -204,6 +204,27 @@ static void partly_unmapped(void **state)
 	end();
 }
 
+/* MADV_FREE's pages stay while memory is not short. Those that are written again are in use, as smaps' LazyFree says, too. */
+static void lazily_free(void **state)
+{
+	for (u64 rewritten = 0; rewritten <= SIZE; rewritten += SIZE / 2) {
+		struct sim_machine_result r;
+
+		begin();
+		tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+		tape_sweep(&tape, A, SIZE, EVR_WRITE);
+		tape_range(&tape, EV_ADVISE, MADV_FREE, A, SIZE);
+		tape_sweep(&tape, A, rewritten, EVR_WRITE);
+		tape_map(&tape, A - SIZE, SIZE, RW, MAP_PRIVATE);
+		tape_sweep(&tape, A - SIZE, SIZE, EVR_WRITE);
+		r = played("4k");
+		assert_int_equal(r.count.peak_rss_bytes, 2 * SIZE);
+		assert_int_equal(r.count.peak_lazyfree_bytes, SIZE - rewritten);
+		assert_int_equal(r.count.most_lazyfree_bytes, SIZE);
+		end();
+	}
+}
+
 /* A kernel with a higher vm.max_map_count than Linux's own 65,530 has granted them all. */
 static void many_areas(void **state)
 {
@@ -620,6 +641,7 @@ int main(void)
 	    cmocka_unit_test(gigantic),
 	    cmocka_unit_test(gigantic_split),
 	    cmocka_unit_test(partly_unmapped),
+	    cmocka_unit_test(lazily_free),
 	    cmocka_unit_test(many_areas),
 	    cmocka_unit_test(bloat_goes),
 	    cmocka_unit_test(populate),
