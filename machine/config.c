@@ -180,7 +180,7 @@ static void put_size(char out[32], u64 bytes)
 
 	for (; bytes && bytes % 1024 == 0 && unit < 4; unit++)
 		bytes /= 1024;
-	snprintf(out, 32, "%llu%.1s", (unsigned long long)bytes, "\0KMGT" + unit);
+	snprintf(out, 32, "%llu%.1s", (unsigned long long)bytes, &"\0KMGT"[unit]);
 }
 
 void machine_key_text(const struct machine_key *k, const struct machine_config *c, char out[64])
