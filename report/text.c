@@ -403,19 +403,42 @@ static void put_areas(const struct screen *s)
 			 fmt_count(most).s, fmt_count(allowed).s);
 }
 
+/* The processes that left, by what they became: "/bin/sh, /bin/ls (3)". */
+static void put_left(const struct screen *s, const struct sim_program *p)
+{
+	char names[ARRAY_SIZE(p->left_names) * (sizeof(p->left_names[0]) + 16)] = "", name[sizeof(p->left_names[0])];
+	unsigned known = 0;
+
+	while (known < ARRAY_SIZE(p->left_names) && p->left_names[known][0] != '\0')
+		known++;
+	for (unsigned i = 0; i < known; i++) {
+		unsigned times = 0, first = known;
+		size_t len = strlen(names);
+
+		for (unsigned k = known; k-- > 0;) {
+			if (strcmp(p->left_names[k], p->left_names[i]) != 0)
+				continue;
+			times++;
+			first = k;
+		}
+		if (first != i)
+			continue;
+		fmt_plain(name, sizeof(name), p->left_names[i]);
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : ": ", name);
+		if (times > 1)
+			snprintf(names + len, sizeof(names) - len, " (%u)", times);
+	}
+	if (p->execs_left > 0)
+		put_note(s, "Note: %u process%s called execve and left the simulation there%s%s.", p->execs_left,
+			 p->execs_left == 1 ? "" : "es", names, p->execs_left > known && known ? ", ..." : "");
+}
+
 /* Parts of the program that the numbers do not cover. */
 static void put_program_notes(const struct screen *s)
 {
 	const struct sim_program *p = &s->r->program;
-	char names[ARRAY_SIZE(p->left_names) * (sizeof(p->left_names[0]) + 2)] = "";
 
-	for (unsigned i = 0; i < ARRAY_SIZE(p->left_names) && p->left_names[i][0] != '\0'; i++) {
-		strcat(names, i == 0 ? ": " : ", ");
-		strcat(names, p->left_names[i]);
-	}
-	if (p->execs_left > 0)
-		put_note(s, "Note: %u process%s called execve and left the simulation there%s.", p->execs_left,
-			 p->execs_left == 1 ? "" : "es", names);
+	put_left(s, p);
 	if (p->lost > 0)
 		put_note(s, "Note: %u thread%s killed; the figures end where %s died.", p->lost,
 			 p->lost == 1 ? " was" : "s were", p->lost == 1 ? "it" : "they");

@@ -353,8 +353,9 @@ static void notes(void **state)
 
 	fill();
 	syn.result.exit_status = 137;
-	syn.result.program.execs_left = 2;
-	strcpy(syn.result.program.left_names[0], "/bin/ls");
+	syn.result.program.execs_left = 3;
+	for (unsigned i = 0; i < 3; i++)
+		strcpy(syn.result.program.left_names[i], i == 1 ? "/bin/sh" : "/bin/ls");
 	syn.result.program.lost = 1;
 	syn.result.program.malformed = 2;
 	syn.result.program.dropped[EV_TOUCH] = 2000;
@@ -363,7 +364,8 @@ static void notes(void **state)
 	strcpy(syn.machine[SYN_2M].error, "out of memory at 16 GiB");
 	text = synthetic_text(&syn, report_text);
 	assert_non_null(strstr(text, "(exit status 137)"));
-	assert_non_null(strstr(text, "2 processes called execve and left the simulation there: /bin/ls."));
+	assert_non_null(
+	    strstr(text, "3 processes called execve and left the simulation there: /bin/ls (2),\n/bin/sh.\n"));
 	assert_non_null(strstr(text, "1 thread was killed"));
 	assert_non_null(strstr(text, "2 streams of events broke off malformed"));
 	assert_non_null(strstr(text, "2,001 events made no sense and were left out (2,000 touch, 1 map)"));
