@@ -79,7 +79,7 @@ static void fault_seen(struct machine *m, const struct vm_event *ev)
 	if (ev->type == VM_EV_FAULT)
 		m->region[region].faults++;
 	if (!hw_soft_fault_failed(ev->cause))
-		region_grow(&m->sim->regions, region, ev->va);
+		region_grow(&m->sim->regions, &m->running->map, region, ev->va);
 	if (ev->order >= HPAGE_PMD_ORDER && ev->cause != VM_FAULT_ZERO_READ)
 		huge_appeared(m, m->running->id, ev->va, ev->order, region);
 }

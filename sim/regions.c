@@ -56,13 +56,14 @@ static unsigned table_new(struct region_table *t, struct region_map *map, const 
 	return i;
 }
 
-/* The space's region of this name and kind that the area touches, or a new one. */
+/* The space's region of this name and kind that the area touches and that grows as it does, or a new one. */
 static unsigned table_region(struct region_table *t, struct region_map *map, const struct region_area *area)
 {
 	for (u32 i = map->first; i != REGION_NONE; i = t->region[i].next) {
 		const struct sim_region *info = &t->region[i].info;
 
-		if (info->kind == area->kind && area->start <= info->end && area->end >= info->start &&
+		if (info->kind == area->kind && t->region[i].grows == (area->grows_to != 0) &&
+		    area->start <= info->end && area->end >= info->start &&
 		    strncmp(info->name, area->name, sizeof(info->name) - 1) == 0)
 			return i;
 	}
@@ -85,14 +86,6 @@ static void region_less(struct region *r, u64 start, u64 end)
 		r->bytes -= min(r->bytes, end - start);
 }
 
-void region_grow(struct region_table *t, unsigned region, u64 va)
-{
-	struct region *r = &t->region[region];
-
-	if (r->grows && va < r->info.start)
-		region_more(r, ALIGN_DOWN(va, PAGE_SIZE), r->info.start);
-}
-
 /* ---- spans ---- */
 
 unsigned region_map_search(const struct region_map *map, u64 va)
@@ -108,6 +101,18 @@ unsigned region_map_search(const struct region_map *map, u64 va)
 			low = mid + 1;
 	}
 	return low;
+}
+
+void region_grow(struct region_table *t, const struct region_map *map, unsigned region, u64 va)
+{
+	struct region *r = &t->region[region];
+	u64 start = ALIGN_DOWN(va, PAGE_SIZE), end = r->info.start;
+
+	if (!r->grows || start >= end)
+		return;
+	for (unsigned i = region_map_search(map, start); i < map->nr && map->span[i].start < end; i++)
+		if (map->span[i].region == region)
+			region_more(r, max(start, map->span[i].start), min(end, map->span[i].end));
 }
 
 static void span_insert(struct region_map *map, unsigned i, struct span s)

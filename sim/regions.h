@@ -70,8 +70,8 @@ void region_map_move(struct region_table *t, struct region_map *map, u64 old_sta
 void region_map_fork(struct region_table *t, struct region_map *child, const struct region_map *parent, u32 pid_index);
 /* madvise(MADV_HUGEPAGE) by the program. */
 void region_map_madvise(struct region_table *t, struct region_map *map, u64 start, u64 end);
-/* A stack faulted at va: its region reaches down to va's page. */
-void region_grow(struct region_table *t, unsigned region, u64 va);
+/* A stack faulted at va: its region reaches down to va's page, but for what something else has taken of it. */
+void region_grow(struct region_table *t, const struct region_map *map, unsigned region, u64 va);
 
 /* Index of the span that holds va, or of the first above it (map->nr after the last). O(log n). */
 unsigned region_map_search(const struct region_map *map, u64 va);

@@ -104,14 +104,16 @@ static void stack_grows(void **state)
 	assert_int_equal(region_find(&map, at(49)), REGION_NONE);
 	assert_int_equal(region_find(&map, at(50)), 0);
 	assert_int_equal(t.region[0].bytes, 4 * PAGE_SIZE);
-	region_grow(&t, 0, at(90) + 17);
+	region_grow(&t, &map, 0, at(90) + 17);
 	assert_int_equal(t.region[0].info.start, at(90));
 	assert_int_equal(t.region[0].info.peak_bytes, 14 * PAGE_SIZE);
 	region_map_add(&t, &map, &library);
 	assert_int_equal(t.region[0].bytes, 14 * PAGE_SIZE);
+	region_grow(&t, &map, 0, at(59)); /* past the library */
+	assert_int_equal(t.region[0].bytes, 35 * PAGE_SIZE);
 	region_map_fork(&t, &child, &map, 1);
 	assert_int_equal(region_find(&child, at(95)), 2);
-	assert_int_equal(t.region[2].bytes, 14 * PAGE_SIZE);
+	assert_int_equal(t.region[2].bytes, 35 * PAGE_SIZE);
 	assert_int_equal(t.region[2].info.pid_index, 1);
 	region_map_free(&t, &child);
 	region_map_free(&t, &map);
@@ -222,11 +224,8 @@ static void touched(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(random_maps),
-	    cmocka_unit_test(stack_grows),
-	    cmocka_unit_test(stack_above_stack),
-	    cmocka_unit_test(adjacent),
-	    cmocka_unit_test(touched),
+	    cmocka_unit_test(random_maps), cmocka_unit_test(stack_grows), cmocka_unit_test(stack_above_stack),
+	    cmocka_unit_test(adjacent),    cmocka_unit_test(touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
