@@ -167,8 +167,15 @@ static unsigned parse_machines(const struct options *o, struct machine_config *c
 
 static struct sim *make_sim(const struct machine_config *cfg, unsigned nr)
 {
-	struct sim *s = sim_create(cfg, nr);
+	struct sim_host host = sim_host_memory("");
+	struct sim *s;
+	char err[256];
 
+	if (!sim_host_fits(cfg, nr, &host, err)) {
+		fprintf(stderr, "quire: %s\n", err);
+		return NULL;
+	}
+	s = sim_create(cfg, nr);
 	if (!s)
 		fprintf(stderr, "quire: cannot make the machines: %s\n", strerror(errno));
 	return s;

@@ -67,7 +67,7 @@ static void check_rights(const struct vm_area_struct *vma, u64 entry)
 
 static void census_swap_entry(struct census *c, const struct vm_area_struct *vma, u64 entry, unsigned order)
 {
-	INV(103, !order && !(vma->vm_flags & VM_SHARED) && swp_slot(entry) < c->mm->vm->swap.slots);
+	INV(103, !order && !(vma->vm_flags & VM_SHARED) && swp_slot(entry) < c->mm->vm->swap.reached);
 	c->rss[MM_SWAPENTS]++;
 	swap_slot_at(c->mm->vm, swp_slot(entry))->count += (u32)c->delta;
 }
@@ -330,18 +330,15 @@ static u64 check_block_rmap(struct vm *vm, u64 pfn)
 /* Counts are down: those of frames that users map must be zero; a kernel frame keeps its one reference. */
 static void check_counts_zero(struct vm *vm)
 {
-	u64 step;
-
-	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
+	for (u64 pfn = 0; pfn < vm->max_pfn; pfn = block_end(vm, pfn)) {
 		struct page *page = pfn_to_page(vm, pfn);
 
-		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
 		if (page->kind == PAGE_TABLE) {
 			INV(20, page->_refcount == 0);
 			INV(21, page->_mapcount == 0);
 		} else if (page->kind == PAGE_ANON || page->kind == PAGE_FILE) {
 			INV(41, page->_refcount == 0);
-			for (u64 i = 0; i < step; i++)
+			for (u64 i = 0; i < 1ull << page->order; i++)
 				INV(40, page[i]._mapcount == 0);
 		}
 	}
@@ -350,13 +347,14 @@ static void check_counts_zero(struct vm *vm)
 /* Every frame is in one block; kinds add up. Blocks follow each other, so this walk meets every one. */
 static void check_frames(struct vm *vm)
 {
-	u64 frames[PAGE_KIND_NR] = {0}, file_mapped = 0, partly_unmapped = 0, lazyfree = 0, step;
+	u64 frames[PAGE_KIND_NR] = {0}, file_mapped = 0, partly_unmapped = 0, lazyfree = 0;
 
-	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
+	for (u64 pfn = 0; pfn < vm->max_pfn; pfn = block_end(vm, pfn)) {
 		struct page *page = pfn_to_page(vm, pfn);
+		u64 step = block_end(vm, pfn) - pfn;
 
-		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
-		INV(82, page->kind != PAGE_FREE_TAIL && page->kind < PAGE_TAIL && IS_ALIGNED(pfn, step));
+		INV(82, page->kind != PAGE_FREE_TAIL && page->kind < PAGE_TAIL);
+		INV(82, page->kind == PAGE_RESERVED || IS_ALIGNED(pfn, step));
 		frames[page->kind] += step;
 		if (page->kind == PAGE_KERNEL)
 			INV(41, page->_refcount == 1);
@@ -472,7 +470,7 @@ static void census_all(struct vm *vm, s32 delta)
 
 static void check_hugetlb(struct vm *vm)
 {
-	u64 pages = 0, free = 0, step;
+	u64 pages = 0, free = 0;
 
 	for (u32 pfn = vm->hugetlb.head; pfn; pfn = pfn_to_page(vm, pfn)->lru_next) {
 		struct page *page = pfn_to_page(vm, pfn);
@@ -481,10 +479,9 @@ static void check_hugetlb(struct vm *vm)
 		INV(120, ++free <= vm->hugetlb.free);
 	}
 	INV(120, free == vm->hugetlb.free);
-	for (u64 pfn = 0; vm->hugetlb.nr && pfn < vm->max_pfn; pfn += step) {
+	for (u64 pfn = 0; vm->hugetlb.nr && pfn < vm->max_pfn; pfn = block_end(vm, pfn)) {
 		struct page *page = pfn_to_page(vm, pfn);
 
-		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
 		pages += page->kind >= PAGE_KERNEL && page->flags & PG_hugetlb;
 	}
 	INV(120, pages == vm->hugetlb.nr);

@@ -11,13 +11,13 @@
 
 void check_slot_owners(struct vm *vm)
 {
-	for (u64 slot = 0; slot < vm->swap.slots; slot++)
+	for (u64 slot = 0; slot < vm->swap.reached; slot++)
 		INV(100, vm->swap.map[slot].count == 0);
 }
 
 void census_swap_cache(struct vm *vm, s32 delta)
 {
-	for (u64 slot = 0; slot < vm->swap.slots; slot++) {
+	for (u64 slot = 0; slot < vm->swap.reached; slot++) {
 		struct page *page = swap_cache_find(vm, (u32)slot);
 
 		if (!page)
@@ -58,16 +58,16 @@ static void check_cluster(struct vm *vm, u64 cluster, u64 *used, u64 *idle, u64 
 
 void check_slots(struct vm *vm)
 {
-	u64 used = 0, idle = 0, cached = 0, flagged = 0, step;
+	u64 used = 0, idle = 0, cached = 0, flagged = 0;
 
-	for (u64 cluster = 0; cluster * SWAP_CLUSTER < vm->swap.slots; cluster++)
+	INV(102, vm->swap.reached <= vm->swap.slots);
+	for (u64 cluster = 0; cluster * SWAP_CLUSTER < vm->swap.reached; cluster++)
 		check_cluster(vm, cluster, &used, &idle, &cached);
 	INV(102, used == vm->swap.used && used <= vm->swap.peak_used);
 	INV(102, idle == vm->swap.idle);
-	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
+	for (u64 pfn = 0; pfn < vm->max_pfn; pfn = block_end(vm, pfn)) {
 		struct page *page = pfn_to_page(vm, pfn);
 
-		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
 		if ((page->kind != PAGE_ANON && page->kind != PAGE_FILE) || !(page->flags & PG_swapcache))
 			continue;
 		INV(101, page->kind == PAGE_ANON);
@@ -104,16 +104,15 @@ static u64 check_list(struct vm *vm, unsigned list, u64 frames[NR_LRU_TYPES])
 /* As many on lists as there are pages, each with the mark: so each is on one, once. */
 void check_lists(struct vm *vm)
 {
-	u64 frames[NR_LRU_TYPES] = {0}, listed = 0, pages = 0, step;
+	u64 frames[NR_LRU_TYPES] = {0}, listed = 0, pages = 0;
 
 	for (unsigned list = 0; list < NR_LRU_LISTS; list++)
 		listed += check_list(vm, list, frames);
 	for (unsigned type = 0; type < NR_LRU_TYPES; type++)
 		INV(111, frames[type] == vm->reclaim.nr[type]);
-	for (u64 pfn = 0; pfn < vm->max_pfn; pfn += step) {
+	for (u64 pfn = 0; pfn < vm->max_pfn; pfn = block_end(vm, pfn)) {
 		struct page *page = pfn_to_page(vm, pfn);
 
-		step = page->kind == PAGE_RESERVED ? 1 : 1ull << page->order;
 		if (page->kind != PAGE_ANON && page->kind != PAGE_FILE)
 			continue;
 		INV(110, page->flags & PG_lru);

@@ -61,15 +61,15 @@ static u64 find_boot_place(struct hw_machine *m, u64 max_pfn, u64 swap_slots)
 	return 0;
 }
 
-static void give_ram(struct vm *vm, u64 boot_pfn)
+static void give_ram(struct vm *vm)
 {
-	u64 start, end, boot_end = boot_pfn + boot_frames(vm->max_pfn, vm->cfg.swap_slots);
+	u64 start, end;
 
 	for (unsigned i = 0; hw_ram(vm->hw, i, &start, &end) == 0; i++) {
 		u64 first = max(start >> PAGE_SHIFT, 1ull);
 
-		if (boot_pfn >= first && boot_pfn < end >> PAGE_SHIFT)
-			first = boot_end;
+		if (vm->own_start >= first && vm->own_start < end >> PAGE_SHIFT)
+			first = vm->own_end;
 		page_alloc_init(vm, first, end >> PAGE_SHIFT);
 	}
 }
@@ -122,14 +122,16 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	vm->kpti = cfg->kpti;
 	vm->pku = features & HW_PKU;
 	vm->max_pfn = max_pfn;
+	vm->own_start = boot_pfn;
+	vm->own_end = boot_pfn + boot_frames(max_pfn, cfg->swap_slots);
 	vm->mem_map = (struct page *)((u8 *)vm + (vm_frames() << PAGE_SHIFT));
 	vm->fail_alloc_after = ~0ull;
 	vm->khugepaged.sleep_ms = cfg->khugepaged ? cfg->khugepaged->scan_sleep_ms : 0;
 	if (cfg->ram_dirty)
-		memset(vm->mem_map, 0, (boot_frames(max_pfn, cfg->swap_slots) - vm_frames()) << PAGE_SHIFT);
+		memset(vm->mem_map, 0, (vm->own_end - vm->own_start - vm_frames()) << PAGE_SHIFT);
 	swap_init(vm, (u8 *)vm->mem_map + (mem_map_frames(max_pfn) << PAGE_SHIFT));
 	slab_init(vm);
-	give_ram(vm, boot_pfn);
+	give_ram(vm);
 	reclaim_init(vm);
 	if (!make_fixed_frames(vm))
 		return NULL;

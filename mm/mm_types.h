@@ -270,6 +270,7 @@ struct vm_swap {
 	u16 *cluster_taken;
 	u64 slots, used, idle; /* idle: used, and without owners */
 	u64 peak_used, next;
+	u64 reached;                     /* no slot from here on was ever taken: the map is untouched there */
 	u64 reads;                       /* pages read for the request that is being made */
 	u64 ra_hits, ra_window, ra_slot; /* read-ahead by slots */
 };
@@ -293,6 +294,7 @@ struct vm {
 	bool pcid, invpcid, gbpages, kpti, pku;
 	struct page *mem_map; /* [max_pfn] */
 	u64 max_pfn, total_frames;
+	u64 own_start, own_end;        /* pfns: struct vm, mem_map and the swap map lie here */
 	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */
 	u64 file_mapped;               /* frames of the page cache that some process maps */
 	u64 partly_unmapped;           /* frames that nobody maps, of anonymous huge pages of which others are mapped */

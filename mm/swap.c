@@ -63,6 +63,7 @@ static void slot_taken(struct vm *vm, u64 slot)
 {
 	vm->swap.cluster_taken[slot / SWAP_CLUSTER]++;
 	vm->swap.used++;
+	vm->swap.reached = max(vm->swap.reached, slot + 1);
 	vm->swap.peak_used = max(vm->swap.peak_used, vm->swap.used);
 }
 

@@ -107,6 +107,7 @@ struct sim {
 	u64 cpus_used; /* bit n: CPU n has a thread */
 	bool sliced;   /* a machine has cpus=: accesses come in slices */
 	u64 next_serial;
+	u64 looked_at_host_ms;
 	u8 check; /* the highest check= of the machines */
 	u64 pass; /* pump.c: passes over the rings so far */
 	u32 next_birth;
@@ -189,6 +190,7 @@ struct machine {
 	u32 peak_areas;       /* of one space */
 	u64 mismatches;
 	char error[256]; /* not empty: this machine has stopped */
+	struct vm_meminfo at_stop;
 };
 
 static inline bool machine_has(const struct machine *m, const struct space *sp)
@@ -246,6 +248,9 @@ void machine_fit_regions(struct machine *m);
 void machine_huge_gone(struct machine *m, u32 space, u64 va);
 void machine_huge_copied(struct machine *m, u32 from, u64 va, struct space *to, u64 new_va);
 void machine_out_of_memory(struct machine *m);
+/* `error` says why. What it needed of the host is given back; its counters stay. */
+void machine_stop(struct machine *m);
+void machine_meminfo(const struct machine *m, struct vm_meminfo *out); /* of a stopped one: as it was then */
 /* The processes that the OOM killer chose end here. */
 void machine_end_killed(struct machine *m);
 /* Takes the sizes of sp into the totals and the peaks. */
@@ -305,6 +310,13 @@ int process_exit(struct sim *s, struct stream *t, unsigned how, const char *name
 /* The living process with this pid, the newest if the number came again; NULL. */
 struct process *process_find(const struct sim *s, u64 pid);
 void process_free_all(struct sim *s);
+
+/* ---- host.c ---- */
+
+/* Looks now and then whether the host has memory left; if not, the machine that takes most stops. */
+void sim_look_at_host(struct sim *s);
+/* That, when h is what was seen. */
+void sim_watch_host(struct sim *s, const struct sim_host *h);
 
 /* ---- check.c ---- */
 

@@ -222,6 +222,21 @@ void machine_out_of_memory(struct machine *m)
 		 (unsigned long long)(m->cfg.ram_bytes >> 20), (unsigned long long)(m->rss_pages * PAGE_SIZE >> 20));
 }
 
+void machine_stop(struct machine *m)
+{
+	vm_meminfo(m->vm, &m->at_stop);
+	m->running = NULL;
+	hw_soft_release_ram(m->hw);
+}
+
+void machine_meminfo(const struct machine *m, struct vm_meminfo *out)
+{
+	if (m->at_stop.total_frames)
+		*out = m->at_stop;
+	else
+		vm_meminfo(m->vm, out);
+}
+
 /* On this machine the process ends; the program itself goes on, and the other machines follow it. */
 static void end_space(struct machine *m, struct space *sp)
 {

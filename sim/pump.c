@@ -191,6 +191,7 @@ size_t sim_pump(struct sim *s, struct ring_hub *hub)
 	bool more;
 
 	do {
+		sim_look_at_host(s);
 		taken = pass(s, hub);
 		more = release_births(s) || release_ticks(s);
 		total += taken;

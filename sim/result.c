@@ -18,7 +18,7 @@ static void fill_memory(const struct machine *m, struct machine_counters *c)
 	const struct swap_device *swap = m->cfg.swap_device, *disk = swap_device_files(swap);
 	struct vm_meminfo info;
 
-	vm_meminfo(m->vm, &info);
+	machine_meminfo(m, &info);
 	c->peak_swap_bytes = info.swap_peak * PAGE_SIZE;
 	c->io_wait_ns = swap_device_read_ns(swap, c->os.swap_requests, c->os.swap_ins) +
 			swap_device_read_ns(disk, c->os.file_reads, c->os.file_reads);

@@ -14,6 +14,15 @@
 struct sim;
 struct ring_hub;
 
+/* Memory of the host, bytes: all, and what it can still give this process, by /proc and its cgroups below root ("" but
+ * in tests). ~0: not known. */
+struct sim_host {
+	u64 total, available;
+};
+struct sim_host sim_host_memory(const char *root);
+/* Do the machines fit, as far as that is known before the program begins? If not, a line in err says what would. */
+bool sim_host_fits(const struct machine_config *cfg, unsigned nr, const struct sim_host *h, char err[256]);
+
 struct sim *sim_create(const struct machine_config *cfg, unsigned nr); /* NULL with errno set */
 /* Feed one thread's words; `stream` names the thread's stream (0..). Returns 0, or -1 when the stream is malformed:
  * that stream is closed, the rest goes on. Used by sim_pump, tests, fuzzers and replays. */

@@ -125,6 +125,11 @@ void *hw_soft_ram(struct hw_machine *m)
 	return m->ram;
 }
 
+void hw_soft_release_ram(struct hw_machine *m)
+{
+	madvise(m->ram, m->ram_bytes, MADV_DONTNEED);
+}
+
 void hw_soft_set_current(struct hw_machine *m, struct hw_cpu *cpu)
 {
 	ASSERT(cpu && cpu->machine == m);

@@ -67,6 +67,8 @@ void hw_soft_destroy(struct hw_machine *m);
 void *hw_soft_ram(struct hw_machine *m); /* host address of physical 0 */
 /* CPU id (0..63), made if it is new. NULL with errno ENOMEM. */
 struct hw_cpu *hw_soft_cpu(struct hw_machine *m, unsigned id);
+/* The host has its memory back; the machine runs no more, its counters may be read. */
+void hw_soft_release_ram(struct hw_machine *m);
 void hw_soft_set_current(struct hw_machine *m, struct hw_cpu *cpu);
 struct mmu_cpu *hw_soft_mmu(struct hw_cpu *cpu);
 const struct hw_soft_counters *hw_soft_counters(const struct hw_machine *m);
