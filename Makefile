@@ -65,11 +65,12 @@ bench: all
 
 # Each fuzzer for so long, one after the other, with a corpus of its own that begins as the committed one (needs clang).
 FUZZ_SECONDS = 600
-FUZZERS = play stream ops
+FUZZERS = play stream race ops
 fuzz:
 	[ -d $(BUILD)-fuzz ] || CC=clang meson setup -Dfuzz=true -Db_lundef=false $(BUILD)-fuzz
 	ninja -C $(BUILD)-fuzz $(FUZZERS:%=test/fuzz/fuzz-%)
-	for f in $(FUZZERS); do mkdir -p $(BUILD)-fuzz/corpus/$$f && $(BUILD)-fuzz/test/fuzz/fuzz-$$f -max_len=4096 \
+	for f in $(FUZZERS); do mkdir -p $(BUILD)-fuzz/corpus/$$f && $(BUILD)-fuzz/test/fuzz/fuzz-$$f -entropic=0 \
+		-max_len=$$([ $$f = play ] && echo 4096 || echo 512) \
 		-max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1 -artifact_prefix=$(BUILD)-fuzz/$$f- \
 		$(BUILD)-fuzz/corpus/$$f test/fuzz/corpus/$$f || exit; done
 

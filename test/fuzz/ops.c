@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test/fuzz/ops.c - any bytes as calls of vm.h: several processes on three CPUs with little RAM, swap and huge pages,
- * vm_check after each, on CPUs that keep every translation until they are told (test/mm/flat_hw.h). Bytes also choose
+ * on CPUs that keep every translation until they are told (test/mm/flat_hw.h), vm_check after every CHECK_EVERY. Bytes also choose
  * which allocation and which transfer to or from swap fails. Nothing may panic, and at the end all memory is given
  * back.
  *
@@ -13,12 +13,13 @@
 #include "test/fuzz/bytes.h"
 #include "test/mm/flat_hw.h"
 
-#define BASE    0x7f0000000000ull
-#define PAGES   2048
-#define MMS     4
-#define CPUS    3
-#define MAX_OPS 100
-#define MIB     (1ull << 20)
+#define BASE        0x7f0000000000ull
+#define PAGES       2048
+#define MMS         4
+#define CPUS        3
+#define MAX_OPS     100
+#define CHECK_EVERY 16 /* calls; each mutation checks its own structure anyway (check level 2) */
+#define MIB         (1ull << 20)
 
 struct fuzz {
 	struct bytes in;
@@ -41,20 +42,22 @@ static void create(struct fuzz *f)
 {
 	u64 how = bytes_take(&f->in, 2);
 	bool pcid = how & 4;
-	struct vm_config vm = {.thp = how % 3,
+	static _Alignas(PMD_SIZE) u8 ram[6 * MIB]; /* the last run's bytes are still in it */
+	struct vm_config vm = {.ram_dirty = true,
+			       .thp = how % 3,
 			       .pcid = pcid,
 			       .kpti = how >> 3 & 1,
 			       .check = 2,
 			       .khugepaged = &vm_khugepaged_defaults,
 			       .reclaim = (how >> 4 & 15) % VM_RECLAIM_NR,
-			       .swap_slots = how >> 8 & 1 ? 3000 : 40,
+			       .swap_slots = how >> 8 & 1 ? 1100 : 40,
 			       .swap_rotational = how >> 9 & 1,
 			       .overcommit = (how >> 10 & 3) % 3,
 			       .swap_ops = &swap_ops,
 			       .swap_ctx = f};
 	unsigned features = HW_NX | HW_PGE | (pcid ? HW_PCID : 0) | (how >> 12 & 1 && pcid ? HW_INVPCID : 0);
 
-	f->m = flat_create(&(struct flat_config){.ram_bytes = 6 * MIB, .features = features, .vm = vm});
+	f->m = flat_create(&(struct flat_config){.ram = ram, .ram_bytes = sizeof(ram), .features = features, .vm = vm});
 	f->file = vm_file_create(flat_vm(f->m), 256 * PAGE_SIZE, NULL, NULL);
 	f->shmem = shmem_file_create(flat_vm(f->m), 1024 * PAGE_SIZE);
 	f->mm[0] = mm_create(flat_vm(f->m));
@@ -87,12 +90,13 @@ static void op_map(struct fuzz *f, struct hw_cpu *cpu, struct mm_struct *mm)
 
 static void op_touch(struct fuzz *f, struct hw_cpu *cpu)
 {
-	u64 b = bytes_take(&f->in, 1), at = address(f);
+	static const u64 strides[] = {1, 1, 4, 512};
+	u64 b = bytes_take(&f->in, 1), at = address(f), stride = strides[b >> 2 & 3] * PAGE_SIZE;
 
-	for (u64 i = 0; i < 1 + (b >> 2); i++) {
+	for (u64 i = 0; i < 1 + (b >> 4); i++) {
 		u8 byte = (u8)i;
 
-		if (flat_access(cpu, at + i * PAGE_SIZE, "rwwx"[b & 3], &byte) == VM_FAULT_NOMEM)
+		if (flat_access(cpu, at + i * stride, "rwwx"[b & 3], &byte) == VM_FAULT_NOMEM)
 			return;
 	}
 }
@@ -171,6 +175,12 @@ static void bury(struct fuzz *f)
 	MUST(f->mm[0]);
 }
 
+static void check(struct fuzz *f)
+{
+	vm_check(flat_vm(f->m));
+	MUST(flat_caches_sound(f->m));
+}
+
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	struct fuzz f = {.in = {data, size}};
@@ -187,9 +197,10 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		flat_run(cpu, f.mm[i]);
 		op(&f, i, cpu, what);
 		bury(&f);
-		vm_check(flat_vm(f.m));
-		MUST(flat_caches_sound(f.m));
+		if (n % CHECK_EVERY == 0)
+			check(&f);
 	}
+	check(&f);
 	for (unsigned i = 0; i < MMS; i++)
 		if (f.mm[i])
 			mm_put(f.mm[i]);

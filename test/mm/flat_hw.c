@@ -17,13 +17,22 @@
 #define TLB_SLOTS 4096
 #define PSC_SLOTS 512
 
-/* A cached translation: a leaf, or (in a PSC) the entry of a table. */
+/* A cached translation: a leaf, or (in a PSC) the entry of a table. It is good while it is younger than the last
+ * invalidation of all that its PCID has: so that one takes no time, as tests do them by the million. */
 struct cached {
-	bool valid;
+	u64 stamp; /* when it was filled; 0: empty, or dropped alone */
 	u16 pcid;
 	u8 level;
 	u64 number; /* va >> shift of level */
 	u64 entry;  /* rights: those of the whole path, in RW, US, NX */
+};
+#define PCIDS 4096
+
+struct cache {
+	unsigned slots;
+	struct cached *slot; /* [slots]; made when the CPU is first used */
+	u64 *dropped;        /* [PCIDS]: when */
+	u64 dropped_all;
 };
 
 struct hw_cpu {
@@ -32,11 +41,13 @@ struct hw_cpu {
 	u64 cr3;
 	void *percpu;
 	struct mm_struct *running;
-	struct cached *tlb, *psc; /* made when the CPU is first used */
+	struct cache tlb, psc;
+	u64 clock; /* of fills and drops */
 };
 
 struct hw_machine {
 	u8 *ram;
+	bool lent; /* the caller's */
 	u64 bytes;
 	unsigned features;
 	struct vm *vm;
@@ -89,19 +100,27 @@ static unsigned pcid_of(const struct hw_cpu *cpu)
 	return cpu->machine->features & HW_PCID ? cpu->cr3 & X86_CR3_PCID : 0;
 }
 
-/* Drops what `which` says of one PCID, or of all (pcid < 0). */
-static void drop(struct hw_cpu *cpu, struct cached *cache, unsigned slots, int pcid)
+static bool is_good(const struct cache *cache, const struct cached *c)
 {
-	for (unsigned i = 0; i < slots; i++) {
-		if (pcid < 0 || cache[i].pcid == pcid)
-			cache[i].valid = false;
-	}
+	return c->stamp > cache->dropped[c->pcid] && c->stamp > cache->dropped_all;
+}
+
+/* Drops what is of one PCID, or of all (pcid < 0). */
+static void drop(struct hw_cpu *cpu, struct cache *cache, int pcid)
+{
+	cpu->clock++;
+	if (!cache->slot)
+		return;
+	if (pcid < 0)
+		cache->dropped_all = cpu->clock;
+	else
+		cache->dropped[pcid] = cpu->clock;
 }
 
 static void drop_pcid(struct hw_cpu *cpu, int pcid)
 {
-	drop(cpu, cpu->tlb, TLB_SLOTS, pcid);
-	drop(cpu, cpu->psc, PSC_SLOTS, pcid);
+	drop(cpu, &cpu->tlb, pcid);
+	drop(cpu, &cpu->psc, pcid);
 }
 
 void hw_write_cr3(struct hw_cpu *cpu, u64 v)
@@ -117,34 +136,47 @@ void hw_write_cr3(struct hw_cpu *cpu, u64 v)
 		drop_pcid(cpu, (int)pcid_of(cpu));
 }
 
-static struct cached *slot_of(struct cached *cache, unsigned slots, unsigned pcid, unsigned level, u64 va)
+static struct cached *slot_of(struct cache *cache, unsigned pcid, unsigned level, u64 va)
 {
 	u64 number = va >> x86_level_shift(level);
 
-	return &cache[(number * 0x9e3779b97f4a7c15ull >> 40 ^ pcid * 37 ^ level * 101) % slots];
+	return &cache->slot[(number * 0x9e3779b97f4a7c15ull >> 40 ^ pcid * 37 ^ level * 101) % cache->slots];
 }
 
-static struct cached *cache_find(struct cached *cache, unsigned slots, unsigned pcid, unsigned level, u64 va)
+static struct cached *cache_find(struct cache *cache, unsigned pcid, unsigned level, u64 va)
 {
-	struct cached *c = slot_of(cache, slots, pcid, level, va);
+	struct cached *c = slot_of(cache, pcid, level, va);
 
-	return c->valid && c->pcid == pcid && c->level == level && c->number == va >> x86_level_shift(level) ? c : NULL;
+	if (!is_good(cache, c) || c->pcid != pcid || c->level != level || c->number != va >> x86_level_shift(level))
+		return NULL;
+	return c;
 }
 
-static void drop_va(struct cached *cache, unsigned slots, unsigned pcid, u64 va)
+static void cache_fill(struct hw_cpu *cpu, struct cache *cache, unsigned level, u64 va, u64 entry)
 {
-	for (unsigned level = 1; level <= 4; level++) {
-		struct cached *c = cache_find(cache, slots, pcid, level, va);
+	unsigned pcid = pcid_of(cpu);
+
+	*slot_of(cache, pcid, level, va) = (struct cached){.stamp = ++cpu->clock,
+							   .pcid = (u16)pcid,
+							   .level = (u8)level,
+							   .number = va >> x86_level_shift(level),
+							   .entry = entry};
+}
+
+static void drop_va(struct cache *cache, unsigned pcid, u64 va)
+{
+	for (unsigned level = 1; cache->slot && level <= 4; level++) {
+		struct cached *c = cache_find(cache, pcid, level, va);
 
 		if (c)
-			c->valid = false;
+			c->stamp = 0;
 	}
 }
 
 static void invlpg(struct hw_cpu *cpu, unsigned pcid, u64 va)
 {
-	drop_va(cpu->tlb, TLB_SLOTS, pcid, va);
-	drop(cpu, cpu->psc, PSC_SLOTS, (int)pcid);
+	drop_va(&cpu->tlb, pcid, va);
+	drop(cpu, &cpu->psc, (int)pcid);
 }
 
 void hw_invlpg(struct hw_cpu *cpu, u64 va)
@@ -161,8 +193,8 @@ void hw_invpcid(struct hw_cpu *cpu, unsigned type, unsigned pcid, u64 va)
 	if (cpu->machine->forgetful)
 		return;
 	if (type == X86_INVPCID_ADDR) { /* of the paging-structure caches, what leads to va only */
-		drop_va(cpu->tlb, TLB_SLOTS, pcid, va);
-		drop_va(cpu->psc, PSC_SLOTS, pcid, va);
+		drop_va(&cpu->tlb, pcid, va);
+		drop_va(&cpu->psc, pcid, va);
 		return;
 	}
 	drop_pcid(cpu, type == X86_INVPCID_SINGLE ? (int)pcid : -1);
@@ -233,33 +265,66 @@ _Noreturn void hw_panic(const char *line)
 
 /* ---- the owner's side ---- */
 
+/* The last machine that was made with lent RAM: the next one takes its caches, empty, instead of making them. */
+static struct hw_machine *spare;
+
+static struct hw_machine *machine_take(bool lent)
+{
+	struct hw_machine *m = lent && spare ? spare : calloc(1, sizeof(*m));
+
+	if (!m)
+		abort();
+	if (lent)
+		spare = NULL;
+	for (unsigned i = 0; i < CPUS; i++) {
+		struct hw_cpu *cpu = &m->cpu[i];
+
+		drop_pcid(cpu, -1);
+		*cpu = (struct hw_cpu){.machine = m, .id = i, .tlb = cpu->tlb, .psc = cpu->psc, .clock = cpu->clock};
+	}
+	m->lent = lent;
+	m->irq_depth = 0;
+	m->forgetful = false;
+	m->events = (struct flat_events){0};
+	return m;
+}
+
 struct hw_machine *flat_create(const struct flat_config *cfg)
 {
-	struct hw_machine *m = calloc(1, sizeof(*m));
+	struct hw_machine *m = machine_take(cfg->ram != NULL);
 	struct vm_config vm = cfg->vm;
 
 	m->bytes = cfg->ram_bytes;
 	m->features = cfg->features ? cfg->features : HW_NX | HW_PGE | HW_PCID | HW_INVPCID | HW_GBPAGES;
-	m->ram = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	m->ram = m->lent
+		     ? cfg->ram
+		     : mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (m->ram == MAP_FAILED)
 		abort();
-	for (unsigned i = 0; i < CPUS; i++) {
-		m->cpu[i].machine = m;
-		m->cpu[i].id = i;
-	}
 	m->current = flat_cpu(m, 0);
 	vm.ram_base = m->ram;
 	m->vm = vm_init(m, &vm);
 	return m;
 }
 
+static void cache_free(struct cache *cache)
+{
+	free(cache->slot);
+	free(cache->dropped);
+}
+
 void flat_destroy(struct hw_machine *m)
 {
-	for (unsigned i = 0; i < CPUS; i++) {
-		free(m->cpu[i].tlb);
-		free(m->cpu[i].psc);
+	if (m->lent && !spare) {
+		spare = m;
+		return;
 	}
-	munmap(m->ram, m->bytes);
+	for (unsigned i = 0; i < CPUS; i++) {
+		cache_free(&m->cpu[i].tlb);
+		cache_free(&m->cpu[i].psc);
+	}
+	if (!m->lent)
+		munmap(m->ram, m->bytes);
 	free(m);
 }
 
@@ -268,13 +333,21 @@ struct vm *flat_vm(struct hw_machine *m)
 	return m->vm;
 }
 
+static void cache_make(struct cache *cache, unsigned slots)
+{
+	*cache = (struct cache){
+	    .slots = slots, .slot = calloc(slots, sizeof(struct cached)), .dropped = calloc(PCIDS, sizeof(u64))};
+	if (!cache->slot || !cache->dropped)
+		abort();
+}
+
 struct hw_cpu *flat_cpu(struct hw_machine *m, unsigned id)
 {
 	struct hw_cpu *cpu = &m->cpu[id];
 
-	if (!cpu->tlb) {
-		cpu->tlb = calloc(TLB_SLOTS, sizeof(struct cached));
-		cpu->psc = calloc(PSC_SLOTS, sizeof(struct cached));
+	if (!cpu->tlb.slot) {
+		cache_make(&cpu->tlb, TLB_SLOTS);
+		cache_make(&cpu->psc, PSC_SLOTS);
 	}
 	return cpu;
 }
@@ -327,9 +400,7 @@ static struct walk walk_from(struct hw_cpu *cpu, u64 va, unsigned level, u64 tab
 		*where |= X86_PTE_A;
 		table_pa = entry & X86_PHYS_MASK;
 		if (fill)
-			*slot_of(cpu->psc, PSC_SLOTS, pcid_of(cpu), level, va) =
-			    (struct cached){true, (u16)pcid_of(cpu), (u8)level, va >> x86_level_shift(level),
-					    table_pa | (path & (RIGHTS | X86_PTE_NX))};
+			cache_fill(cpu, &cpu->psc, level, va, table_pa | (path & (RIGHTS | X86_PTE_NX)));
 	}
 }
 
@@ -342,7 +413,7 @@ static struct walk walk_memory(struct hw_cpu *cpu, u64 va)
 static struct walk walk_cached(struct hw_cpu *cpu, u64 va)
 {
 	for (unsigned level = 2; level <= 4; level++) {
-		struct cached *c = cache_find(cpu->psc, PSC_SLOTS, pcid_of(cpu), level, va);
+		struct cached *c = cache_find(&cpu->psc, pcid_of(cpu), level, va);
 
 		if (c)
 			return walk_from(cpu, va, level - 1, c->entry & X86_PHYS_MASK, c->entry, true);
@@ -358,7 +429,7 @@ static bool allows(u64 entry, char kind)
 static struct cached *tlb_find(struct hw_cpu *cpu, u64 va)
 {
 	for (unsigned level = 1; level <= 3; level++) {
-		struct cached *c = cache_find(cpu->tlb, TLB_SLOTS, pcid_of(cpu), level, va);
+		struct cached *c = cache_find(&cpu->tlb, pcid_of(cpu), level, va);
 
 		if (c)
 			return c;
@@ -406,8 +477,7 @@ static unsigned translate(struct hw_cpu *cpu, u64 va, char kind, u64 *pa)
 		return code | (w.entry ? X86_PF_PROT : 0);
 	}
 	*w.where |= X86_PTE_A | (kind == 'w' ? X86_PTE_D : 0);
-	*slot_of(cpu->tlb, TLB_SLOTS, pcid_of(cpu), w.level, va) =
-	    (struct cached){true, (u16)pcid_of(cpu), (u8)w.level, va >> x86_level_shift(w.level), w.entry};
+	cache_fill(cpu, &cpu->tlb, w.level, va, w.entry);
 	*pa = leaf_pa(w.entry, w.level, va);
 	return 0;
 }
@@ -422,11 +492,11 @@ bool flat_caches_sound(struct hw_machine *m)
 	for (unsigned i = 0; i < CPUS; i++) {
 		struct hw_cpu *cpu = &m->cpu[i];
 
-		for (unsigned k = 0; cpu->psc && k < PSC_SLOTS; k++) {
-			struct cached *c = &cpu->psc[k];
+		for (unsigned k = 0; cpu->psc.slot && k < PSC_SLOTS; k++) {
+			struct cached *c = &cpu->psc.slot[k];
 			u64 table_pa = cpu->cr3 & X86_PHYS_MASK;
 
-			if (!c->valid || c->pcid != pcid_of(cpu))
+			if (!is_good(&cpu->psc, c) || c->pcid != pcid_of(cpu))
 				continue;
 			for (unsigned level = 4; level >= c->level; level--) {
 				u64 va = c->number << x86_level_shift(c->level);

@@ -16,6 +16,7 @@
 #include "mm/vm.h"
 
 struct flat_config {
+	void *ram; /* page aligned; NULL: fresh, and zero */
 	u64 ram_bytes;
 	unsigned features; /* HW_*; 0 = NX, PGE, PCID, INVPCID, 1G */
 	struct vm_config vm;
