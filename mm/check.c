@@ -22,6 +22,7 @@
  *   32 rights are the area's: user, NX, no access                          33 the zero pages are never writable
  *   34 a leaf's frame is in use and aligned to the leaf                    35 a shared anonymous page is not writable
  *   40 _mapcount = entries that name the frame                             41 _refcount = mappings of the block + cache
+ *   43 nr_holds = the frames that are held
  *   42 exclusive: one mapping                                              50 rss of an mm
  *   51 file_mapped = the page cache's frames that an entry names
  *   60 rmap leads to exactly the entries                                   61 a chain is dense, and holds two or more
@@ -40,6 +41,7 @@
  *   120 the pool of MAP_HUGETLB pages: chain and count
  */
 #include "mm/check.h"
+#include "mm/pin.h"
 #include "mm/pgtable.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
@@ -457,6 +459,8 @@ static void check_cpus(struct vm *vm)
 
 static void census_all(struct vm *vm, s32 delta)
 {
+	u64 holds;
+
 	for (struct mm_struct *mm = vm->mm_list; mm; mm = mm->next) {
 		struct census c = {.mm = mm, .delta = delta};
 
@@ -466,6 +470,8 @@ static void census_all(struct vm *vm, s32 delta)
 	}
 	census_files(vm, delta);
 	census_swap_cache(vm, delta);
+	pin_count_refs(vm, delta, &holds);
+	INV(43, holds == vm->nr_holds);
 }
 
 static void check_hugetlb(struct vm *vm)

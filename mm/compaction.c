@@ -25,6 +25,7 @@
  * defer_compaction, __compaction_suitable), mm/migrate.c.
  */
 #include "mm/compaction.h"
+#include "mm/pin.h"
 #include "mm/lru.h"
 #include "mm/swap.h"
 
@@ -52,9 +53,9 @@ static u64 block_at(struct vm *vm, u64 pfn, struct page **head)
 	return page_to_pfn(vm, *head) + (1ull << (*head)->order) - pfn;
 }
 
-static bool movable(const struct page *page)
+static bool movable(struct vm *vm, const struct page *page)
 {
-	return (page->kind == PAGE_ANON || page->kind == PAGE_FILE) && page->order == 0;
+	return (page->kind == PAGE_ANON || page->kind == PAGE_FILE) && page->order == 0 && !page_is_held(vm, page);
 }
 
 /* How many pages have to leave the 2M at start; 0: it cannot be emptied, or is. */
@@ -68,7 +69,7 @@ static u64 pages_to_move(struct vm *vm, u64 start)
 		step = block_at(vm, pfn, &page);
 		if (page->kind == PAGE_FREE)
 			continue;
-		if (!movable(page))
+		if (!movable(vm, page))
 			return 0;
 		pages++;
 	}
@@ -189,14 +190,14 @@ static void migrate_pages(struct compact_control *cc, u64 start)
 	struct vm *vm = cc->vm;
 
 	for (u64 pfn = start; pfn < start + BLOCK; pfn++)
-		if (movable(pfn_to_page(vm, pfn)))
+		if (movable(vm, pfn_to_page(vm, pfn)))
 			rmap_walk(vm, pfn_to_page(vm, pfn), try_to_migrate_one,
 				  &(struct migration){.cc = cc, .from = pfn});
 	tlb_gather_end(&cc->tlb);
 	for (u64 pfn = start; pfn < start + BLOCK; pfn++) {
 		struct page *from = pfn_to_page(vm, pfn), *to;
 
-		if (!movable(from))
+		if (!movable(vm, from))
 			continue;
 		to = pop_target(cc);
 		migrate_page(vm, from, to);

@@ -262,6 +262,30 @@ static int fault_and_tell(struct fault *f, enum vm_event_type type)
 	return cause < VM_FAULT_MAPERR ? 0 : (int)cause;
 }
 
+int fault_unshare(struct hw_cpu *cpu, struct mm_struct *mm, u64 va)
+{
+	struct fault f = {.cpu = cpu, .mm = mm, .va = va, .vma = vma_lookup(mm, va)};
+	unsigned cause;
+
+	fault_walk(&f);
+	if (f.pos.level > X86_PT) {
+		struct mmu_gather tlb;
+		int err = 0;
+
+		tlb_gather_mmu(&tlb, cpu, mm, VM_FLUSH_BY_FAULT);
+		for (; f.pos.level > X86_PT && !err; fault_walk(&f))
+			err = split_huge_leaf(&tlb, mm, &f.pos);
+		tlb_finish_mmu(&tlb);
+		if (err)
+			return VM_FAULT_NOMEM;
+	}
+	if (can_reuse(&f))
+		return 0;
+	cause = wp_page_copy(&f);
+	vm_emit(mm->vm, &(struct vm_event){.type = VM_EV_POPULATE, .cause = (u8)cause, .mm = mm->id, .va = va});
+	return cause == VM_FAULT_NOMEM ? (int)cause : 0;
+}
+
 int vm_fault(struct hw_cpu *cpu, struct mm_struct *mm, u64 va, unsigned error_code)
 {
 	struct fault f = {.cpu = cpu, .mm = mm, .va = va, .code = error_code};

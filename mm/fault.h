@@ -63,5 +63,8 @@ unsigned do_wp_page(struct fault *f);
 void map_new_anon_page(struct fault *f, struct page *page, u64 bits);
 /* The sole owner writes: the entry at f->pos becomes writable. */
 void wp_page_reuse(struct fault *f);
+/* The page at va, which is there and anonymous, becomes the address space's own without a write: copied if it is
+ * shared. Linux: FAULT_FLAG_UNSHARE. Returns 0 or VM_FAULT_NOMEM. */
+int fault_unshare(struct hw_cpu *cpu, struct mm_struct *mm, u64 va);
 
 #endif

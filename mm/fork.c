@@ -13,12 +13,41 @@
  * Source: Linux 6.12 mm/memory.c (copy_page_range, copy_present_ptes), kernel/fork.c (dup_mmap).
  */
 #include "mm/swap.h"
+#include "mm/lru.h"
+#include "mm/pin.h"
 #include "mm/vma.h"
 #include "mm/vmscan.h"
 
 static bool vma_needs_copy(const struct vm_area_struct *child, const struct vm_area_struct *parent)
 {
 	return parent->anon_vma && !(child->vm_flags & VM_WIPEONFORK);
+}
+
+/* Whoever pinned the page writes to the parent's, which therefore must stay the parent's own. */
+static bool copies_at_once(struct vm *vm, struct page *page)
+{
+	const struct page *head = page_head(vm, page);
+
+	return head->kind == PAGE_ANON && page->flags & PG_anon_exclusive && page_maybe_pinned(head);
+}
+
+/* Linux: copy_present_page(). The child's entry is writable where the area is: its page is its own. */
+static int copy_pinned(struct mm_struct *child, const struct vm_area_struct *vma, const struct pt_pos *from,
+		       const struct pt_pos *to)
+{
+	struct vm *vm = child->vm;
+	struct page *page = alloc_pages(vm, 0, PAGE_ANON);
+
+	if (!page)
+		return -ENOMEM;
+	hw_copy_frames(vm->hw, page_to_pfn(vm, page), entry_pfn(*from->entry), 0);
+	page->flags |= PG_anon_exclusive;
+	if (page_add_rmap(child, page, from->va, 0))
+		ASSERT(!"a new page's first mapping needs no memory");
+	lru_add(vm, page, LRU_NEW);
+	pt_set(NULL, child, to,
+	       entry_make(vma, page_to_pfn(vm, page), X86_PT, X86_PTE_D | (vma->vm_flags & VM_WRITE ? X86_PTE_RW : 0)));
+	return 0;
 }
 
 /* The child's entry for a leaf of the parent's, not yet accessed: private memory loses the right to write in both;
@@ -45,6 +74,8 @@ static int copy_leaf(struct mmu_gather *tlb, struct mm_struct *child, const stru
 		pt_set(NULL, child, &to, old);
 		return 0;
 	}
+	if (copies_at_once(parent->vm, page))
+		return copy_pinned(child, vma, from, &to);
 	if (!is_zero_pfn(parent->vm, pfn)) {
 		if (page_add_rmap(child, page, from->va, level_order(from->level)))
 			return -ENOMEM;
@@ -63,6 +94,13 @@ static int copy_page_range(struct mmu_gather *tlb, struct mm_struct *child, stru
 	struct pt_iter it = pt_leaves(parent, parent_vma->vm_start, parent_vma->vm_end);
 
 	while (pt_next(&it)) {
+		if (it.pos.level > X86_PT && entry_has_frame(*it.pos.entry) &&
+		    copies_at_once(parent->vm, pfn_to_page(parent->vm, entry_pfn(*it.pos.entry)))) {
+			if (split_huge_leaf(tlb, parent, &it.pos))
+				return -ENOMEM;
+			pt_again(&it, parent_vma->vm_start);
+			continue;
+		}
 		if (copy_leaf(tlb, child, parent_vma, &it.pos))
 			return -ENOMEM;
 	}

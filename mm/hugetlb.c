@@ -148,7 +148,7 @@ static void unmap_from_others(struct fault *f, struct page *page)
 {
 	struct mmu_gather tlb = {.mm = NULL};
 
-	while (page->_refcount > 1) {
+	while (page->_mapcount > 1) {
 		struct other_mapping other = {.owner = f->mm};
 		struct pt_pos pos;
 

@@ -22,6 +22,7 @@
  * 6.18, areas that forbid writing collapse too.
  */
 #include "mm/compaction.h"
+#include "mm/pin.h"
 #include "mm/fault.h"
 #include "mm/lru.h"
 #include "mm/swap.h"
@@ -77,7 +78,7 @@ static struct ptes count_ptes(struct vm *vm, const u64 *table)
 			continue;
 		}
 		page = pfn_to_page(vm, entry_pfn(table[i]));
-		n.other |= page_head(vm, page)->kind != PAGE_ANON;
+		n.other |= page_head(vm, page)->kind != PAGE_ANON || page_is_held(vm, page_head(vm, page));
 		n.shared += page->_mapcount > 1;
 		n.referenced += table[i] & X86_PTE_A || page->flags & PG_referenced;
 	}

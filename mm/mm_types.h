@@ -298,6 +298,8 @@ struct vm {
 	u64 kind_frames[PAGE_KIND_NR]; /* frames by kind of their block's head */
 	u64 file_mapped;               /* frames of the page cache that some process maps */
 	u64 partly_unmapped;           /* frames that nobody maps, of anonymous huge pages of which others are mapped */
+	struct radix holds;            /* by frame: how often it is held (mm/pin.c) */
+	u64 nr_holds;                  /* frames there */
 	u64 lazyfree;                  /* pages with PG_lazyfree */
 	struct free_area free_area[MAX_ORDER + 1];
 	struct slab_cache slab[SLAB_NR];

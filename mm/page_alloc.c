@@ -25,6 +25,7 @@
  * find_suitable_fallback).
  */
 #include "mm/lru.h"
+#include "mm/pin.h"
 #include "mm/swap.h"
 
 /* What a frame of this kind is to compaction. */
@@ -237,6 +238,7 @@ void split_page(struct vm *vm, struct page *page, unsigned order)
 	s32 others = page->_refcount;
 	u16 dirty = page->flags & PG_dirty;
 
+	ASSERT(!page_is_held(vm, page));
 	vm->partly_unmapped -= page_partly_unmapped(page);
 	for (u64 i = 0; i < frames; i++)
 		others -= page[i]._mapcount;

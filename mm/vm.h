@@ -291,6 +291,13 @@ void vm_exit_to_user(struct hw_cpu *cpu);
 #define VM_KERNEL_ENTRY  0xfffffe0000000000ull /* code and data, read only: 4K. Mapped for user roots too */
 #define VM_KERNEL_TEXT   0xffffffff81000000ull /* code: 2M */
 
+/* Somebody other than the process refers to the page at va: a pipe (GET: vmsplice), a device (PIN: direct I/O, registered
+ * buffers). It is faulted in first, for writing if `write` (VM_EV_POPULATE events). *pfn: what to release; 0: it is no
+ * anonymous page, and not held. Returns 0, -EFAULT or -ENOMEM. vm_release: lets it go; it may outlive the process. */
+enum vm_hold { VM_HOLD_GET, VM_HOLD_PIN };
+int vm_hold(struct hw_cpu *cpu, struct mm_struct *mm, u64 va, enum vm_hold how, bool write, u64 *pfn);
+void vm_release(struct vm *vm, u64 pfn, enum vm_hold how);
+
 /* #PF on a user address. va = CR2; error_code: X86_PF_*. X86_PF_USER clear = the kernel touched user memory.
  * Returns 0: retry the access; else the cause that ends it: VM_FAULT_MAPERR, _ACCERR, _PKUERR, _BUS, _NOMEM.
  * _NOMEM: the process must end; the OOM killer chose it (VM_EV_OOM_KILL told so, and its memory is gone), or found

@@ -31,6 +31,7 @@
  * (__setup_per_zone_wmarks, init_per_zone_wmark_min).
  */
 #include "mm/lru.h"
+#include "mm/pin.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
 #include "mm/vmscan.h"
@@ -292,8 +293,8 @@ struct victims {
 static void take_victim(struct scan_control *sc, struct victims *v, struct page *page)
 {
 	get_page(page);
-	if (!(page_vm_flags(sc->vm, page) & (VM_LOCKED | VM_HUGETLB)) && !split_to_small(sc, page) &&
-	    unmap_page(sc, page))
+	if (!(page_vm_flags(sc->vm, page) & (VM_LOCKED | VM_HUGETLB)) && !page_is_held(sc->vm, page) &&
+	    !split_to_small(sc, page) && unmap_page(sc, page))
 		v->page[v->nr++] = page;
 	else
 		put_back(sc, page);

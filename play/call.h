@@ -18,6 +18,7 @@
 #define PLAY_DATA        64                    /* bytes of one read or write */
 #define PLAY_FILE_BYTES  (64ull << 20)         /* of a file of a disk: it is written in full */
 #define PLAY_MEMFD_BYTES 0x7fffffffffffffffull /* of shared memory: as on Linux */
+#define PLAY_PIPE        16                    /* pages that a pipe holds (Linux: PIPE_DEF_BUFFERS) */
 #define PLAY_SAME_CPU    255                   /* SWITCH: where it ran before */
 #define PLAY_CURRENT     255                   /* a process: the one that runs */
 
@@ -51,6 +52,10 @@ enum play_op {
 	PLAY_MUNLOCKALL,
 	PLAY_MINCORE,
 	PLAY_MSYNC,
+	PLAY_VMSPLICE, /* into the script's pipe */
+	PLAY_DRAIN,    /* LEN bytes of that; data: the first of them */
+	PLAY_PIN,      /* by a device. These two do nothing on the host */
+	PLAY_UNPIN,
 	PLAY_RLIMIT,      /* flags: enum vm_rlimit; LEN: bytes */
 	PLAY_THP_DISABLE, /* prctl(PR_SET_THP_DISABLE): ADDR: its argument; flags: its flags */
 	PLAY_READ,

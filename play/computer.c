@@ -290,6 +290,60 @@ static s64 memory_call(struct computer *c, const struct play_call *call)
 	}
 }
 
+/* ---- pages that others hold ---- */
+
+/* [addr, addr + len), a page after the other, as far as there is room. Returns the bytes, or -errno. */
+static long hold_range(struct computer *c, const struct play_call *call, enum vm_hold how, struct play_hold *list,
+		       unsigned *nr)
+{
+	u64 va = call->value[PLAY_ADDR], end = va + call->value[PLAY_LEN], done = 0;
+
+	for (; va < end && *nr < PLAY_PIPE; done += list[(*nr)++].len) {
+		struct play_hold *h = &list[*nr];
+		int err =
+		    vm_hold(computer_cpu(c, call->process), c->mm[call->process], va, how, how == VM_HOLD_PIN, &h->pfn);
+
+		if (err)
+			return done ? (long)done : err;
+		h->offset = (u32)(va % PAGE_SIZE);
+		h->len = (u32)min(end - va, PAGE_SIZE - h->offset);
+		va += h->len;
+	}
+	return done || va == end ? (long)done : -EAGAIN;
+}
+
+/* Reads from the pipe; a page that was read is let go. */
+static void do_drain(struct computer *c, const struct play_call *call, struct play_outcome *out)
+{
+	u64 left = call->value[PLAY_LEN];
+
+	out->result = c->nr_pipe ? 0 : -EAGAIN;
+	while (left && c->nr_pipe) {
+		struct play_hold *h = &c->pipe[0];
+		u64 n = min(left, (u64)h->len);
+		u32 copied = (u32)min(n, (u64)PLAY_DATA - out->nr_data);
+
+		if (h->pfn)
+			memcpy(out->data + out->nr_data, (u8 *)hw_soft_ram(c->hw) + (h->pfn << PAGE_SHIFT) + h->offset,
+			       copied);
+		out->nr_data += copied;
+		out->result += (s64)n;
+		h->offset += (u32)n;
+		h->len -= (u32)n;
+		left -= n;
+		if (h->len)
+			break;
+		vm_release(c->vm, h->pfn, VM_HOLD_GET);
+		memmove(h, h + 1, --c->nr_pipe * sizeof(*h));
+	}
+}
+
+static void do_unpin(struct computer *c)
+{
+	while (c->nr_pin)
+		vm_release(c->vm, c->pin[--c->nr_pin].pfn, VM_HOLD_PIN);
+}
+
 static void do_mincore(struct computer *c, const struct play_call *call, struct play_outcome *out)
 {
 	const u64 *v = call->value;
@@ -436,6 +490,18 @@ void computer_call(struct computer *c, const struct play_call *call, struct play
 		break;
 	case PLAY_MINCORE:
 		do_mincore(c, call, out);
+		break;
+	case PLAY_VMSPLICE:
+		out->result = hold_range(c, call, VM_HOLD_GET, c->pipe, &c->nr_pipe);
+		break;
+	case PLAY_DRAIN:
+		do_drain(c, call, out);
+		break;
+	case PLAY_PIN:
+		out->result = min(0L, hold_range(c, call, VM_HOLD_PIN, c->pin, &c->nr_pin));
+		break;
+	case PLAY_UNPIN:
+		do_unpin(c);
 		break;
 	case PLAY_READ:
 	case PLAY_WRITE:

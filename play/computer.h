@@ -21,6 +21,12 @@ struct play_disk {
 	u64 bytes;
 };
 
+/* A page that a pipe or a device holds. */
+struct play_hold {
+	u64 pfn;         /* 0: nobody's, of zeroes */
+	u32 offset, len; /* bytes that are left of it */
+};
+
 struct computer {
 	struct hw_machine *hw;
 	struct vm *vm;
@@ -31,6 +37,8 @@ struct computer {
 	struct mm_struct *loaded[PLAY_CPUS]; /* what each CPU runs */
 	struct address_space *file[PLAY_FILES];
 	struct play_disk disk[PLAY_FILES], swap;
+	struct play_hold pipe[PLAY_PIPE], pin[PLAY_PIPE]; /* the oldest first */
+	unsigned nr_pipe, nr_pin;
 	u64 brk;                    /* where heaps begin */
 	int last_cause;             /* of the last access' last fault: enum vm_fault_cause, -1 = none */
 	u32 killed[PLAY_PROCESSES]; /* mm_id()s that the OOM killer chose in the last step */

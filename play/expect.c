@@ -65,7 +65,7 @@ static bool value_is(struct run *r, const struct statement *st, const char *of, 
 	char a[256], b[256];
 
 	memcpy(wanted.data, st->call.data, st->call.nr_data);
-	if (!out->signal && r->call.op == PLAY_READ && bytes_are(&st->call, out))
+	if (!out->signal && (r->call.op == PLAY_READ || r->call.op == PLAY_DRAIN) && bytes_are(&st->call, out))
 		return true;
 	return run_fail(r, "expected %s, got %s (%s)", outcome_text(&call, &wanted, a), outcome_text(&r->call, out, b),
 			of);

@@ -227,6 +227,8 @@ int host_init(struct host *h, const struct script *s)
 	*h = (struct host){.brk = ALIGN_UP((u64)sbrk(0), PAGE_SIZE)};
 	memset(h->file, -1, sizeof(h->file));
 	memset(h->socket, -1, sizeof(h->socket));
+	if (pipe2(h->pipe, O_CLOEXEC | O_NONBLOCK) != 0)
+		return host_fail(h, "pipe: %s", strerror(errno));
 	for (unsigned i = 0; i < s->nr_processes; i++)
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, h->socket[i]) != 0)
 			return host_fail(h, "socketpair: %s", strerror(errno));
@@ -251,6 +253,8 @@ void host_destroy(struct host *h)
 	for (unsigned i = 0; i < PLAY_FILES; i++)
 		if (h->file[i] >= 0)
 			close(h->file[i]);
+	close(h->pipe[0]);
+	close(h->pipe[1]);
 }
 
 /* ---- a step ---- */
@@ -287,6 +291,16 @@ static int do_fork(struct host *h, const struct play_call *call, struct play_out
 	return process_begun(h, call->other, (pid_t)pid);
 }
 
+static void drain(struct host *h, const struct play_call *call, struct play_outcome *out)
+{
+	static char bytes[PLAY_PIPE * PAGE_SIZE];
+	ssize_t n = read(h->pipe[0], bytes, min(call->value[PLAY_LEN], sizeof(bytes)));
+
+	out->result = n < 0 ? -errno : n;
+	out->nr_data = n < 0 ? 0 : (u32)min((size_t)n, (size_t)PLAY_DATA);
+	memcpy(out->data, bytes, out->nr_data);
+}
+
 int host_call(struct host *h, const struct play_call *call, struct play_outcome *out)
 {
 	*out = (struct play_outcome){0};
@@ -299,6 +313,11 @@ int host_call(struct host *h, const struct play_call *call, struct play_outcome 
 		return do_exit(h, call, out);
 	case PLAY_SWITCH:
 	case PLAY_RECLAIM:
+	case PLAY_PIN:
+	case PLAY_UNPIN:
+		return 0;
+	case PLAY_DRAIN:
+		drain(h, call, out);
 		return 0;
 	case PLAY_WAIT:
 		if (call->value[PLAY_LEN])

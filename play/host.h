@@ -20,6 +20,7 @@ struct host {
 	pid_t pid[PLAY_PROCESSES];     /* 0: not begun, or gone */
 	int pidfd[PLAY_PROCESSES];
 	int file[PLAY_FILES]; /* each process has them by the same numbers */
+	int pipe[2];          /* of vmsplice and drain */
 	u64 brk;              /* where heaps begin here */
 	bool huge;            /* the script asks for huge pages */
 	bool collapses;       /* it makes some of small ones */

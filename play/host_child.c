@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -212,6 +213,10 @@ static long do_call(const struct host *h, const struct play_call *call)
 		return raw_syscall(SYS_munlockall, 0, 0, 0, 0, 0, 0);
 	case PLAY_MSYNC:
 		return raw_syscall(SYS_msync, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0);
+	case PLAY_VMSPLICE:
+		return raw_syscall(SYS_vmsplice, (u64)h->pipe[1],
+				   (u64) & (struct iovec){(void *)v[PLAY_ADDR], v[PLAY_LEN]}, 1, SPLICE_F_NONBLOCK, 0,
+				   0);
 	case PLAY_RLIMIT:
 		return do_rlimit(call->flags, v[PLAY_LEN]);
 	case PLAY_THP_DISABLE:

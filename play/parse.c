@@ -333,6 +333,11 @@ static bool parse_reclaim(struct parser *p, struct statement *st)
 	return !parser_more(p) || parse_expr(p, "how much", &st->e[PLAY_LEN]);
 }
 
+static bool parse_drain(struct parser *p, struct statement *st)
+{
+	return parse_expr(p, "how much", &st->e[PLAY_LEN]);
+}
+
 static bool parse_wait(struct parser *p, struct statement *st)
 {
 	struct expr *e = &st->e[PLAY_LEN];
@@ -412,6 +417,10 @@ static const struct {
     {"madvise", VERB_CALL, PLAY_MADVISE, parse_madvise},
     {"reclaim", VERB_CALL, PLAY_RECLAIM, parse_reclaim},
     {"wait", VERB_CALL, PLAY_WAIT, parse_wait},
+    {"vmsplice", VERB_CALL, PLAY_VMSPLICE, parse_range},
+    {"drain", VERB_CALL, PLAY_DRAIN, parse_drain},
+    {"pin", VERB_CALL, PLAY_PIN, parse_range},
+    {"unpin", VERB_CALL, PLAY_UNPIN, parse_nothing},
     {"mlock", VERB_CALL, PLAY_MLOCK, parse_mlock},
     {"munlock", VERB_CALL, PLAY_MUNLOCK, parse_range},
     {"mlockall", VERB_CALL, PLAY_MLOCKALL, parse_mlockall},

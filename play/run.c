@@ -68,7 +68,7 @@ const char *outcome_text(const struct play_call *call, const struct play_outcome
 	if (out->signal) {
 		name = name_of(signal_names, out->signal, out->code);
 		snprintf(text, 256, "signal %s at %#" PRIx64, name ? name : "of another kind", out->at);
-	} else if (call->op == PLAY_READ) {
+	} else if (call->op == PLAY_READ || (call->op == PLAY_DRAIN && !is_error(out->result))) {
 		n = (size_t)snprintf(text, 256, "value");
 		for (u32 i = 0; i < out->nr_data && n < 200; i++)
 			n += (size_t)snprintf(text + n, 256 - n, " %u", out->data[i]);

@@ -259,6 +259,23 @@ static void partly_unmapped(void **state)
 	vm->partly_unmapped--;
 	assert_caught(63);
 }
+static void held(void **state)
+{
+	u64 pfn;
+
+	assert_int_equal(vm_hold(cpu, mm, anon, VM_HOLD_PIN, true, &pfn), 0);
+	assert_true(vm_check(vm));
+	vm->nr_holds++;
+	assert_caught(43);
+}
+static void held_reference(void **state)
+{
+	u64 pfn;
+
+	assert_int_equal(vm_hold(cpu, mm, anon, VM_HOLD_GET, false, &pfn), 0);
+	pfn_to_page(vm, pfn)->_refcount--;
+	assert_caught(41);
+}
 static void lazily_free(void **state)
 {
 	vm_madvise(cpu, mm, anon, PAGE_SIZE, 8 /* MADV_FREE */);
@@ -517,6 +534,8 @@ int main(void)
 	    T(mapped_pages),
 	    T(partly_unmapped),
 	    T(lazily_free),
+	    T(held),
+	    T(held_reference),
 	    T(cache_name),
 	    T(free_list),
 	    T(free_mobility),
