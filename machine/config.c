@@ -15,13 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RAM_DEFAULT_MAX (16ull << 30)
-#define HZ_MAX          10000
-#define RAM_MIN         (4ull << 20) /* vm_init */
-#define RAM_MAX         (1ull << 44)
-#define SWAP_MAX        (1ull << 43) /* slots are numbered with 32 bits */
-#define SWAP_LEAST      (1ull << 30) /* of the default, unless that is over 8 times the RAM */
-#define SWAP_PER_RAM    128          /* the slots' table takes 16 bytes a page: at most half of RAM */
+#define RAM_DEFAULT_MAX  (16ull << 30)
+#define HZ_MAX           10000
+#define RAM_MIN          (4ull << 20) /* vm_init */
+#define RAM_MAX          (1ull << 44)
+#define SWAP_MAX         (1ull << 43) /* slots are numbered with 32 bits */
+#define SWAP_LEAST       (1ull << 30) /* of the default, unless that is over 8 times the RAM */
+#define SWAP_PER_RAM     128          /* the slots' table takes 16 bytes a page: at most half of RAM */
+#define PAGE_CLUSTER_MAX 10
 
 /* ---- the keys ---- */
 
@@ -56,10 +57,29 @@ const struct machine_key machine_keys[] = {
     {"reclaim", KEY_CHOICE, FIELD(reclaim), KEY_RUN | KEY_SCRIPT, .words = reclaim_words, .standard = "lru2",
      .help =
 	 "which page goes when memory is short: lru2, Linux's two lists; mglru, its generations; and the textbook's"},
-    {"overcommit", KEY_CHOICE, FIELD(overcommit), KEY_SCRIPT, .words = overcommit_words, .standard = "1",
+    {"swappiness", KEY_NUMBER, FIELD(sysctl.swappiness), KEY_RUN | KEY_SCRIPT, .most = 200, .standard = "60",
+     .help =
+	 "sysctl vm.swappiness, what bringing back an anonymous page costs against a file's: lru2 and mglru take more "
+	 "of the one with a higher value, of the other with a lower"},
+    {"page-cluster", KEY_NUMBER, FIELD(sysctl.page_cluster), KEY_RUN | KEY_SCRIPT, .most = PAGE_CLUSTER_MAX,
+     .standard = "3",
+     .help = "sysctl vm.page-cluster: at most 2 to this power of pages are read from swap at once; under 16M of RAM at "
+	     "most 4 pages"},
+    {"overcommit", KEY_CHOICE, FIELD(overcommit), KEY_RUN | KEY_SCRIPT, .words = overcommit_words, .standard = "1",
      .help = "sysctl vm.overcommit_memory: 0 by guess, 1 always, 2 never more than there is"},
     {"khugepaged", KEY_SWITCH, FIELD(khugepaged), KEY_RUN | KEY_SCRIPT, .standard = "on",
      .help = "small pages become huge ones in the background, where thp is not never"},
+    {"max_ptes_none", KEY_NUMBER, FIELD(khugepaged_knobs.max_ptes_none), KEY_MACHINE | KEY_SCRIPT,
+     .most = PTRS_PER_TABLE - 1, .standard = "511",
+     .help = "khugepaged makes a huge page of 512 entries of which at most so many are empty"},
+    {"max_ptes_swap", KEY_NUMBER, FIELD(khugepaged_knobs.max_ptes_swap), KEY_MACHINE | KEY_SCRIPT,
+     .most = PTRS_PER_TABLE - 1, .standard = "64", .help = "and at most so many in swap"},
+    {"max_ptes_shared", KEY_NUMBER, FIELD(khugepaged_knobs.max_ptes_shared), KEY_MACHINE | KEY_SCRIPT,
+     .most = PTRS_PER_TABLE - 1, .standard = "256", .help = "and at most so many that other processes map, too"},
+    {"pages_to_scan", KEY_NUMBER, FIELD(khugepaged_knobs.pages_to_scan), KEY_MACHINE | KEY_SCRIPT, .least = 1,
+     .most = ~0u, .standard = "4096", .help = "entries that khugepaged looks at in a turn"},
+    {"scan_sleep_ms", KEY_NUMBER, FIELD(khugepaged_knobs.scan_sleep_ms), KEY_MACHINE | KEY_SCRIPT, .most = ~0u,
+     .standard = "10000", .help = "what khugepaged sleeps between two turns"},
     {"defrag", KEY_CHOICE, FIELD(defrag), KEY_RUN | KEY_SCRIPT, .words = defrag_words, .standard = "madvise",
      .help = "whose page fault moves pages together when no 2M block is free; madvise: where the program asks for huge "
 	     "pages"},
@@ -115,7 +135,7 @@ struct vm_config machine_vm_config(const struct machine_config *c)
 	    .nr_hugepages = c->hugepages,
 	    .thp_defrag = c->defrag,
 	    .fragmentation = c->fragmentation,
-	    .khugepaged = c->khugepaged ? &vm_khugepaged_defaults : NULL,
+	    .khugepaged = c->khugepaged ? &c->khugepaged_knobs : NULL,
 	    .pagecache_cold = c->pagecache_cold,
 	    .pcid = c->pcid,
 	    .kpti = c->kpti,
@@ -126,6 +146,7 @@ struct vm_config machine_vm_config(const struct machine_config *c)
 	    .swap_slots = c->swap_bytes >> PAGE_SHIFT,
 	    .swap_rotational = c->swap_device->rotational,
 	    .swap_synchronous = c->swap_device->synchronous,
+	    .sysctl = &c->sysctl,
 	};
 }
 
@@ -370,7 +391,7 @@ int machine_key_set(struct machine_config *c, unsigned where, const char *key, c
 
 void machine_config_default(struct machine_config *c)
 {
-	*c = (struct machine_config){.swap_bytes = MACHINE_SWAP_AUTO};
+	*c = (struct machine_config){.swap_bytes = MACHINE_SWAP_AUTO, .khugepaged_knobs = vm_khugepaged_defaults};
 	for (const struct machine_key *k = machine_keys; k->name; k++)
 		if (!k->computed && !key_parse(k, c, k->standard))
 			abort(); /* the table contradicts itself: every test meets it */

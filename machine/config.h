@@ -37,7 +37,10 @@ struct machine_config {
 	u16 fragmentation; /* per mille */
 	u16 hz;            /* timer ticks a second */
 	u8 cpus;           /* 1..64; 0 = one a thread */
-	bool khugepaged, pcid, kpti;
+	struct vm_sysctl sysctl;
+	bool khugepaged;
+	struct vm_khugepaged khugepaged_knobs;
+	bool pcid, kpti;
 	bool kernel; /* entries touch the kernel's own pages */
 	bool pagecache_cold;
 	struct vm_variant variant; /* which Linux */

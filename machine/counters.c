@@ -96,6 +96,9 @@ const struct counter_row machine_counter_rows[] = {
     POPULATED(VM_FAULT_NOMEM, "no_memory"),
     {AT(os.frames_cleared), .json = "frames_cleared", .unit = "4K frames", .sentence = "zeroed", .script = "cleared"},
     {AT(os.frames_copied), .json = "frames_copied", .unit = "4K frames", .sentence = "copied", .script = "copied"},
+    {AT(overcommit_refused), .json = "overcommit_refused", .unit = "calls",
+     .sentence = "for memory that this machine's `overcommit` refused, and the host's kernel granted",
+     .label = "Refused by overcommit"},
     {AT(mismatches), .json = "mismatches", .unit = "times",
      .sentence = "this machine and the host's kernel disagreed on a call or an access: should be 0"},
 

@@ -34,6 +34,7 @@ struct machine_counters {
 	u64 kernel_walks[2];                            /* data, fetch: the kernel's own pages in entries */
 	u64 kernel_walk_cycles_min, kernel_walk_cycles_max;
 	u64 mismatches; /* the program's kernel and ours disagreed on a call */
+	u64 overcommit_refused;
 };
 
 /* How the text report writes it. */

@@ -290,7 +290,7 @@ static struct mm_struct *cursor_mm(struct vm *vm, unsigned *rounds)
 /* Linux: khugepaged_do_scan(). Returns ms to sleep. */
 static u32 do_scan(struct vm *vm, struct hw_cpu *cpu)
 {
-	const struct vm_khugepaged *knobs = vm->cfg.khugepaged;
+	const struct vm_khugepaged *knobs = &vm->khugepaged.knobs;
 	struct vm_khugepaged_scan *scan = &vm->khugepaged;
 	unsigned rounds = 0;
 	struct mm_struct *mm;

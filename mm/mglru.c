@@ -15,14 +15,15 @@
  * Not modelled: tiers (they protect files read through file descriptors, which no page fault sees), the memory cgroups,
  * and the Bloom filter that spares aging the tables without young entries.
  *
- * Sources: Linux Documentation/mm/multigen_lru.rst, mm/vmscan.c (inc_max_seq, walk_mm, sort_folio),
- * include/linux/mmzone.h.
+ * Sources: Linux Documentation/mm/multigen_lru.rst, mm/vmscan.c (inc_max_seq, walk_mm, sort_folio, isolate_folios,
+ * positive_ctrl_err), include/linux/mmzone.h.
  */
 #include "mm/lru.h"
 #include "mm/pgtable.h"
 
-#define MIN_NR_GENS 2
-#define MAX_NR_GENS 4
+#define MIN_NR_GENS   2
+#define MAX_NR_GENS   4
+#define MIN_LRU_BATCH 64
 
 static unsigned gen_list(u64 seq, enum lru_type type)
 {
@@ -42,6 +43,7 @@ static void mglru_add(struct vm *vm, struct page *page, enum lru_hint hint)
 	enum lru_type type = page_lru_type(page);
 	u64 seq = hint == LRU_PIECE || hint == LRU_READAHEAD || hint == LRU_COLD ? r->min_seq[type] : r->max_seq;
 
+	vm->reclaim.refaulted[type] += hint == LRU_REFAULT;
 	lru_list_add(vm, page, gen_list(seq, type), hint == LRU_PIECE);
 }
 
@@ -68,16 +70,28 @@ static void walk_mm(struct mm_struct *mm)
 	}
 }
 
+/* The oldest generation is over: what was counted during it fades. Linux: reset_ctrl_pos(). */
+static void next_min_seq(struct vm *vm, enum lru_type type)
+{
+	struct vm_reclaim *r = &vm->reclaim;
+
+	r->min_seq[type]++;
+	r->avg_refaulted[type] = (r->avg_refaulted[type] + r->refaulted[type]) / 2;
+	r->avg_total[type] = (r->avg_total[type] + r->evicted[type]) / 2;
+	r->refaulted[type] = r->evicted[type] = 0;
+}
+
 /* With four generations there is no list for a fifth: the oldest becomes part of the next. Its order is kept. */
 static void inc_min_seq(struct vm *vm, enum lru_type type)
 {
-	u64 seq = vm->reclaim.min_seq[type]++;
+	u64 seq = vm->reclaim.min_seq[type];
 	unsigned from = gen_list(seq, type), to = gen_list(seq + 1, type);
 
 	for (u32 pfn = vm->reclaim.list[from].head; pfn; pfn = vm->reclaim.list[from].head) {
 		lru_list_del(vm, pfn_to_page(vm, pfn));
 		lru_list_add(vm, pfn_to_page(vm, pfn), to, true);
 	}
+	next_min_seq(vm, type);
 }
 
 /* Linux: try_to_inc_max_seq(). What aging finds goes into the generation that was the youngest; new pages into the new.
@@ -93,32 +107,51 @@ static void age(struct vm *vm)
 	vm->reclaim.max_seq++;
 }
 
-/* The oldest generation that has a page; the empty ones before it are over. Returns false when only the two youngest
- * are left: they may not be evicted from before the next aging. */
-static bool oldest_gen(struct vm *vm, enum lru_type type)
+/* Empty generations are over, but for the two youngest, which may not be evicted from before the next aging. Linux:
+ * try_to_inc_min_seq(). */
+static void skip_empty_gens(struct vm *vm)
 {
 	struct vm_reclaim *r = &vm->reclaim;
 
-	while (r->min_seq[type] + MIN_NR_GENS <= r->max_seq) {
-		if (r->list[gen_list(r->min_seq[type], type)].nr)
-			return true;
-		r->min_seq[type]++;
-	}
-	return false;
+	for (unsigned type = 0; type < NR_LRU_TYPES; type++)
+		while (r->min_seq[type] + MIN_NR_GENS <= r->max_seq && !r->list[gen_list(r->min_seq[type], type)].nr)
+			next_min_seq(vm, type);
 }
 
-/* The type whose oldest generation is older; of equals the larger one's. Linux: get_type_to_scan(). */
+/* Is reclaiming file pages no worse? Of few refaults nothing follows; else the rates are compared, weighted by
+ * swappiness. Linux: positive_ctrl_err(), of tier 0. */
+static bool file_refaults_less(struct vm *vm)
+{
+	const struct vm_reclaim *r = &vm->reclaim;
+	u64 refaulted[NR_LRU_TYPES], total[NR_LRU_TYPES], swappiness = vm->sysctl.swappiness;
+
+	for (unsigned t = 0; t < NR_LRU_TYPES; t++) {
+		refaulted[t] = r->avg_refaulted[t] + r->refaulted[t];
+		total[t] = r->avg_total[t] + r->evicted[t];
+	}
+	return refaulted[LRU_FILE] < MIN_LRU_BATCH ||
+	       refaulted[LRU_FILE] * (total[LRU_ANON] + MIN_LRU_BATCH) * swappiness <=
+		   (refaulted[LRU_ANON] + 1) * total[LRU_FILE] * (MAX_SWAPPINESS - swappiness);
+}
+
+/* The type whose oldest generation is older; of equals the one whose pages come back less. Linux: isolate_folios(). With
+ * swappiness 0 Linux never takes an anonymous page; here it does when no file page is left. */
 static enum lru_type choose_type(struct vm *vm, unsigned types)
 {
 	struct vm_reclaim *r = &vm->reclaim;
+	u64 swappiness = vm->sysctl.swappiness;
 
 	for (unsigned t = 0; t < NR_LRU_TYPES; t++) {
 		if (!(types & 1u << t) || !r->nr[t])
 			return !t;
 	}
+	if (!swappiness)
+		return LRU_FILE;
 	if (r->min_seq[LRU_ANON] != r->min_seq[LRU_FILE])
 		return r->min_seq[LRU_ANON] < r->min_seq[LRU_FILE] ? LRU_ANON : LRU_FILE;
-	return r->nr[LRU_ANON] > r->nr[LRU_FILE] ? LRU_ANON : LRU_FILE;
+	if (swappiness == 1 || swappiness == MAX_SWAPPINESS)
+		return swappiness == 1 ? LRU_FILE : LRU_ANON;
+	return file_refaults_less(vm) ? LRU_FILE : LRU_ANON;
 }
 
 static struct page *mglru_pick(struct vm *vm, unsigned types, u64 *budget)
@@ -126,19 +159,23 @@ static struct page *mglru_pick(struct vm *vm, unsigned types, u64 *budget)
 	struct vm_reclaim *r = &vm->reclaim;
 
 	for (; *budget; --*budget) {
-		enum lru_type type = choose_type(vm, types);
+		enum lru_type type;
 		struct page *page;
 
+		skip_empty_gens(vm);
+		type = choose_type(vm, types);
 		if (!(types & 1u << type) || !r->nr[type])
 			return NULL;
-		if (!oldest_gen(vm, type)) {
+		if (r->min_seq[type] + MIN_NR_GENS > r->max_seq) {
 			age(vm);
 			continue;
 		}
 		page = lru_list_last(vm, gen_list(r->min_seq[type], type));
 		lru_list_del(vm, page);
-		if (!page_referenced(vm, page).referenced)
+		if (!page_referenced(vm, page).referenced) {
+			r->evicted[type] += 1ull << page->order;
 			return page;
+		}
 		lru_list_add(vm, page, gen_list(r->max_seq, type), false);
 	}
 	return NULL;

@@ -126,7 +126,9 @@ struct vm *vm_init(struct hw_machine *m, const struct vm_config *cfg)
 	vm->own_end = boot_pfn + boot_frames(max_pfn, cfg->swap_slots);
 	vm->mem_map = (struct page *)((u8 *)vm + (vm_frames() << PAGE_SHIFT));
 	vm->fail_alloc_after = ~0ull;
-	vm->khugepaged.sleep_ms = cfg->khugepaged ? cfg->khugepaged->scan_sleep_ms : 0;
+	if (cfg->khugepaged)
+		vm->khugepaged =
+		    (struct vm_khugepaged_scan){.knobs = *cfg->khugepaged, .sleep_ms = cfg->khugepaged->scan_sleep_ms};
 	if (cfg->ram_dirty)
 		memset(vm->mem_map, 0, (vm->own_end - vm->own_start - vm_frames()) << PAGE_SHIFT);
 	swap_init(vm, (u8 *)vm->mem_map + (mem_map_frames(max_pfn) << PAGE_SHIFT));

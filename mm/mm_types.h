@@ -244,11 +244,14 @@ struct vm_reclaim {
 	bool memalloc;       /* reclaim runs: it may use the frames below WMARK_MIN */
 	u8 failures;         /* background runs in a row that freed nothing */
 	struct lru_list list[NR_LRU_LISTS];
-	u64 nr[NR_LRU_TYPES];                        /* frames on lists */
-	u32 evictions;                               /* pages that went: the clock of shadows */
-	u64 cost[NR_LRU_TYPES], share[NR_LRU_TYPES]; /* lru2: which type pays */
-	u64 max_seq, min_seq[NR_LRU_TYPES];          /* mglru: generations */
-	u64 rng;                                     /* random */
+	u64 nr[NR_LRU_TYPES];   /* frames on lists */
+	u32 evictions;          /* pages that went: the clock of shadows */
+	u64 cost[NR_LRU_TYPES]; /* lru2: which type pays */
+	s64 share[NR_LRU_TYPES];
+	u64 max_seq, min_seq[NR_LRU_TYPES];                       /* mglru: generations */
+	u64 refaulted[NR_LRU_TYPES], evicted[NR_LRU_TYPES];       /* mglru: since the oldest generation became so */
+	u64 avg_refaulted[NR_LRU_TYPES], avg_total[NR_LRU_TYPES]; /* and of those before */
+	u64 rng;                                                  /* random */
 };
 
 /* Where compaction's scanners stand, and how often it has failed: mm/compaction.c. */
@@ -259,6 +262,7 @@ struct vm_compact {
 
 /* Where khugepaged is: mm/khugepaged.c. */
 struct vm_khugepaged_scan {
+	struct vm_khugepaged knobs;
 	u64 address; /* in the address space mm_id: what it looks at next */
 	u64 slept_us;
 	u32 mm_id, sleep_ms;

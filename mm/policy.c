@@ -15,12 +15,11 @@
  *   fifo    [ head ... tail ]   the tail goes
  *   random                      any page goes
  *
- * Sources: Linux 6.12 mm/vmscan.c (folio_check_references, shrink_active_list, inactive_is_low, get_scan_count),
- * mm/swap.c (lru_note_cost); Belady 1966 for the others.
+ * Sources: Linux 6.12 mm/vmscan.c (folio_check_references, shrink_active_list, inactive_is_low, get_scan_count,
+ * prepare_scan_control), mm/swap.c (lru_note_cost); Belady 1966 for the others.
  */
 #include "mm/lru.h"
 
-#define SWAPPINESS    60
 #define BATCH         32 /* pages that move from active to inactive at once: Linux's SWAP_CLUSTER_MAX */
 #define RANDOM_PROBES 64 /* frames asked at random before the list is used */
 
@@ -125,24 +124,46 @@ static struct page *scan_inactive(struct vm *vm, enum lru_type type, u64 *budget
 	return NULL;
 }
 
-/* Anonymous pages or file pages: each in proportion to its swappiness, and inversely to what it has cost. A large
- * inactive list of file pages that were used once goes first. */
+/* Hardly any file page is left, and anonymous ones wait: more of the few would only come back at once. */
+static bool file_is_tiny(struct vm *vm)
+{
+	return vm->reclaim.nr[LRU_FILE] + vm->kind_frames[PAGE_FREE] <= vm->reclaim.wmark[WMARK_HIGH] &&
+	       !inactive_is_low(vm, LRU_ANON) && vm->reclaim.list[LIST(LRU_ANON, INACTIVE)].nr;
+}
+
+/* What a type's pages are worth looking at: more with its swappiness, less with what it has cost, as many as there are.
+ */
+static u64 scan_weight(struct vm *vm, enum lru_type type)
+{
+	const u64 *cost = vm->reclaim.cost;
+	u64 total = cost[LRU_ANON] + cost[LRU_FILE], swappiness = vm->sysctl.swappiness;
+	u64 gain = type == LRU_ANON ? swappiness : MAX_SWAPPINESS - swappiness;
+
+	return gain * (3 * total + 1) / (total + cost[type] + 1) * vm->reclaim.nr[type];
+}
+
+/* Anonymous pages or file pages: over many picks each in proportion to its weight. A large inactive list of file pages
+ * that were used once goes first. */
 static enum lru_type choose_type(struct vm *vm, unsigned types)
 {
-	u64 *cost = vm->reclaim.cost, *share = vm->reclaim.share, total = cost[LRU_ANON] + cost[LRU_FILE];
+	u64 weight[NR_LRU_TYPES];
+	s64 *share = vm->reclaim.share;
 	enum lru_type type;
 
 	for (unsigned t = 0; t < NR_LRU_TYPES; t++) {
 		if (!(types & 1u << t) || !vm->reclaim.nr[t])
 			return !t;
 	}
+	if (file_is_tiny(vm))
+		return LRU_ANON;
 	if (vm->reclaim.list[LIST(LRU_FILE, INACTIVE)].nr >> 12 && !inactive_is_low(vm, LRU_FILE))
 		return LRU_FILE;
-	share[LRU_ANON] += SWAPPINESS * (total + 1) / (total + cost[LRU_ANON] + 1);
-	share[LRU_FILE] += (200 - SWAPPINESS) * (total + 1) / (total + cost[LRU_FILE] + 1);
+	for (unsigned t = 0; t < NR_LRU_TYPES; t++) {
+		weight[t] = scan_weight(vm, t);
+		share[t] += (s64)weight[t];
+	}
 	type = share[LRU_ANON] > share[LRU_FILE] ? LRU_ANON : LRU_FILE;
-	share[type] -= min(share[type], share[!type]);
-	share[!type] = 0;
+	share[type] -= (s64)(weight[LRU_ANON] + weight[LRU_FILE]);
 	return type;
 }
 

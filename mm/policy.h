@@ -18,6 +18,8 @@
 
 #include "mm/mm_types.h"
 
+#define MAX_SWAPPINESS 200
+
 /* How a page comes to the policy. */
 enum lru_hint {
 	LRU_NEW,       /* a fault made it */

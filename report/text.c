@@ -461,6 +461,12 @@ static void put_machine_notes(const struct screen *s)
 		if (m->oom_note[0] != '\0')
 			put_note(s, "Note: on machine %s %s. Its figures end there%s.", name.s, m->oom_note,
 				 m->count.os.oom_kills > 1 ? "; others were killed later" : "");
+		if (m->count.overcommit_refused > 0)
+			put_note(s,
+				 "Note: machine %s refused %s calls for memory by its overcommit=. The program was "
+				 "given it, and "
+				 "goes on: there each use of it is a SIGSEGV.",
+				 name.s, fmt_count(m->count.overcommit_refused).s);
 		if (m->count.mismatches > 0)
 			put_note(s, "Note: machine %s and this Linux disagreed %s times: a defect of Quire.", name.s,
 				 fmt_count(m->count.mismatches).s);

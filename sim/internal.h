@@ -191,6 +191,7 @@ struct machine {
 	u64 mismatches;
 	char error[256]; /* not empty: this machine has stopped */
 	struct vm_meminfo at_stop;
+	u64 overcommit_refused; /* calls */
 };
 
 static inline bool machine_has(const struct machine *m, const struct space *sp)

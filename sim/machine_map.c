@@ -2,10 +2,13 @@
  *
  * sim/machine_map.c - one simulated computer carries out what changes address spaces. The program's own kernel has done
  * each of these already, with success and at these addresses, so ours is asked for the same with MAP_FIXED; where it
- * refuses, the two disagree and a mismatch is counted.
+ * refuses, the two disagree and a mismatch is counted. But a machine whose overcommit= promises less than that kernel
+ * did is right to refuse: what the program then does there is a SIGSEGV, and it goes on.
  *
  * Each change is sampled before and after (machine.c, invariant 3).
  */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -33,7 +36,11 @@ static void change_end(struct machine *m, long result, long wanted)
 	m->peak_areas = max(m->peak_areas, stat.map_count);
 	machine_sample(m);
 	machine_end_killed(m);
-	if (result != wanted && m->running)
+	if (result == wanted || !m->running)
+		return;
+	if (result == -ENOMEM && m->cfg.overcommit != VM_OVERCOMMIT_ALWAYS)
+		m->overcommit_refused++;
+	else
 		m->mismatches++;
 }
 
@@ -82,7 +89,10 @@ void machine_space_fork(struct machine *m, struct stream *t, struct space *child
 	if (mm_fork(c->hw, c->mm, &in->mm) != 0) {
 		in->mm = NULL;
 		machine_end_killed(m);
-		if (m->running)
+		if (m->running && m->cfg.overcommit != VM_OVERCOMMIT_ALWAYS)
+			snprintf(m->error, sizeof(m->error),
+				 "its overcommit= refuses a fork: the child would be promised as much again");
+		else if (m->running)
 			machine_out_of_memory(m);
 		return;
 	}

@@ -76,6 +76,7 @@ static void fill_machine(struct machine *m, struct sim_machine_result *r)
 	fill_memory(m, &r->count);
 	r->count.minflt = minor_faults(&r->count);
 	r->count.mismatches = m->mismatches;
+	r->count.overcommit_refused = m->overcommit_refused;
 	memcpy(r->oom_note, m->oom_note, sizeof(r->oom_note));
 	memcpy(r->error, m->error, sizeof(r->error));
 }

@@ -347,11 +347,63 @@ static void random_is_fair(void **state)
 	assert_true(least > 400 && most < 600); /* a quarter of its 2000 references */
 }
 
+/* ---- swappiness ---- */
+
+#define MANY 400
+
+/* As many pages of a file as anonymous ones; 40 go. Returns how many of them are anonymous. file_comes_back: the policy
+ * has seen that of 1000 pages of a file all were needed again, of 1000 anonymous ones none. */
+static u64 anon_that_go(enum vm_reclaim_policy policy, u8 swappiness, bool file_comes_back)
+{
+	struct vm_config cfg = {.check = 1,
+				.reclaim = policy,
+				.swap_slots = 1024,
+				.swap_synchronous = true,
+				.sysctl = &(struct vm_sysctl){swappiness, 3},
+				.pcid = true};
+	struct address_space *file;
+	u64 start, rss;
+
+	m = flat_create(&(struct flat_config){.ram_bytes = 64 * MIB, .vm = cfg});
+	cpu = flat_cpu(m, 0);
+	mm = mm_create(flat_vm(m));
+	flat_run(cpu, mm);
+	file = vm_file_create(flat_vm(m), MANY * PAGE_SIZE, NULL, NULL);
+	start = (u64)vm_mmap(cpu, mm, 0, MANY * PAGE_SIZE, PROT_READ, MAP_SHARED, file, 0);
+	flat_touch(cpu, start, MANY * PAGE_SIZE, 'r');
+	start =
+	    (u64)vm_mmap(cpu, mm, 0, MANY * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
+	flat_touch(cpu, start, MANY * PAGE_SIZE, 'w');
+	if (file_comes_back) {
+		flat_vm(m)->reclaim.avg_total[LRU_ANON] = flat_vm(m)->reclaim.avg_total[LRU_FILE] = 1000;
+		flat_vm(m)->reclaim.avg_refaulted[LRU_FILE] = 1000;
+	}
+	assert_int_equal(reclaim_pages(flat_vm(m), cpu, 40, true), 40);
+	rss = mm->rss[MM_ANONPAGES];
+	vm_file_put(file);
+	end();
+	return MANY - rss;
+}
+
+/* lru2 looks at both in the proportion s : 200 - s. mglru takes a file's, unless these are needed again more. */
+static void swappiness(void **state)
+{
+	assert_int_equal(anon_that_go(VM_RECLAIM_LRU2, 0, false), 0);
+	assert_in_set(anon_that_go(VM_RECLAIM_LRU2, 60, false), ((unsigned long[]){11, 12, 13}), 3);
+	assert_in_set(anon_that_go(VM_RECLAIM_LRU2, 100, false), ((unsigned long[]){19, 20, 21}), 3);
+	assert_int_equal(anon_that_go(VM_RECLAIM_LRU2, 200, false), 40);
+	assert_int_equal(anon_that_go(VM_RECLAIM_MGLRU, 0, true), 0);
+	assert_int_equal(anon_that_go(VM_RECLAIM_MGLRU, 60, false), 0);
+	assert_int_equal(anon_that_go(VM_RECLAIM_MGLRU, 60, true), 40);
+	assert_int_equal(anon_that_go(VM_RECLAIM_MGLRU, 200, false), 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(textbook),      cmocka_unit_test(fifo_is_fifo),   cmocka_unit_test(clock_is_clock),
 	    cmocka_unit_test(lru2_is_linux), cmocka_unit_test(mglru_is_linux), cmocka_unit_test(random_is_fair),
+	    cmocka_unit_test(swappiness),
 	};
 
 	return cmocka_run_group_tests_name("replacement policies", tests, NULL, NULL);

@@ -631,10 +631,29 @@ static void out_of_memory(void **state)
 	end();
 }
 
+/* A machine promises no more than it has: the map is refused, which is no mismatch; what is used of it is a SIGSEGV. One
+ * that can hold the map promises it. */
+static void overcommit(void **state)
+{
+	begin();
+	tape_map(&tape, A, 64 * MIB, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, MIB, EVR_WRITE);
+	sim = tape_sim("4k,ram=32M,swap=0,overcommit=2;4k,ram=32M,swap=256M,overcommit=2;4k,ram=32M,swap=0", "");
+	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
+	sim_finish(sim, &all);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(all.machine[i].count.overcommit_refused, i == 0);
+		assert_int_equal(all.machine[i].count.os.faults[VM_FAULT_MAPERR], i == 0 ? MIB / PAGE_SIZE : 0);
+		assert_int_equal(all.machine[i].count.mismatches, 0);
+	}
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(anonymous),
+	    cmocka_unit_test(overcommit),
 	    cmocka_unit_test(dontneed_and_zero_page),
 	    cmocka_unit_test(huge),
 	    cmocka_unit_test(huge_unaligned),
