@@ -31,7 +31,6 @@ static struct hw_cpu *cpu;
 static struct mm_struct *mm;
 static u8 (*disk)[PAGE_SIZE];
 static bool fail_reads;
-static struct vm_khugepaged knobs;
 
 static int disk_read(void *ctx, u64 slot, u64 pfn)
 {
@@ -53,7 +52,7 @@ static void boot(u64 ram_bytes)
 	fail_reads = false;
 	m = flat_create(&(struct flat_config){.ram_bytes = ram_bytes,
 					      .vm = {.thp = VM_THP_MADVISE,
-						     .khugepaged = &knobs,
+						     .khugepaged = &vm_khugepaged_defaults,
 						     .pcid = true,
 						     .check = 3,
 						     .swap_slots = SLOTS,
@@ -66,7 +65,6 @@ static void boot(u64 ram_bytes)
 
 static int setup(void **state)
 {
-	knobs = vm_khugepaged_defaults;
 	boot(64 * MIB);
 	return 0;
 }
@@ -158,7 +156,7 @@ static void only_where_wanted(void **state)
 
 static void max_ptes_none(void **state)
 {
-	knobs.max_ptes_none = 2;
+	vm->khugepaged.knobs.max_ptes_none = 2;
 	assert_int_equal(vm_mmap(cpu, mm, BASE, 2 * MIB, RW, ANON, NULL, 0), BASE);
 	fill(0, 509);
 	assert_int_equal(vm_madvise(cpu, mm, BASE, 2 * MIB, HUGEPAGE), 0);
