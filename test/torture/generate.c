@@ -31,8 +31,8 @@ static bool one_in(struct trial *t, u64 n)
 
 /* ---- the machine ---- */
 
-/* Beside this Linux: as it is. Else each way that a Linux may be otherwise is one in four's, by bits of the seed that the
- * calls do not come from. */
+/* Beside this Linux: as it is. Else each way that a Linux may be otherwise is one in four's, and so is each swap device,
+ * by bits of the seed that the calls do not come from. */
 static void pick_variant(struct trial *t)
 {
 	u64 bits = t->seed * 0xd1342543de82ef95ull >> 32;
@@ -41,6 +41,8 @@ static void pick_variant(struct trial *t)
 		host_variant(&t->machine.variant, 0);
 	for (unsigned i = 0; i < VARIANT_ROWS && !t->host; i++)
 		*variant_at(&t->machine.variant, i) = bits >> 2 * i & 3;
+	if (!t->host)
+		t->machine.swap_device = &swap_devices[bits >> 2 * VARIANT_ROWS & 3];
 }
 
 /* A third has room, a third little RAM and swap for all, a third neither: there the OOM killer comes. */
