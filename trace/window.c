@@ -87,14 +87,16 @@ static u32 over_limit(const struct window *w, unsigned size, u64 page)
 {
 	const struct window_limit *limit = &w->shape.limit[size];
 	u64 its = number(page, size), used[WINDOW_SLOTS];
-	u32 slots[WINDOW_SLOTS];
+	u32 slots[WINDOW_SLOTS], of_set = 0;
 	unsigned n = 0, least = 0, first[WINDOW_SLOTS];
 
-	for (unsigned i = 0; i < w->shape.pages; i++) {
+	for (unsigned i = 0; i < w->shape.pages; i++) /* most are not: no branch */
+		of_set |= (u32)equal(number(w->page[i], size), its, limit->sets) << i;
+	for (; of_set; of_set &= of_set - 1) {
+		unsigned i = (unsigned)__builtin_ctz(of_set), at = 0;
 		u64 other = number(w->page[i], size);
-		unsigned at = 0;
 
-		if (!equal(other, its, limit->sets) || w->page[i] == WINDOW_NONE || other == its)
+		if (w->page[i] == WINDOW_NONE || other == its)
 			continue;
 		while (at < n && number(w->page[first[at]], size) != other)
 			at++;
