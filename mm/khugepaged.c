@@ -221,11 +221,17 @@ static enum scan_result collapse_at(struct hw_cpu *cpu, struct vm_area_struct *v
 	return collapse_huge_page(cpu, vma, &pmd);
 }
 
-/* An area that collapse may work on: private memory in which something was written, with room for 2M. */
+/* The area has room for 2M, and is not of those that are never collapsed. */
+static bool has_room(const struct vm_area_struct *vma)
+{
+	return !(vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)) &&
+	       ALIGN_UP(vma->vm_start, PMD_SIZE) < ALIGN_DOWN(vma->vm_end, PMD_SIZE);
+}
+
+/* An area that collapse may work on: private memory in which something was written. */
 static bool may_collapse(const struct vm_area_struct *vma)
 {
-	return !vma->vm_file && vma->anon_vma && !(vma->vm_flags & (VM_SPECIAL | VM_HUGETLB)) &&
-	       ALIGN_UP(vma->vm_start, PMD_SIZE) < ALIGN_DOWN(vma->vm_end, PMD_SIZE);
+	return !vma->vm_file && vma->anon_vma && has_room(vma);
 }
 
 /* ---- MADV_COLLAPSE ---- */
@@ -233,10 +239,15 @@ static bool may_collapse(const struct vm_area_struct *vma)
 int madvise_collapse(struct hw_cpu *cpu, struct vm_area_struct *vma, u64 start, u64 end)
 {
 	enum scan_result result, last = SCAN_SUCCEED;
+	u64 first = ALIGN_UP(start, PMD_SIZE), stop = ALIGN_DOWN(end, PMD_SIZE);
 
-	if (!may_collapse(vma) || thp_vma_disabled(vma, true))
+	if (first > stop || thp_vma_disabled(vma, true))
+		return -EINVAL; /* it lies within 2M, and does not meet their bound: Linux's sum is less than none */
+	if (vma->vm_file && vma->vm_file->shmem && has_room(vma) && first == stop)
+		return 0;
+	if (!may_collapse(vma))
 		return -EINVAL;
-	for (u64 va = ALIGN_UP(start, PMD_SIZE); va + PMD_SIZE <= end; va += PMD_SIZE) {
+	for (u64 va = first; va < stop; va += PMD_SIZE) {
 		result = collapse_at(cpu, vma, va, NULL);
 		if (result == SCAN_SUCCEED || result == SCAN_PMD_MAPPED)
 			continue;
