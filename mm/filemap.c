@@ -539,8 +539,8 @@ unsigned do_file_fault(struct fault *f)
 {
 	if (fault_write(f) && !(f->vma->vm_flags & VM_SHARED))
 		anon_vma_prepare(f->vma); /* as Linux, before it is known whether there is a page: areas merge by it */
-	if (fault_index(f) >= file_pages(f->vma->vm_file))
-		return VM_FAULT_BUS;
+	if (fault_write(f) && fault_index(f) >= file_pages(f->vma->vm_file))
+		return VM_FAULT_BUS; /* a read maps what is around it before it finds that out */
 	if (fault_extend(f, X86_PT))
 		return VM_FAULT_NOMEM;
 	if (!fault_write(f))

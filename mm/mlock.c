@@ -106,7 +106,8 @@ long vm_mlock(struct hw_cpu *cpu, struct mm_struct *mm, u64 addr, u64 len, unsig
 		return -EINVAL;
 	if (!can_do_mlock(mm))
 		return -EPERM;
-	if (locked > limit && locked - locked_pages_in(mm, start, start + bytes) > limit)
+	if (mm->rlimit[VM_RLIMIT_MEMLOCK] != VM_RLIM_INFINITY && locked > limit &&
+	    locked - locked_pages_in(mm, start, start + bytes) > limit)
 		return -ENOMEM;
 	err = change_locks(cpu, mm, start, start + bytes, locks);
 	if (!err)

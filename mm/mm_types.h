@@ -54,6 +54,7 @@ typedef struct {
 #define VM_LOCKONFAULT        0x80000ull /* beside VM_LOCKED: pages are not brought in, but stay once they are */
 #define VM_NORESERVE          0x200000ull
 #define VM_HUGETLB            0x400000ull
+#define VM_SYNC               0x800000ull /* MAP_SYNC: of no effect here, but areas with and without it do not merge */
 #define VM_WIPEONFORK         0x2000000ull
 #define VM_DONTDUMP           0x4000000ull
 #define VM_HUGEPAGE           0x20000000ull /* MADV_HUGEPAGE */

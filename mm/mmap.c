@@ -14,9 +14,10 @@
 #include "mm/tlb.h"
 #include "mm/vmscan.h"
 
-#define MAP_TYPE            0x0f        /* private, shared, or one of the next two */
-#define MAP_SHARED_VALIDATE 0x03        /* of a file: shared, and no flag may be unknown */
-#define MAP_DROPPABLE       0x08        /* of anonymous memory, since 6.11 */
+#define MAP_TYPE            0x0f /* private, shared, or one of the next two */
+#define MAP_SHARED_VALIDATE 0x03 /* of a file: shared, and no flag may be unknown */
+#define MAP_DROPPABLE       0x08 /* of anonymous memory, since 6.11 */
+#define MAP_SYNC            0x80000
 #define LEGACY_MAP_MASK     0x7c07f9f3u /* what MAP_SHARED_VALIDATE knows */
 #define MAP_NONBLOCK        0x10000     /* with MAP_POPULATE: do not */
 #define MAP_HUGE_SHIFT      26
@@ -166,6 +167,7 @@ static u64 make_vm_flags(const struct mm_struct *mm, unsigned prot, unsigned fla
 	vm |= flags & MAP_GROWSDOWN ? VM_GROWSDOWN : 0;
 	vm |= flags & MAP_STACK && mm->vm->variant.stack_nohuge ? VM_NOHUGEPAGE : 0;
 	vm |= flags & MAP_NORESERVE ? VM_NORESERVE : 0;
+	vm |= flags & MAP_SYNC ? VM_SYNC : 0;
 	vm |= is_shared(flags) ? VM_SHARED : 0;
 	vm |= flags & MAP_HUGETLB ? VM_HUGETLB | VM_DONTEXPAND : lock_flags(mm, flags); /* mm/mlock.c */
 	if ((flags & MAP_TYPE) == MAP_DROPPABLE)
@@ -335,7 +337,7 @@ int populate_areas(struct hw_cpu *cpu, struct mm_struct *mm, u64 start, u64 end,
 {
 	struct vm_area_struct *vma = vma_find(mm, start);
 
-	for (; vma && vma->vm_start < end; vma = vma_next(vma)) {
+	for (; start < end && vma && vma->vm_start < end; vma = vma_next(vma)) {
 		int cause = populate_area(cpu, vma, max(start, vma->vm_start), min(end, vma->vm_end));
 
 		if (cause && (!past || cause == VM_FAULT_NOMEM))
@@ -465,14 +467,14 @@ void vm_set_mmap_base(struct mm_struct *mm, u64 base)
 	mm->mmap_base = base;
 }
 
-/* As smaps' Rss: the zero page is nobody's. */
+/* As smaps' Rss: the zero page is nobody's; a page without rights counts. */
 static u64 resident_pages(struct mm_struct *mm, u64 start, u64 end)
 {
 	struct pt_iter it = pt_leaves(mm, start, end);
 	u64 bytes = 0;
 
 	while (pt_next(&it)) {
-		if (!entry_present(*it.pos.entry) || is_zero_pfn(mm->vm, entry_pfn(*it.pos.entry)))
+		if (!entry_has_frame(*it.pos.entry) || is_zero_pfn(mm->vm, entry_pfn(*it.pos.entry)))
 			continue;
 		bytes += min(end, it.pos.va + x86_level_size(it.pos.level)) - max(start, it.pos.va);
 	}

@@ -69,6 +69,12 @@ u8 env_read(struct mm_struct *mm, u64 va)
 	return byte;
 }
 
+int env_access(struct mm_struct *mm, u64 va, char kind, u8 *byte)
+{
+	flat_run(env_cpu(), mm);
+	return flat_access(env_cpu(), va, kind, byte);
+}
+
 static int read_zeroes(void *ctx, u64 index, u64 pfn)
 {
 	hw_clear_frames(machine, pfn, 0);

@@ -14,6 +14,8 @@ struct hw_cpu *env_cpu(void);
 void env_end(void); /* the machine is thrown away; the next env_mm() builds another */
 void env_write(struct mm_struct *mm, u64 va, u8 byte); /* a store by the program, where it may */
 u8 env_read(struct mm_struct *mm, u64 va);
+/* kind: 'r', 'w'. Returns 0, or the VM_FAULT_* that ended it. */
+int env_access(struct mm_struct *mm, u64 va, char kind, u8 *byte);
 struct address_space *env_file(u64 size); /* of zeroes; end it with vm_file_put() */
 struct address_space *env_shmem(u64 size); /* a memfd */
 void env_set_max_map_count(u32 n);        /* 0: Linux's default */
