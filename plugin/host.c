@@ -100,8 +100,7 @@ static u64 host_clock_ns(void *thread, int clock)
 
 static void host_note_mapped(void *thread, const struct call_file *file)
 {
-	if (file->regular)
-		ring_hub_file_note(process.hub, file->dev, file->ino, file->size);
+	ring_hub_file_note(process.hub, file->dev, file->ino, file->size);
 }
 
 static bool host_is_mapped(void *thread, u64 dev, u64 ino)

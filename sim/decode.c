@@ -218,6 +218,9 @@ static int take_memory_event(struct sim *s, struct stream *t, unsigned type, u64
 									 : -1;
 	case EV_FILE_HOLE:
 		return file_hole_valid((const void *)p) ? process_file_hole(s, t, (const void *)p) : -1;
+	case EV_DRAIN:
+		for_each_machine(s, m) machine_drain(m, t, (const void *)p);
+		return 0;
 	case EV_SLEPT:
 		for_each_machine_of(s, t->process->space, m) machine_slept(m, t, min(arg, MAX_SLEEP_US));
 		return 0;
@@ -238,6 +241,9 @@ static int take_memory_event(struct sim *s, struct stream *t, unsigned type, u64
 		return process_advise(s, t, range, arg);
 	case EV_LOCK:
 		for_each_machine_of(s, t->process->space, m) machine_lock(m, t, range->start, range->len, arg);
+		return 0;
+	case EV_HOLD:
+		for_each_machine_of(s, t->process->space, m) machine_hold(m, t, (const void *)p);
 		return 0;
 	case EV_SYNC:
 		for_each_machine_of(s, t->process->space, m) machine_sync(m, t, range->start, range->len, arg);
@@ -311,6 +317,8 @@ static const struct {
     [EV_THP_DISABLE] = {0, 0},
     [EV_FILE_SIZE] = {EV_PAYLOAD_WORDS(struct ev_file_size), 0},
     [EV_FILE_HOLE] = {EV_PAYLOAD_WORDS(struct ev_file_hole), 0},
+    [EV_HOLD] = {EV_PAYLOAD_WORDS(struct ev_hold), 0},
+    [EV_DRAIN] = {EV_PAYLOAD_WORDS(struct ev_drain), 0},
     [EV_REFUSED] = {EV_PAYLOAD_WORDS(struct ev_refused), 0},
 };
 

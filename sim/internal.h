@@ -152,6 +152,13 @@ struct machine_kernel {
 	u64 ticks; /* the machine's time: that of the CPU that is furthest on */
 };
 
+/* Memory that a pipe refers to, at most a page; pfn 0: none that is held. */
+struct machine_hold {
+	u64 pfn, dev, ino;
+	u64 bytes; /* that are left to read */
+};
+#define SIM_MAX_HOLDS 65536
+
 struct machine_space {
 	struct mm_struct *mm;
 	bool killed; /* chosen by the OOM killer, and not ended yet */
@@ -170,6 +177,8 @@ struct machine {
 	struct machine_kernel kernel;
 	struct machine_space *space; /* by space id */
 	unsigned cap_spaces;
+	struct machine_hold *hold; /* the oldest first */
+	unsigned nr_holds, cap_holds;
 	struct address_space **file; /* by file index, NULL = not made yet */
 	unsigned cap_files;
 	struct space *running; /* whose events mm/ is working on; NULL: nobody's */
@@ -235,6 +244,9 @@ void machine_remap(struct machine *m, struct stream *t, const struct ev_remap *e
 void machine_set_brk(struct machine *m, struct space *sp, u64 start);
 void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk); /* old: the break before */
 void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int advice);
+/* A pipe refers to memory of t's space; so much was read from one. */
+void machine_hold(struct machine *m, struct stream *t, const struct ev_hold *e);
+void machine_drain(struct machine *m, struct stream *t, const struct ev_drain *e);
 void machine_sync(struct machine *m, struct stream *t, u64 start, u64 len, unsigned flags); /* flags: MS_* */
 void machine_lock(struct machine *m, struct stream *t, u64 start, u64 len, u64 how);        /* how: EVL_* */
 /* t: the thread that makes it. Its process need not have a space yet, or none that lives here. */

@@ -210,6 +210,7 @@ void machine_destroy(struct machine *m)
 	free(m->waits_since);
 	free(m->space);
 	free(m->file);
+	free(m->hold);
 	free(m->region);
 	free(m->region_huge);
 }

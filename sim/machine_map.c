@@ -104,6 +104,16 @@ void machine_space_fork(struct machine *m, struct stream *t, struct space *child
 	change_end(m, 0, 0);
 }
 
+/* With the last process the last pipe is gone, and what it held. */
+static void drop_holds(struct machine *m)
+{
+	for (unsigned id = 0; id < m->cap_spaces; id++)
+		if (m->space[id].mm)
+			return;
+	while (m->nr_holds)
+		vm_release(m->vm, m->hold[--m->nr_holds].pfn, VM_HOLD_GET);
+}
+
 void machine_space_destroy(struct machine *m, struct space *sp)
 {
 	struct machine_space *in = &m->space[sp->id];
@@ -117,6 +127,7 @@ void machine_space_destroy(struct machine *m, struct space *sp)
 	*in = (struct machine_space){0};
 	m->running = NULL;
 	drop_huge(m, sp, 0, SIM_TASK_SIZE);
+	drop_holds(m);
 }
 
 /* ---- files ---- */
@@ -260,6 +271,49 @@ void machine_thp_disable(struct machine *m, struct stream *t, bool disable, u64 
 	struct machine_cpu *c = change_begin(m, t);
 
 	change_end(m, vm_set_thp_disable(c->mm, disable, flags), 0);
+}
+
+void machine_hold(struct machine *m, struct stream *t, const struct ev_hold *e)
+{
+	struct machine_cpu *c = change_begin(m, t);
+	u64 va = e->start, end = e->start + e->len;
+
+	while (va < end && m->nr_holds < SIM_MAX_HOLDS && machine_has(m, m->running)) {
+		struct machine_hold h = {.dev = e->dev, .ino = e->ino};
+
+		h.bytes = min(end, ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE) - va;
+		if (vm_hold(c->hw, c->mm, va, VM_HOLD_GET, false, &h.pfn) != 0)
+			break;
+		if (m->nr_holds == m->cap_holds)
+			m->hold = xgrow(m->hold, &m->cap_holds, sizeof(*m->hold));
+		m->hold[m->nr_holds++] = h;
+		va += h.bytes;
+	}
+	change_end(m, 0, 0);
+}
+
+void machine_drain(struct machine *m, struct stream *t, const struct ev_drain *e)
+{
+	u64 left = e->bytes;
+	unsigned kept = 0;
+
+	if (m->nr_holds == 0)
+		return;
+	machine_enter_kernel(m, t);
+	machine_sample(m);
+	for (unsigned i = 0; i < m->nr_holds; i++) {
+		struct machine_hold *h = &m->hold[i];
+		u64 n = h->dev == e->dev && h->ino == e->ino ? min(left, h->bytes) : 0;
+
+		h->bytes -= n;
+		left -= n;
+		if (h->bytes)
+			m->hold[kept++] = *h;
+		else
+			vm_release(m->vm, h->pfn, VM_HOLD_GET);
+	}
+	m->nr_holds = kept;
+	machine_sample(m);
 }
 
 void machine_sync(struct machine *m, struct stream *t, u64 start, u64 len, unsigned flags)

@@ -47,6 +47,8 @@ static bool changes_mapping(const volatile u64 *w, size_t n)
 	case EV_THP_DISABLE:
 	case EV_FILE_SIZE:
 	case EV_FILE_HOLE:
+	case EV_HOLD:
+	case EV_DRAIN:
 	case EV_FORK:
 	case EV_EXEC:
 	case EV_EXIT:

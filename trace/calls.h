@@ -64,7 +64,7 @@ struct call_ops {
 	u64 (*segment_bytes)(void *thread, int id);
 	/* A clock (clock_gettime), nanoseconds. */
 	u64 (*clock_ns)(void *thread, int clock);
-	/* The file is mapped now: changes of its size matter. */
+	/* The file is mapped now, or the pipe refers to memory: what happens to it matters. */
 	void (*note_mapped)(void *thread, const struct call_file *file);
 	/* Has anybody who is watched mapped the file? And was its size last told otherwise? It now counts as told. */
 	bool (*is_mapped)(void *thread, u64 dev, u64 ino);

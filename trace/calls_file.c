@@ -28,8 +28,10 @@ struct call_fd fd_get(const struct telling *t, int fd)
 	out.kind = FD_OTHER;
 	if (!t->ops->file(t->thread, fd, &file, false))
 		return out;
+	out.dev = file.dev;
+	out.ino = file.ino;
 	if (file.regular) {
-		out = (struct call_fd){file.dev, file.ino, FD_FILE};
+		out.kind = FD_FILE;
 		if (file.size == 0 && t->ops->file(t->thread, fd, &file, true) && is_memory(file.name))
 			out.kind = FD_MEMORY;
 	} else if (file.waits) {
@@ -130,12 +132,45 @@ static void tell_memory(const struct telling *t)
 		touch(t, EVR_WRITE, file.position - (u64)t->ret, (u64)t->ret);
 }
 
+/* vmsplice: a pipe refers to the memory from now on, until it is read. */
+static void tell_hold(const struct telling *t)
+{
+	const u64 *a = t->call->arg;
+	struct call_fd pipe = fd_get(t, (int)a[0]);
+	u64 bytes = (u64)t->ret, part[2]; /* struct iovec */
+
+	t->ops->note_mapped(t->thread, &(struct call_file){.dev = pipe.dev, .ino = pipe.ino});
+	for (u64 i = 0; i < a[2] && bytes; i++) {
+		struct ev_hold e;
+
+		if (!t->ops->read(t->thread, a[1] + i * sizeof(part), part, sizeof(part), true))
+			return;
+		e = (struct ev_hold){part[0], min(part[1], bytes), pipe.dev, pipe.ino};
+		if (e.len)
+			t->ops->change(t->thread, EV_HOLD, 0, &e, EV_PAYLOAD_WORDS(e), NULL);
+		bytes -= e.len;
+	}
+}
+
+static void tell_drain(const struct telling *t)
+{
+	struct call_fd pipe = fd_get(t, (int)t->call->arg[0]);
+	struct ev_drain e = {pipe.dev, pipe.ino, (u64)t->ret};
+
+	if (t->ret > 0 && pipe.kind == FD_WAITS && t->ops->is_mapped(t->thread, e.dev, e.ino))
+		t->ops->change(t->thread, EV_DRAIN, 0, &e, EV_PAYLOAD_WORDS(e), NULL);
+}
+
 void files_tell(const struct telling *t)
 {
 	int fd = written_file(t->call, t->ret);
 	struct call_file file;
 	struct call_fd open;
 
+	if (t->call->nr == NR_vmsplice)
+		tell_hold(t);
+	if (t->call->nr == NR_read || t->call->nr == NR_readv || t->call->nr == NR_splice)
+		tell_drain(t);
 	if (t->call->nr == NR_truncate && t->ops->path(t->thread, t->call->arg[0], &file))
 		tell_size(t, &file);
 	if (fd < 0)

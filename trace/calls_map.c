@@ -56,7 +56,8 @@ static void tell_mmap(const struct telling *t)
 			e.dev = file.dev;
 			e.ino = file.ino;
 			e.size = file.regular ? file.size : e.offset + e.len;
-			t->ops->note_mapped(t->thread, &file);
+			if (file.regular)
+				t->ops->note_mapped(t->thread, &file);
 		} else {
 			e.flags |= MAP_ANONYMOUS;
 			file.name[0] = 0;

@@ -57,6 +57,8 @@ enum ev_type {
 	EV_FILE_HOLE, /* struct ev_file_hole: a range of it reads as zeroes now */
 	EV_THP_DISABLE, /* arg: bit 0 on or off, the rest prctl's flags: PR_SET_THP_DISABLE */
 	EV_REFUSED,     /* struct ev_refused: the program's kernel does not know what was asked, or would not */
+	EV_HOLD,        /* struct ev_hold: a pipe refers to this memory (vmsplice), after what it referred to before */
+	EV_DRAIN,       /* struct ev_drain: so much was read from such a pipe */
 	EV_NR
 };
 
@@ -87,7 +89,7 @@ static inline const char *ev_name(unsigned type)
 	    [EV_FILE_SIZE] = "file_size",
 	    [EV_FILE_HOLE] = "file_hole",
 	    [EV_THP_DISABLE] = "thp_disable",
-	    [EV_REFUSED] = "refused",
+	    [EV_REFUSED] = "refused", [EV_HOLD] = "hold", [EV_DRAIN] = "drain",
 	};
 
 	return names[type];
@@ -195,6 +197,13 @@ struct ev_file_size {
 };
 struct ev_file_hole {
 	u64 dev, ino, start, len; /* bytes; the whole pages in it are gone */
+};
+struct ev_hold {
+	u64 start, len; /* bytes */
+	u64 dev, ino;   /* the pipe's identity */
+};
+struct ev_drain {
+	u64 dev, ino, bytes;
 };
 struct ev_refused {
 	u64 nr, operation; /* the call; which of its operations (advice, flags), where it has any */

@@ -283,6 +283,12 @@ bool events_next(struct events *f)
 	case 26:
 		put_range(f, i, EV_LOCK, bytes_take(&f->in, 1) & 31);
 		break;
+	case 27:
+		put(f, i, EV_HOLD, 0, (const u64[]){address(f), length(f), 1, 9}, 4);
+		break;
+	case 28:
+		put(f, i, EV_DRAIN, 0, (const u64[]){1, 9, length(f)}, 3);
+		break;
 	default:
 		return false;
 	}

@@ -239,6 +239,38 @@ static void sleeps_overlap(void **state)
 	}
 }
 
+/* ---- pages that a pipe holds ---- */
+
+/* A child puts its parent's pages into a pipe and unmaps them; the parent writes: copied while the pipe has them, reused
+ * once it was read. The first page is read before the write. */
+static void held_by_a_pipe(void **state)
+{
+	struct ev_hold hold = {A, SIZE, 3, 4};
+	struct ev_drain drain = {3, 4, PAGE_SIZE};
+
+	begin();
+	sim = tape_sim("4k;thp", ",check=1,oracle=1");
+	tape_map(&tape, A, SIZE, RW, MAP_PRIVATE);
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	tape_fork(&tape, PID + 50, 0);
+	feed(0, &tape);
+	tape_init(&other, false);
+	tape_thread(&other, PID + 50, PID + 50, PID);
+	tape_put(&other, EV_HOLD, 0, &hold, EV_PAYLOAD_WORDS(hold));
+	tape_range(&other, EV_UNMAP, 0, A, SIZE);
+	feed(1, &other);
+	tape_put(&tape, EV_DRAIN, 0, &drain, EV_PAYLOAD_WORDS(drain));
+	tape_sweep(&tape, A, SIZE, EVR_WRITE);
+	drain.bytes = SIZE;
+	tape_put(&tape, EV_DRAIN, 0, &drain, EV_PAYLOAD_WORDS(drain));
+	feed(0, &tape);
+	sim_finish(sim, &all);
+	assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_COW_REUSE], 1);
+	assert_int_equal(all.machine[0].count.os.faults[VM_FAULT_COW_COPY], PAGES - 1);
+	assert_int_equal(all.machine[0].count.peak_rss_bytes, 2 * SIZE - PAGE_SIZE);
+	sim_destroy(sim);
+}
+
 /* ---- files ---- */
 
 static void file_size(u64 size)
@@ -301,9 +333,10 @@ static void not_given(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(collapse),       cmocka_unit_test(pageout),    cmocka_unit_test(removed),
-	    cmocka_unit_test(synced),         cmocka_unit_test(idle),       cmocka_unit_test(asleep),
-	    cmocka_unit_test(sleeps_overlap), cmocka_unit_test(file_grows), cmocka_unit_test(not_given),
+	    cmocka_unit_test(collapse),       cmocka_unit_test(pageout),        cmocka_unit_test(removed),
+	    cmocka_unit_test(synced),         cmocka_unit_test(idle),           cmocka_unit_test(asleep),
+	    cmocka_unit_test(sleeps_overlap), cmocka_unit_test(held_by_a_pipe), cmocka_unit_test(file_grows),
+	    cmocka_unit_test(not_given),
 	};
 
 	return cmocka_run_group_tests_name("system calls that the machines see", tests, NULL, NULL);

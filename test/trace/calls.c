@@ -300,6 +300,24 @@ static void waiting(void **state)
 	assert_string_equal(become(3, NR_accept4, 0, 0, 0, 0, 0, 0), "");
 }
 
+static void pipes(void **state)
+{
+	struct iovec vector[2] = {{memory, 4096}, {memory + 4096, 4096}};
+	char wanted[256];
+
+	the_file = (struct call_file){.dev = 3, .ino = 4, .waits = true};
+	file_is_mapped = false;
+	become(0, NR_close, 5, 0, 0, 0, 0, 0);
+	snprintf(wanted, sizeof(wanted), "r32 r0+4096 r4096+1000 event %u %llx+1000 0 event %u %llx+3e8 0 ", EV_HOLD,
+		 (unsigned long long)AT(0), EV_HOLD, (unsigned long long)AT(4096));
+	assert_string_equal(become(5096, NR_vmsplice, 5, (u64)vector, 2, 0, 0, 0), wanted);
+	assert_true(file_is_mapped);
+	snprintf(wanted, sizeof(wanted), "w0+7 event %u 3+4 0 ", EV_DRAIN);
+	assert_string_equal(become(7, NR_read, 5, AT(0), 10, 0, 0, 0), wanted);
+	become(0, NR_close, 5, 0, 0, 0, 0, 0);
+	become(0, NR_close, 3, 0, 0, 0, 0, 0);
+}
+
 static void files(void **state)
 {
 	the_file = (struct call_file){.dev = 1, .ino = 2, .size = 8192, .regular = true};
@@ -326,7 +344,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(known),   cmocka_unit_test(documented), cmocka_unit_test(sizes), cmocka_unit_test(touched),
-	    cmocka_unit_test(refused), cmocka_unit_test(waiting),    cmocka_unit_test(files),
+	    cmocka_unit_test(refused), cmocka_unit_test(waiting),    cmocka_unit_test(pipes), cmocka_unit_test(files),
 	};
 
 	if (argc != 3)
