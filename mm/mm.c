@@ -89,6 +89,7 @@ static bool make_fixed_frames(struct vm *vm)
 const struct vm_variant vm_variant_newest = {
     .zero_page = true,
     .merge_unfaulted = true,
+    .map_joins_prev = true,
     .place_2m = true,
     .place_2m_top = true,
     .huge_zero_write = true,

@@ -236,6 +236,7 @@ static int mmap_region(struct hw_cpu *cpu, struct vma_merge_struct *vmg)
 		return -ENOMEM;
 	if (vmg->flags & VM_ACCOUNT && !vm_enough_memory(mm, pages))
 		return -ENOMEM;
+	vmg->next_first = !mm->vm->variant.map_joins_prev;
 	spare = vma_alloc(mm);
 	if (!spare)
 		return -ENOMEM;

@@ -55,6 +55,7 @@ extern const struct vm_khugepaged vm_khugepaged_defaults; /* Linux's */
 struct vm_variant {
 	bool zero_page; /* a read of untouched memory maps the zero page; else a page of its own (s390 with guests) */
 	bool merge_unfaulted;     /* a touched area that becomes like an untouched neighbour merges with it (6.16) */
+	bool map_joins_prev;      /* a map between two areas that do not go together joins the lower (after 6.1) */
 	bool place_2m;            /* anonymous maps of whole 2M are placed at multiples of 2M (6.7) */
 	bool place_2m_top;        /* and of a hole with room to spare and a top at such a multiple, at the top (6.8) */
 	bool huge_zero_write;     /* a write to the huge zero page gives a huge page, not a small one (6.13) */

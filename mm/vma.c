@@ -228,6 +228,23 @@ static void adopt_anon_vma(struct vm_area_struct *vma, u32 anon_vma, bool forked
 	vma->forked = forked;
 }
 
+/* The neighbours that a new range joins. */
+static void pick_neighbours(const struct vma_merge_struct *vmg, struct vm_area_struct **prev,
+			    struct vm_area_struct **next)
+{
+	struct vma_merge_struct with_next = *vmg;
+
+	*next = mergeable_next(vmg, *next);
+	if (vmg->next_first && *next) {
+		with_next.anon_vma = (*next)->anon_vma;
+		with_next.forked = (*next)->forked;
+		*prev = mergeable_prev(&with_next, *prev);
+		return;
+	}
+	*prev = mergeable_prev(vmg, *prev);
+	*next = both_or_prev(*prev, *next);
+}
+
 /*      before             after
  *  1   PPPP....NNNN       PPPPPPPPPPPP      both
  *  2   PPPP....           PPPPPPPP          prev
@@ -235,15 +252,17 @@ static void adopt_anon_vma(struct vm_area_struct *vma, u32 anon_vma, bool forked
  */
 struct vm_area_struct *vma_merge_new_range(struct vma_merge_struct *vmg)
 {
-	struct vm_area_struct *after = vma_find(vmg->mm, vmg->start);
-	struct vm_area_struct *before = after ? vma_prev(after) : area_of(vmg->mm->areas.last);
-	struct vm_area_struct *prev = mergeable_prev(vmg, before);
-	struct vm_area_struct *next = both_or_prev(prev, mergeable_next(vmg, after));
-	struct vm_area_struct *vma = prev ? prev : next;
-	u64 start = prev ? prev->vm_start : vmg->start, end = next ? next->vm_end : vmg->end;
+	struct vm_area_struct *next = vma_find(vmg->mm, vmg->start);
+	struct vm_area_struct *prev = next ? vma_prev(next) : area_of(vmg->mm->areas.last);
+	struct vm_area_struct *vma;
+	u64 start, end;
 
+	pick_neighbours(vmg, &prev, &next);
+	vma = prev ? prev : next;
 	if (!vma)
 		return NULL;
+	start = prev ? prev->vm_start : vmg->start;
+	end = next ? next->vm_end : vmg->end;
 	if (prev && next) {
 		adopt_anon_vma(prev, next->anon_vma, next->forked);
 		vma_remove(next);

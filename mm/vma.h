@@ -30,6 +30,7 @@ struct vma_merge_struct {
 	u64 flags;
 	u32 anon_vma;                      /* of the pages that are (or will be moved) in the range; 0: none */
 	bool forked;                       /* as the area's */
+	bool next_first;                   /* new: joins next, and prev then only if that may merge with next */
 	bool apart;                        /* becomes an area of its own, whatever lies beside it */
 	const struct vm_area_struct *keep; /* never merges with this one */
 };

@@ -167,6 +167,18 @@ static enum probe_answer merge_unfaulted(void)
 	return yes_if(areas(AT, AT + ROOM) == 1);
 }
 
+static enum probe_answer map_joins_prev(void)
+{
+	map(AT, PAGE_SIZE, RW);
+	map(AT + 2 * PAGE_SIZE, PAGE_SIZE, RW);
+	write_at(AT);
+	write_at(AT + 2 * PAGE_SIZE);
+	map(AT + PAGE_SIZE, PAGE_SIZE, RW);
+	if (areas(AT, AT + ROOM) != 2)
+		return PROBE_UNKNOWN;
+	return yes_if(areas(AT + PAGE_SIZE, AT + 2 * PAGE_SIZE) == 0);
+}
+
 static enum probe_answer stack_nohuge(void)
 {
 	unsigned flags = ANON | MAP_FIXED_NOREPLACE | MAP_STACK;
@@ -208,6 +220,14 @@ static enum probe_answer dontunmap_apart(void)
 	map(va, 4 * PAGE_SIZE, RW);
 	if (mremap_to(va + 2 * PAGE_SIZE, 2 * PAGE_SIZE, va - 2 * PAGE_SIZE, MOVE | MREMAP_DONTUNMAP) < 0)
 		return PROBE_UNKNOWN;
+	return yes_if(areas(AT, AT + ROOM) == 2);
+}
+
+static enum probe_answer dontunmap_joins_other(void)
+{
+	map(AT, PAGE_SIZE, RW);
+	map(AT + 2 * PAGE_SIZE, 2 * PAGE_SIZE, RW);
+	mremap_to(AT + 3 * PAGE_SIZE, PAGE_SIZE, AT + PAGE_SIZE, MOVE | MREMAP_DONTUNMAP);
 	return yes_if(areas(AT, AT + ROOM) == 2);
 }
 
@@ -532,9 +552,11 @@ static enum probe_answer pty(void)
 const struct probe probe_table[PROBE_NR] = {
     {"zero_page", "a read of untouched memory maps the zero page, and the first write is a fault more", zero_page},
     {"merge_unfaulted", "a touched area that becomes like an untouched neighbour merges with it", merge_unfaulted},
+    {"map_joins_prev", "a map between two areas that do not go together joins the lower", map_joins_prev},
     {"mremap_several", "one mremap moves several areas", mremap_several},
     {"mremap_checks_first", "mremap checks its arguments before it looks for an area", mremap_checks_first},
     {"dontunmap_apart", "what MREMAP_DONTUNMAP moves does not merge with where it came from", dontunmap_apart},
+    {"dontunmap_joins_other", "but merges with what lies on its other side", dontunmap_joins_other},
     {"dontunmap_as_new", "what MREMAP_DONTUNMAP leaves behind merges as if it were new", dontunmap_as_new},
     {"dontunmap_cuts_locked", "MREMAP_DONTUNMAP unlocks of an area what it moved, no more", dontunmap_cuts_locked},
     {"collapse_read_only", "MADV_COLLAPSE collapses memory that may not be written", collapse_read_only},
@@ -615,6 +637,7 @@ bool host_has(enum probe_id id)
 const struct variant_row variant_rows[VARIANT_ROWS] = {
     {"zero-page", offsetof(struct vm_variant, zero_page), PROBE_ZERO_PAGE},
     {"merge-unfaulted", offsetof(struct vm_variant, merge_unfaulted), PROBE_MERGE_UNFAULTED},
+    {"map-joins-prev", offsetof(struct vm_variant, map_joins_prev), PROBE_MAP_JOINS_PREV},
     {"place-2m", offsetof(struct vm_variant, place_2m), PROBE_PLACE_2M},
     {"place-2m-top", offsetof(struct vm_variant, place_2m_top), PROBE_PLACE_2M_TOP},
     {"huge-zero-write", offsetof(struct vm_variant, huge_zero_write), PROBE_HUGE_ZERO_WRITE},

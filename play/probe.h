@@ -16,9 +16,11 @@
 enum probe_id {
 	PROBE_ZERO_PAGE,
 	PROBE_MERGE_UNFAULTED,
+	PROBE_MAP_JOINS_PREV,
 	PROBE_MREMAP_SEVERAL,
 	PROBE_MREMAP_CHECKS_FIRST,
 	PROBE_DONTUNMAP_APART,
+	PROBE_DONTUNMAP_JOINS_OTHER,
 	PROBE_DONTUNMAP_AS_NEW,
 	PROBE_DONTUNMAP_CUTS_LOCKED,
 	PROBE_COLLAPSE_READ_ONLY,
@@ -79,7 +81,7 @@ struct variant_row {
 	size_t offset;   /* of the bool in struct vm_variant */
 	u8 probe;
 };
-#define VARIANT_ROWS 10
+#define VARIANT_ROWS 11
 extern const struct variant_row variant_rows[VARIANT_ROWS];
 bool *variant_at(struct vm_variant *v, unsigned row);
 u16 variant_bit(const char *key); /* 1 << row; 0: none has that key */

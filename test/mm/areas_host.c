@@ -380,11 +380,11 @@ static void do_mincore(struct world *w)
 }
 
 /* What a Linux without the mended MREMAP_DONTUNMAP does otherwise: it may join what it moves to where that came from,
- * takes what it emptied whole for used, and unlocks too much. */
+ * takes what it emptied whole for used, and unlocks too much. 6.1's mending joins what lies there to nothing. */
 static bool dontunmap_differs(struct world *w, struct range r)
 {
-	if (host_has(PROBE_DONTUNMAP_APART) && host_has(PROBE_DONTUNMAP_AS_NEW) &&
-	    host_has(PROBE_DONTUNMAP_CUTS_LOCKED))
+	if (host_has(PROBE_DONTUNMAP_APART) && host_has(PROBE_DONTUNMAP_JOINS_OTHER) &&
+	    host_has(PROBE_DONTUNMAP_AS_NEW) && host_has(PROBE_DONTUNMAP_CUTS_LOCKED))
 		return false;
 	for (struct vm_area_struct *vma = vma_find(w->mm, r.addr); vma && vma->vm_start < r.addr + r.len;
 	     vma = vma_next(vma)) {
@@ -394,6 +394,21 @@ static bool dontunmap_differs(struct world *w, struct range r)
 			return true;
 	}
 	return false;
+}
+
+/* What an mremap that failed, and was not tried on this Linux, may have unmapped. */
+static void unmap_both(struct world *w, struct range from, struct range to)
+{
+	const struct range both[] = {from, to};
+	long ours = 0, theirs = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		u64 addr = ALIGN_DOWN(both[i].addr, PAGE_SIZE), len = ALIGN_UP(both[i].len, PAGE_SIZE);
+
+		ours += vm_munmap(env_cpu(), w->mm, addr, len);
+		theirs += raw_syscall(SYS_munmap, addr, len, 0, 0, 0, 0);
+	}
+	compare(w, ours, theirs);
 }
 
 /* The range to move is mostly one area's. */
@@ -426,7 +441,7 @@ static void do_mremap(struct world *w)
 		 r.len / 4096, new_len / 4096, flags, PAGE(new_addr));
 	ours = vm_mremap(env_cpu(), w->mm, r.addr, r.len, new_len, flags, new_addr);
 	if (ours < 0 && !host_has(PROBE_MREMAP_CHECKS_FIRST))
-		return; /* this Linux looks for other mistakes first, and may have unmapped something by then */
+		return unmap_both(w, r, (struct range){new_addr, new_len}); /* it looks for other mistakes first */
 	compare(w, ours, raw_syscall(SYS_mremap, r.addr, r.len, new_len, flags, new_addr, 0));
 }
 

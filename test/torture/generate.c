@@ -190,8 +190,8 @@ static void make_advice(struct trial *t, struct play_call *call)
 /* This Linux leaves areas behind as mm/ does it. */
 static bool dontunmap_agrees(const struct trial *t)
 {
-	return !t->host || (host_has(PROBE_DONTUNMAP_APART) && host_has(PROBE_DONTUNMAP_AS_NEW) &&
-			    host_has(PROBE_DONTUNMAP_CUTS_LOCKED));
+	return !t->host || (host_has(PROBE_DONTUNMAP_APART) && host_has(PROBE_DONTUNMAP_JOINS_OTHER) &&
+			    host_has(PROBE_DONTUNMAP_AS_NEW) && host_has(PROBE_DONTUNMAP_CUTS_LOCKED));
 }
 
 /* A part of one area, of another size or at another place, or both. */

@@ -184,12 +184,16 @@ static void step_resize(struct model *m, const struct play_call *call)
 
 /* ---- areas ---- */
 
-/* Faults pages in as get_user_pages does. Returns 0 or -errno, and stops there. */
+/* Faults pages in as get_user_pages does. Returns 0 or -errno, and stops there; at a hole perhaps not. */
 static int populate(struct model *m, struct page *page, struct range r, bool write)
 {
-	for (unsigned i = r.first; i < r.end; i++) {
-		if (!page[i].mapped)
-			return -ENOMEM;
+	int hole = 0;
+
+	for (unsigned i = r.first; i < r.end && !(hole && m->populate_stops); i++) {
+		if (!page[i].mapped) {
+			hole = -ENOMEM;
+			continue;
+		}
 		if (!(page[i].prot & (write ? PROT_WRITE : PROT_READ)))
 			return -EINVAL;
 		if (past_the_end(m, &page[i]))
@@ -197,7 +201,7 @@ static int populate(struct model *m, struct page *page, struct range r, bool wri
 		if (write)
 			copy_to_own(m, &page[i]);
 	}
-	return 0;
+	return hole;
 }
 
 static bool is_populate(int advice)

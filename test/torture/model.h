@@ -37,6 +37,7 @@ struct object {
 };
 
 struct model {
+	bool populate_stops;  /* at a hole; else MADV_POPULATE_* passes over it, and says so in the end */
 	bool short_of_memory; /* calls may end in -ENOMEM, and processes be killed */
 	bool alive[PLAY_PROCESSES];
 	bool doomed[PLAY_PROCESSES]; /* the OOM killer chose it: it can only exit */

@@ -265,6 +265,7 @@ static bool begin(struct runner *r)
 	struct trial *t = r->t;
 
 	model_init(&r->model);
+	r->model.populate_stops = t->machine.variant.populate_stops;
 	r->model.short_of_memory = t->machine.ram_bytes < 64 << 20;
 	t->failed = t->cannot = false;
 	if (t->host && begin_host(r)) {
