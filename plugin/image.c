@@ -3,14 +3,7 @@
  * plugin/image.c - what exec mapped: the program's and its interpreter's segments and the stack, as Linux's ELF loader
  * maps them. QEMU has mapped the same at the same addresses, but for rights, sizes and order.
  *
- *   PT_LOAD:   file [offset, offset+filesz) ---> | file pages ........... |c| anonymous pages ... |
- *                                                vaddr            vaddr+filesz               vaddr+memsz
- *              c: the rest of the last file page, cleared by exec when memsz > filesz and the segment is writable
- *
- *   stack:     | 128 KiB of room | argc argv envp auxv | strings |
- *                                 sp                   argv[0]    top
- *
- * Source: Linux fs/binfmt_elf.c (load_elf_binary, elf_load), fs/exec.c (setup_arg_pages).
+ * It is told by trace/exec.c, which draws it.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -24,17 +17,15 @@
 
 #undef EV_NONE /* <elf.h> has one, too */
 #include "plugin/plugin.h"
+#include "trace/exec.h"
 
-#define MAX_PHDRS    64
-#define STACK_EXPAND (128ull << 10)
+#define MAX_PHDRS 64
 
 struct elf {
 	char path[4096];
 	struct stat st;
 	u16 type, nr;
 	Elf64_Phdr ph[MAX_PHDRS];
-	u64 clear_start, clear_len; /* of the last segment that has a rest of a file page to clear */
-	u64 end;                    /* of the highest segment */
 };
 
 static struct elf program, interp;
@@ -82,71 +73,36 @@ bool image_has_interp(void)
 
 /* ---- segments ---- */
 
-static u64 page_down(u64 va)
-{
-	return ALIGN_DOWN(va, 4096ull);
-}
-
-static u64 page_up(u64 va)
-{
-	return ALIGN_UP(va, 4096ull);
-}
-
-static u64 phdr_prot(const Elf64_Phdr *ph)
-{
-	return (ph->p_flags & PF_R ? PROT_READ : 0) | (ph->p_flags & PF_W ? PROT_WRITE : 0) |
-	       (ph->p_flags & PF_X ? PROT_EXEC : 0);
-}
-
 /* at: base of an ET_DYN image (its lowest page's address), 0 for ET_EXEC. */
 static u64 elf_bias(const struct elf *e, u64 at)
 {
 	for (unsigned i = 0; i < e->nr; i++)
 		if (e->ph[i].p_type == PT_LOAD)
-			return e->type == ET_DYN ? at - page_down(e->ph[i].p_vaddr) : 0;
+			return e->type == ET_DYN ? at - ALIGN_DOWN(e->ph[i].p_vaddr, 4096ull) : 0;
 	return 0;
 }
 
-static void emit_map(struct thread *t, const struct ev_map *m, u64 arg, const char *name)
+static void image_of(const struct elf *e, u64 at, struct exec_image *out)
 {
-	if (m->len)
-		emit(t, EV_MAP, EVM_EXEC | arg, m, EV_PAYLOAD_WORDS(*m), name);
-}
+	*out = (struct exec_image){.bias = elf_bias(e, at),
+				   .dev = e->st.st_dev,
+				   .ino = e->st.st_ino,
+				   .size = (u64)e->st.st_size,
+				   .path = e->path};
+	for (unsigned i = 0; i < e->nr; i++) {
+		const Elf64_Phdr *ph = &e->ph[i];
 
-static void announce_segment(struct thread *t, struct elf *e, const Elf64_Phdr *ph, u64 bias, u64 arg)
-{
-	u64 start = bias + ph->p_vaddr, file_end = start + ph->p_filesz, end = start + ph->p_memsz;
-	struct ev_map m = {
-	    .start = page_down(start),
-	    .len = ph->p_filesz ? page_up(file_end) - page_down(start) : 0,
-	    .prot = phdr_prot(ph),
-	    .flags = MAP_PRIVATE | MAP_FIXED,
-	    .dev = e->st.st_dev,
-	    .ino = e->st.st_ino,
-	    .offset = page_down(ph->p_offset),
-	    .size = (u64)e->st.st_size,
-	};
-	struct ev_map zero = {
-	    .start = m.start + m.len, .prot = m.prot, .flags = MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS};
-
-	emit_map(t, &m, arg, e->path);
-	if (end > zero.start)
-		zero.len = page_up(end) - zero.start;
-	emit_map(t, &zero, arg, "");
-	if (ph->p_memsz > ph->p_filesz && m.len && (ph->p_flags & PF_W)) {
-		e->clear_start = file_end;
-		e->clear_len = page_up(file_end) - file_end;
+		if (ph->p_type == PT_LOAD)
+			out->segment[out->nr++] = (struct exec_segment){
+			    ph->p_vaddr, ph->p_filesz, ph->p_memsz, ph->p_offset,
+			    (ph->p_flags & PF_R ? PROT_READ : 0) | (ph->p_flags & PF_W ? PROT_WRITE : 0) |
+				(ph->p_flags & PF_X ? PROT_EXEC : 0)};
 	}
-	e->end = max(e->end, end);
 }
 
-static void announce_elf(struct thread *t, struct elf *e, u64 at, u64 arg)
+static void told(void *thread, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
 {
-	u64 bias = elf_bias(e, at);
-
-	for (unsigned i = 0; i < e->nr; i++)
-		if (e->ph[i].p_type == PT_LOAD)
-			announce_segment(t, e, &e->ph[i], bias, arg);
+	emit(thread, type, arg, payload, n, name);
 }
 
 /* ---- the stack ---- */
@@ -187,37 +143,20 @@ static u64 strings_start(u64 sp)
 	return lowest;
 }
 
-static void announce_stack(struct thread *t, u64 strings)
-{
-	struct rlimit limit = {.rlim_cur = 8 << 20};
-	u64 size = start_maps.stack_end - page_down(strings) + STACK_EXPAND;
-	struct ev_map m = {.prot = PROT_READ | PROT_WRITE, .flags = MAP_PRIVATE | MAP_ANONYMOUS};
-
-	getrlimit(RLIMIT_STACK, &limit);
-	m.stack_rlimit = min((u64)limit.rlim_cur, start_maps.stack_end - start_maps.stack);
-	m.len = min(size, page_down(m.stack_rlimit));
-	m.start = start_maps.stack_end - m.len;
-	emit_map(t, &m, EVM_STACK, "[stack]");
-}
-
 void image_announce(struct thread *t)
 {
-	u64 sp = stack_pointer(), strings = strings_start(sp);
-	struct ev_exec exec = {start_maps.stack_end};
-	struct ev_exec_done done = {.sp = sp, .strings_start = strings, .strings_len = exec.stack_top - strings};
+	static struct exec_image main_image, interp_image;
+	struct exec_stack stack = {.top = start_maps.stack_end, .sp = stack_pointer()};
+	struct rlimit limit = {.rlim_cur = 8 << 20};
 
 	process.announced = true;
 	if (!emit_begin(t))
 		return;
-	emit(t, EV_EXEC, 0, &exec, EV_PAYLOAD_WORDS(exec), program.path);
-	announce_stack(t, strings);
-	announce_elf(t, &program, start_maps.main, 0);
-	if (image_has_interp())
-		announce_elf(t, &interp, start_maps.interp, EVM_INTERP);
-	done.bss_clear_start = program.clear_start;
-	done.bss_clear_len = program.clear_len;
-	done.interp_clear_start = interp.clear_start;
-	done.interp_clear_len = interp.clear_len;
-	done.brk_start = process.calls.brk_start = process.calls.brk = page_up(program.end);
-	emit(t, EV_EXEC_DONE, 0, &done, EV_PAYLOAD_WORDS(done), NULL);
+	stack.strings = strings_start(stack.sp);
+	getrlimit(RLIMIT_STACK, &limit);
+	stack.rlimit = min((u64)limit.rlim_cur, start_maps.stack_end - start_maps.stack);
+	image_of(&program, start_maps.main, &main_image);
+	image_of(&interp, start_maps.interp, &interp_image);
+	process.calls.brk_start = process.calls.brk =
+	    exec_tell(t, told, &main_image, image_has_interp() ? &interp_image : NULL, &stack);
 }

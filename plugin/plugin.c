@@ -31,7 +31,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int
 	const char *fd_text = getenv("QUIRE_HUB"), *path = getenv("QUIRE_PROGRAM");
 	int fd = fd_text ? atoi(fd_text) : -1;
 
-	if (!path || fd < 0 || !(process.hub = ring_hub_attach(fd))) {
+	if (!path || fd < 0 || !(process.hub = ring_hub_attach(fd, NULL))) {
 		fprintf(stderr, "quire: this QEMU plugin is started by `quire run` only\n");
 		return -1;
 	}

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "trace/calls.h"
+#include "trace/window.h"
 #include "trace/event.h"
 #include "trace/ring.h"
 #include "trace/window.h"

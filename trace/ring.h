@@ -21,7 +21,8 @@ struct ring;
 
 /* Creates the hub; *fd is to be inherited by the program. NULL with errno set on failure. words: a power of two. */
 struct ring_hub *ring_hub_create(unsigned nr, unsigned words, int *fd);
-struct ring_hub *ring_hub_attach(int fd); /* the producer's side; NULL if fd is not a hub of this version */
+/* The producer's side, mapped at `at` (NULL: anywhere). NULL if fd is not a hub of this version. */
+struct ring_hub *ring_hub_attach(int fd, void *at);
 void ring_hub_destroy(struct ring_hub *hub);
 
 /* The shapes of the recency windows that producers keep, of data [0] and of instruction pages [1]: EV_WINDOW pages
@@ -41,6 +42,9 @@ bool ring_hub_file_noted(struct ring_hub *hub, u64 dev, u64 ino);
 bool ring_hub_file_changed(struct ring_hub *hub, u64 dev, u64 ino, u64 size);
 
 /* ---- producer ---- */
+/* Its memory: zeroed, or NULL. ring.c has them for who has libc; a producer without brings its own. */
+void *ring_memory(u64 bytes);
+void ring_memory_free(void *memory);
 /* A free ring, now owned by this thread; waits for one while all are taken. */
 struct ring *ring_open(struct ring_hub *hub, pid_t pid, pid_t tid);
 /* Appends n words as one unit (n < words); waits while full. ring_put1 is the fast path for one word. When the consumer
@@ -55,6 +59,9 @@ void ring_will(struct ring *r, const u64 *w, unsigned n);
 u64 *ring_will_words(struct ring *r);
 /* From now on look whether the process still is the same image, too (an exec is tried); false: the exec failed. */
 void ring_watch_exec(struct ring *r, bool on);
+/* A thread keeps its ring over an exec: the program that it becomes adopts it by its number. NULL: it has no such. */
+unsigned ring_number(const struct ring *r);
+struct ring *ring_adopt(struct ring_hub *hub, unsigned number);
 void ring_close(struct ring *r); /* end of stream; the consumer frees the ring when it has read it all */
 
 /* ---- consumer ---- */

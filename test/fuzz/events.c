@@ -303,7 +303,7 @@ void events_open(struct events *f)
 
 	f->hub = ring_hub_create(RINGS, WORDS, &fd);
 	MUST(f->hub);
-	f->producer = ring_hub_attach(fd);
+	f->producer = ring_hub_attach(fd, NULL);
 	f->poke_bytes = (size_t)lseek(fd, 0, SEEK_END);
 	f->poke = mmap(NULL, f->poke_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	MUST(f->producer && f->poke != MAP_FAILED);

@@ -55,7 +55,7 @@ static pid_t start_producer(int fd, unsigned seed)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		struct ring_hub *hub = ring_hub_attach(fd);
+		struct ring_hub *hub = ring_hub_attach(fd, NULL);
 
 		if (hub)
 			produce(ring_open(hub, getpid(), gettid()), seed);
@@ -147,7 +147,7 @@ enum end { KILLED, EXECS, EXEC_FAILS };
 static void writer(int fd, enum end end)
 {
 	static const u64 will[] = {70, 71};
-	struct ring_hub *hub = ring_hub_attach(fd);
+	struct ring_hub *hub = ring_hub_attach(fd, NULL);
 	struct ring *r = ring_open(hub, getpid(), gettid());
 
 	ring_put1(r, 1);
@@ -220,7 +220,7 @@ static void garbage(void **state)
 
 	for (unsigned round = 0; round < 200; round++) {
 		int fd;
-		struct ring_hub *hub = make_hub(4, &fd), *producer = ring_hub_attach(fd);
+		struct ring_hub *hub = make_hub(4, &fd), *producer = ring_hub_attach(fd, NULL);
 		off_t bytes = lseek(fd, 0, SEEK_END);
 		struct ring *written = ring_open(producer, getpid(), gettid());
 		u8 *raw = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -258,7 +258,7 @@ static void garbage(void **state)
 static void impossible_head(void **state)
 {
 	int fd;
-	struct ring_hub *hub = make_hub(1, &fd), *producer = ring_hub_attach(fd);
+	struct ring_hub *hub = make_hub(1, &fd), *producer = ring_hub_attach(fd, NULL);
 	struct ring *r = ring_open(producer, getpid(), gettid()), *reader;
 	u64 *raw = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), *head = raw;
 	const volatile u64 *w;
@@ -293,7 +293,7 @@ static void head_goes_back(void **state)
 	u64 *raw, *head;
 
 	if (pid == 0) {
-		struct ring *r = ring_open(ring_hub_attach(fd), getpid(), gettid());
+		struct ring *r = ring_open(ring_hub_attach(fd, NULL), getpid(), gettid());
 
 		ring_will(r, will, 3);
 		for (unsigned i = 0; i < 77; i++)
@@ -328,10 +328,10 @@ static void attach_refuses(void **state)
 {
 	int fd = memfd_create("not a hub", 0);
 
-	assert_null(ring_hub_attach(fd));
+	assert_null(ring_hub_attach(fd, NULL));
 	assert_int_equal(ftruncate(fd, 1 << 20), 0);
-	assert_null(ring_hub_attach(fd));
-	assert_null(ring_hub_attach(-1));
+	assert_null(ring_hub_attach(fd, NULL));
+	assert_null(ring_hub_attach(-1, NULL));
 	close(fd);
 	assert_null(ring_hub_create(1, 1000, &fd));
 }
