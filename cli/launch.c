@@ -45,7 +45,7 @@ static bool takes_plugins(const char *qemu)
 }
 
 /* The folder of the running command, without a slash at its end. */
-static void own_folder(char folder[PATH_MAX])
+void own_folder(char folder[PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", folder, PATH_MAX - 1);
 	char *slash;
@@ -69,7 +69,7 @@ static bool find_plugin(char path[PATH_MAX])
 	return realpath(built, path) || realpath(installed, path);
 }
 
-int launch_find(struct launcher *l, char err[512])
+static int qemu_find(struct launcher *l, char err[512])
 {
 	const char *given = getenv("QUIRE_QEMU"), *name = given ? given : "qemu-x86_64";
 
@@ -85,6 +85,13 @@ int launch_find(struct launcher *l, char err[512])
 	else
 		return 0;
 	return EXIT_QUIRE;
+}
+
+int launch_find(struct launcher *l, char err[512])
+{
+	if (l->front == FRONT_ENGINE)
+		return engine_find(l, err) ? 0 : EXIT_QUIRE;
+	return qemu_find(l, err);
 }
 
 /* ---- signals ---- */
@@ -189,8 +196,13 @@ pid_t launch_start(const struct launcher *l, const struct program *p, int hub_fd
 	pid = fork();
 	if (pid == 0) {
 		sigprocmask(SIG_SETMASK, &old, NULL);
-		become_qemu(l, p, hub_fd);
-		fprintf(stderr, "quire: %s: %s\n", l->qemu, strerror(errno));
+		for (unsigned i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
+			sigaction(handled[i], &before[i], NULL);
+		if (l->front == FRONT_ENGINE)
+			become_engine(l, p, hub_fd);
+		else
+			become_qemu(l, p, hub_fd);
+		fprintf(stderr, "quire: %s: %s\n", l->front == FRONT_ENGINE ? l->engine : l->qemu, strerror(errno));
 		_exit(EXIT_QUIRE);
 	}
 	child = pid;

@@ -129,7 +129,7 @@ struct mmu_result {
  * flush drops held entries too; the slot is empty then and the next access of that page is an ordinary miss.
  *
  * A filtered stream counts exactly what the whole stream does where of each set of each L1 array the window holds at
- * most mmu_window_ways() pages (docs/decisions/0002-window.md, test/mmu/window.c). With more, misses between pages of
+ * most mmu_window_ways() pages (docs/decisions/0003-window.md, test/mmu/window.c). With more, misses between pages of
  * the window that share a set stay unseen. */
 enum { MMU_WINDOW_DATA = 32, MMU_WINDOW_FETCH = 32, MMU_WINDOW_SMALL = 16 };
 int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r);

@@ -27,6 +27,9 @@ verdict "law 1: mm/ includes only mm/ lib/ x86/ hw/hw.h" "$tmp/mm"
 includes mmu 'mmu/|lib/|x86/' | grep -vE '#include <string\.h>' >"$tmp/mmu"
 verdict "law 1: mmu/ includes only mmu/ lib/ x86/" "$tmp/mmu"
 
+includes engine 'engine/|trace/|lib/' | grep -vE '#include <' >"$tmp/engine"
+verdict "law 1: engine/ includes only engine/ trace/ lib/ and the kernel's headers" "$tmp/engine"
+
 # A cycle is what tsort complains of.
 for f in */*.h hw/*/*.h; do
 	[ -f "$f" ] && sed -nE 's/^#include "([^"]+)".*/\1/p' "$f" | sed "s|^|$f |"

@@ -7,7 +7,7 @@
 set -eu
 
 # build; libraries; tests; the emulator that programs run on; the demo's program
-packages='gcc libc6-dev meson ninja-build pkg-config libjansson-dev libcmocka-dev qemu-user sqlite3'
+packages='gcc libc6-dev meson ninja-build pkg-config libjansson-dev libcmocka-dev libzydis-dev qemu-user sqlite3'
 [ "${1-}" = --all ] && packages="$packages clang clang-format libc6-dbg python3-minimal"
 [ "${1-}" = --bench ] && packages="$packages gnuplot-nox"
 [ "${1-}" = --kernels ] && packages="$packages qemu-system-x86 busybox-static cpio e2fsprogs xz-utils debian-archive-keyring"

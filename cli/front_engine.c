@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cli/front_engine.c - a program under the engine: finding it, and what it is started with.
+ *
+ *   quire (simulator) ---- hub: a memfd ----+
+ *     `-- fork, exec: quire-engine /proc/PID/fd/N LIBZYDIS - PATH ARG0 ARG...
+ *
+ * The hub is opened by its path, so that programs may close all their descriptors and still execute others. Addresses
+ * are those of a run without randomisation: personality(ADDR_NO_RANDOMIZE).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/personality.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cli/launch.h"
+
+#ifdef QUIRE_ENGINE_FROM_BIN
+static const char zydis[] = QUIRE_ZYDIS, installed[] = QUIRE_ENGINE_FROM_BIN;
+#else
+static const char zydis[] = "", installed[] = "";
+#endif
+
+bool engine_find(struct launcher *l, char err[512])
+{
+	const char *given = getenv("QUIRE_ENGINE");
+	char folder[PATH_MAX], path[PATH_MAX + 64];
+
+	if (!zydis[0]) {
+		snprintf(err, 512, "this quire was built without the engine: it needs libzydis-dev");
+		return false;
+	}
+	own_folder(folder);
+	snprintf(path, sizeof(path), "%s/../engine/quire-engine", folder);
+	if (given ? realpath(given, l->engine) : realpath(path, l->engine))
+		return true;
+	snprintf(path, sizeof(path), "%s/%s", folder, installed);
+	if (realpath(path, l->engine))
+		return true;
+	snprintf(err, 512, "quire-engine is not where it was built or installed; QUIRE_ENGINE may name it");
+	return false;
+}
+
+void become_engine(const struct launcher *l, const struct program *p, int hub_fd)
+{
+	unsigned n = 0;
+	char hub[64], **argv;
+
+	while (p->argv[n])
+		n++;
+	argv = calloc(n + 6, sizeof(*argv));
+	if (!argv)
+		return;
+	snprintf(hub, sizeof(hub), "/proc/%d/fd/%d", getppid(), hub_fd);
+	argv[0] = (char *)l->engine;
+	argv[1] = hub;
+	argv[2] = (char *)zydis;
+	argv[3] = "-";
+	argv[4] = (char *)p->path;
+	for (unsigned i = 0; i < n; i++)
+		argv[5 + i] = p->argv[i];
+	if (personality(0xffffffff) != -1)
+		personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
+	close(hub_fd);
+	execv(l->engine, argv);
+}

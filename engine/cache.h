@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/cache.h - what was translated: blocks by their address, the links between them, the sites of their checks.
+ *
+ *   pc --block_find--> block { outer: checks its page first;  inner: from a block of the same page }
+ *
+ *   block A ... jmp rel32 ---not linked--> stub: why = link; jmp dispatch      link { field, target, inner }
+ *                 `--------linked--------> block B
+ *
+ * A page of code has a number, 1.., so that generated code compares 32 bits.
+ */
+#ifndef ENGINE_CACHE_H
+#define ENGINE_CACHE_H
+
+#include "lib/types.h"
+
+struct block {
+	u64 pc; /* 0: none */
+	u8 *outer, *inner, *end;
+	unsigned first_insn, nr_insns; /* in the table of copied instructions */
+};
+
+/* Where a copied instruction is: for a fault there. */
+struct copied {
+	u16 code;        /* bytes from the block's outer */
+	u16 pc;          /* bytes from the block's pc */
+	u16 shadow;      /* registers whose values are in shadow[] (E1) */
+	signed char far; /* the register whose value is in scratch[0] while it executes; -1: none */
+};
+
+struct link {
+	u64 target;
+	u8 *field; /* rel32 of a jump */
+	bool inner;
+};
+
+/* What the slow half of a check needs to know. */
+struct site {
+	u8 *back;  /* generated code goes on here */
+	s32 stamp; /* of the access: icount + stamp */
+	u16 len;   /* bytes; strings: of an element */
+	u8 rw;     /* SITE_*: */
+	u32 page;  /* SITE_FETCH: its number; else: bytes from the address that is handed over */
+};
+enum { SITE_READ = 1, SITE_WRITE = 2, SITE_FETCH = 4, SITE_SOURCE = 8, SITE_GATHER = 16, SITE_MORE = 32 };
+
+#define CACHE_MAX_PAGES (1u << 19)
+
+/* Code goes to hot[], what is seldom reached to cold[]. */
+struct cache {
+	u8 *hot, *hot_end, *cold, *cold_end;
+};
+extern struct cache cache;
+
+/* Takes size bytes at base for the code. */
+void cache_init(u8 *base, u64 size);
+struct block *block_find(u64 pc); /* NULL: not translated */
+struct block *block_add(u64 pc);
+unsigned link_add(struct link l);
+struct link *link_get(unsigned index);
+unsigned site_add(struct site s);
+struct site *site_get(unsigned index);
+unsigned copied_add(struct copied c);
+unsigned copied_next(void); /* what the next one's number will be */
+bool cache_holds(u64 code); /* an address of generated code, cold or hot */
+/* The block whose code holds the address; NULL: none. */
+struct block *block_at(const u8 *code);
+/* The instruction that executes at the address; NULL: it is in none of the program's. */
+const struct copied *copied_at(const struct block *b, const u8 *code);
+/* The number of the page that holds pc. */
+u32 page_number(u64 pc);
+u64 page_of_number(u32 number);
+/* There may be no room for another block and its tables. */
+#define CACHE_ROOM   65536 /* bytes that a block takes at most, hot and cold each */
+#define BLOCK_TABLES 1024  /* links, sites, pages of a block at most */
+bool cache_is_full(void);
+/* Forgets all. No thread is in generated code. */
+void cache_clear(void);
+
+/* engine/memory.c or the test: zeroed memory that stays; never fails. */
+void *memory_get(u64 bytes);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/decode.c - Zydis's view of an instruction, brought into ours.
+ *
+ * What Zydis does not say, or says otherwise than the hardware does:
+ *   - a shift or rotation by CL changes no flag when CL is 0: it kills none
+ *   - a flag that is undefined behind an instruction may be what it was before: it is not killed
+ *   - BSF and BSR of zero leave their destination: they read it
+ *   - a 32-bit write clears the upper half: it kills the register; an 8- or 16-bit write reads it
+ *   - xor r,r and sub r,r read nothing
+ *   - prefetches, clflush's like and multi-byte nops access no memory that a page fault could tell of
+ */
+#include "engine/decode.h"
+
+static ZydisDecoder decoder;
+static signed char gpr_number[ZYDIS_REGISTER_MAX_VALUE + 1];
+static u8 gpr_bits[ZYDIS_REGISTER_MAX_VALUE + 1];
+
+void decode_init(void)
+{
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (unsigned r = 0; r <= ZYDIS_REGISTER_MAX_VALUE; r++) {
+		ZydisRegisterClass c = ZydisRegisterGetClass((ZydisRegister)r);
+
+		gpr_number[r] = -1;
+		if (c != ZYDIS_REGCLASS_GPR8 && c != ZYDIS_REGCLASS_GPR16 && c != ZYDIS_REGCLASS_GPR32 &&
+		    c != ZYDIS_REGCLASS_GPR64)
+			continue;
+		gpr_number[r] =
+		    (signed char)(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, (ZydisRegister)r) -
+				  ZYDIS_REGISTER_RAX);
+		gpr_bits[r] = (u8)ZydisRegisterGetWidth(ZYDIS_MACHINE_MODE_LONG_64, (ZydisRegister)r);
+	}
+}
+
+int decode_gpr(ZydisRegister reg, unsigned *bits)
+{
+	if (bits)
+		*bits = gpr_bits[reg];
+	return gpr_number[reg];
+}
+
+/* ---- kinds ---- */
+
+static bool has_rep(const ZydisDecodedInstruction *z)
+{
+	return z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
+}
+
+static u8 branch_kind(const struct insn *i, u8 direct, u8 indirect)
+{
+	if (i->z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+		return INSN_REFUSED;
+	return i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? direct : indirect;
+}
+
+static u8 conditional_kind(ZydisMnemonic m)
+{
+	switch (m) {
+	case ZYDIS_MNEMONIC_JRCXZ:
+	case ZYDIS_MNEMONIC_JECXZ:
+	case ZYDIS_MNEMONIC_LOOP:
+	case ZYDIS_MNEMONIC_LOOPE:
+	case ZYDIS_MNEMONIC_LOOPNE:
+		return INSN_JRCX;
+	case ZYDIS_MNEMONIC_XBEGIN:
+		return INSN_REFUSED;
+	default:
+		return INSN_JCC;
+	}
+}
+
+static u8 other_kind(const ZydisDecodedInstruction *z)
+{
+	switch (z->mnemonic) {
+	case ZYDIS_MNEMONIC_UD0:
+	case ZYDIS_MNEMONIC_UD1:
+	case ZYDIS_MNEMONIC_UD2:
+	case ZYDIS_MNEMONIC_INT3:
+	case ZYDIS_MNEMONIC_INT1:
+	case ZYDIS_MNEMONIC_HLT:
+		return INSN_TRAP;
+	case ZYDIS_MNEMONIC_SYSENTER:
+	case ZYDIS_MNEMONIC_IRET:
+	case ZYDIS_MNEMONIC_IRETD:
+	case ZYDIS_MNEMONIC_IRETQ:
+	case ZYDIS_MNEMONIC_SYSRET:
+	case ZYDIS_MNEMONIC_INT:
+	case ZYDIS_MNEMONIC_WRGSBASE:
+	case ZYDIS_MNEMONIC_RDGSBASE:
+		return INSN_REFUSED;
+	default:
+		return INSN_COPY;
+	}
+}
+
+static u8 kind_of(const struct insn *i)
+{
+	switch (i->z.meta.category) {
+	case ZYDIS_CATEGORY_COND_BR:
+		return conditional_kind(i->z.mnemonic);
+	case ZYDIS_CATEGORY_UNCOND_BR:
+		return branch_kind(i, INSN_JUMP, INSN_JUMP_IND);
+	case ZYDIS_CATEGORY_CALL:
+		return branch_kind(i, INSN_CALL, INSN_CALL_IND);
+	case ZYDIS_CATEGORY_RET:
+		return branch_kind(i, INSN_RET, INSN_RET);
+	case ZYDIS_CATEGORY_SYSCALL:
+		return i->z.mnemonic == ZYDIS_MNEMONIC_SYSCALL ? INSN_SYSCALL : INSN_REFUSED;
+	case ZYDIS_CATEGORY_STRINGOP:
+	case ZYDIS_CATEGORY_IOSTRINGOP:
+		return has_rep(&i->z) ? INSN_STRING : INSN_COPY;
+	default:
+		return other_kind(&i->z);
+	}
+}
+
+/* ---- memory ---- */
+
+static bool tells_no_access(const ZydisDecodedInstruction *z)
+{
+	switch (z->meta.category) {
+	case ZYDIS_CATEGORY_PREFETCH:
+	case ZYDIS_CATEGORY_NOP:
+	case ZYDIS_CATEGORY_WIDENOP:
+		return true;
+	default:
+		break;
+	}
+	return z->mnemonic == ZYDIS_MNEMONIC_PREFETCHW || z->mnemonic == ZYDIS_MNEMONIC_PREFETCHWT1 ||
+	       z->mnemonic == ZYDIS_MNEMONIC_CLFLUSHOPT || z->mnemonic == ZYDIS_MNEMONIC_CLWB ||
+	       z->mnemonic == ZYDIS_MNEMONIC_CLDEMOTE;
+}
+
+static void add_operand(struct insn *i, struct operand o)
+{
+	if (i->nr_operands < MAX_OPERANDS)
+		i->operand[i->nr_operands++] = o;
+}
+
+/* The stack's: Zydis gives [rsp] as it is before or after the instruction, so these are made here. */
+static void add_stack(struct insn *i)
+{
+	u16 len = i->z.operand_width == 16 ? 2 : 8;
+	struct operand o = {.base = 4, .index = BASE_NONE, .scale = 1, .len = len};
+
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_PUSH:
+	case ZYDIS_MNEMONIC_PUSHFQ:
+	case ZYDIS_MNEMONIC_PUSHF:
+	case ZYDIS_MNEMONIC_CALL:
+		o.disp = -(s64)len;
+		o.rw = 2;
+		break;
+	case ZYDIS_MNEMONIC_POP:
+	case ZYDIS_MNEMONIC_POPFQ:
+	case ZYDIS_MNEMONIC_POPF:
+	case ZYDIS_MNEMONIC_RET:
+		o.rw = 1;
+		break;
+	case ZYDIS_MNEMONIC_LEAVE:
+		o.base = 5;
+		o.rw = 1;
+		break;
+	case ZYDIS_MNEMONIC_ENTER:
+		i->kind = INSN_REFUSED;
+		i->refusal = "enter";
+		return;
+	default:
+		return;
+	}
+	add_operand(i, o);
+}
+
+static unsigned access_bits(ZydisOperandActions actions)
+{
+	return (actions & ZYDIS_OPERAND_ACTION_MASK_READ ? 1 : 0) | (actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? 2 : 0);
+}
+
+static unsigned base_of(ZydisRegister reg)
+{
+	if (reg == ZYDIS_REGISTER_NONE)
+		return BASE_NONE;
+	return reg == ZYDIS_REGISTER_RIP || reg == ZYDIS_REGISTER_EIP ? BASE_RIP : (unsigned)gpr_number[reg];
+}
+
+/* A vector of addresses; a bit string, whose bit lies anywhere before or behind its address; [rbx + al]. */
+static bool wants_runtime(const struct insn *i, const ZydisDecodedOperand *o)
+{
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_BT:
+	case ZYDIS_MNEMONIC_BTC:
+	case ZYDIS_MNEMONIC_BTR:
+	case ZYDIS_MNEMONIC_BTS:
+		return i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER;
+	case ZYDIS_MNEMONIC_XLAT:
+		return true;
+	default:
+		return o->mem.index != ZYDIS_REGISTER_NONE && gpr_number[o->mem.index] < 0;
+	}
+}
+
+static void add_memory(struct insn *i, const ZydisDecodedOperand *o)
+{
+	struct operand out = {
+	    .base = (u8)base_of(o->mem.base),
+	    .scale = o->mem.scale ? o->mem.scale : 1,
+	    .fs = o->mem.segment == ZYDIS_REGISTER_FS,
+	    .addr32 = i->z.address_width == 32,
+	    .rw = (u8)access_bits(o->actions),
+	    .len = o->size >= 8 ? (u16)(o->size / 8) : 8,
+	    .disp = o->mem.disp.has_displacement ? o->mem.disp.value : 0,
+	};
+
+	if (o->mem.base == ZYDIS_REGISTER_EIP) {
+		i->kind = INSN_REFUSED;
+		i->refusal = "an address relative to EIP";
+		return;
+	}
+	if (wants_runtime(i, o)) {
+		i->kind = INSN_GATHER;
+		return;
+	}
+	out.index = o->mem.index == ZYDIS_REGISTER_NONE ? BASE_NONE : (u8)gpr_number[o->mem.index];
+	if (out.base == BASE_RIP)
+		out.disp += (s64)(i->pc + i->len);
+	if (out.rw & 2)
+		out.rw = 2; /* a read-modify-write is a write: x86 takes it as one */
+	add_operand(i, out);
+}
+
+static bool uses_fs(const struct insn *i)
+{
+	return i->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS;
+}
+
+/* ---- registers and flags ---- */
+
+static void use_register(struct insn *i, const ZydisDecodedOperand *o)
+{
+	int n = gpr_number[o->reg.value];
+
+	if (n < 0)
+		return;
+	if (o->actions == ZYDIS_OPERAND_ACTION_WRITE && gpr_bits[o->reg.value] >= 32)
+		i->kills |= (u16)(1u << n);
+	else
+		i->reads |= (u16)(1u << n);
+}
+
+static void use_memory_registers(struct insn *i, const ZydisDecodedOperand *o)
+{
+	int base = gpr_number[o->mem.base], index = gpr_number[o->mem.index];
+
+	i->relative |= o->mem.base == ZYDIS_REGISTER_RIP;
+	if (base >= 0)
+		i->reads |= (u16)(1u << base);
+	if (index >= 0)
+		i->reads |= (u16)(1u << index);
+}
+
+static bool shifts_by_cl(const struct insn *i)
+{
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_SHL:
+	case ZYDIS_MNEMONIC_SHR:
+	case ZYDIS_MNEMONIC_SAR:
+	case ZYDIS_MNEMONIC_ROL:
+	case ZYDIS_MNEMONIC_ROR:
+	case ZYDIS_MNEMONIC_RCL:
+	case ZYDIS_MNEMONIC_RCR:
+	case ZYDIS_MNEMONIC_SHLD:
+	case ZYDIS_MNEMONIC_SHRD:
+		break;
+	default:
+		return false;
+	}
+	for (unsigned n = 0; n < i->z.operand_count; n++)
+		if (i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[n].reg.value == ZYDIS_REGISTER_CL)
+			return true;
+	return false;
+}
+
+static bool clears_register(const struct insn *i)
+{
+	return (i->z.mnemonic == ZYDIS_MNEMONIC_XOR || i->z.mnemonic == ZYDIS_MNEMONIC_SUB) &&
+	       i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       i->op[0].reg.value == i->op[1].reg.value && gpr_bits[i->op[0].reg.value] >= 32;
+}
+
+static void use_flags(struct insn *i)
+{
+	const ZydisAccessedFlags *f = i->z.cpu_flags;
+
+	if (!f)
+		return;
+	i->flag_reads = (u16)(f->tested & FLAG_ARITH);
+	i->flag_kills = (u16)((f->modified | f->set_0 | f->set_1) & ~f->undefined & FLAG_ARITH);
+	if (shifts_by_cl(i) || has_rep(&i->z))
+		i->flag_kills = 0;
+}
+
+static void use_registers(struct insn *i)
+{
+	for (unsigned n = 0; n < i->z.operand_count; n++) {
+		if (i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER)
+			use_register(i, &i->op[n]);
+		else if (i->op[n].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			use_memory_registers(i, &i->op[n]);
+	}
+	if (clears_register(i)) {
+		i->reads = 0;
+		i->kills |= (u16)(1u << gpr_number[i->op[0].reg.value]);
+	}
+	if (i->z.mnemonic == ZYDIS_MNEMONIC_BSF || i->z.mnemonic == ZYDIS_MNEMONIC_BSR)
+		i->reads |= i->kills;
+	if (i->kind == INSN_SYSCALL || i->kind == INSN_TRAP)
+		i->reads = 0xffff;
+	i->reads |= 1u << 4;
+	i->kills &= (u16)~i->reads;
+}
+
+/* ---- */
+
+void decode(u64 pc, unsigned most, struct insn *i)
+{
+	bool stack = false;
+
+	i->pc = pc;
+	i->nr_operands = 0;
+	i->relative = false;
+	i->reads = i->kills = i->flag_reads = i->flag_kills = 0;
+	i->refusal = NULL;
+	i->kind = INSN_BAD;
+	i->len = 0;
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, (const void *)pc, most, &i->z, i->op)))
+		return;
+	i->len = i->z.length;
+	i->kind = kind_of(i);
+	if (i->kind == INSN_JCC || i->kind == INSN_JRCX || i->kind == INSN_JUMP || i->kind == INSN_CALL)
+		i->target = pc + i->len + (u64)i->op[0].imm.value.s;
+	for (unsigned n = 0; n < i->z.operand_count && i->kind != INSN_STRING && !tells_no_access(&i->z); n++) {
+		if (i->op[n].type != ZYDIS_OPERAND_TYPE_MEMORY || i->op[n].mem.type == ZYDIS_MEMOP_TYPE_AGEN)
+			continue;
+		if (i->op[n].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && i->op[n].mem.base == ZYDIS_REGISTER_RSP)
+			stack = true;
+		else
+			add_memory(i, &i->op[n]);
+	}
+	if (stack || i->z.mnemonic == ZYDIS_MNEMONIC_LEAVE)
+		add_stack(i);
+	use_flags(i);
+	use_registers(i);
+	if (i->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS || (i->kind == INSN_STRING && uses_fs(i))) {
+		i->kind = INSN_REFUSED;
+		i->refusal = "memory by gs, or a string by fs";
+	}
+	if (i->kind == INSN_REFUSED && !i->refusal)
+		i->refusal = "an instruction that only the system uses, or a far jump";
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/engine.h - the process that the engine runs in: where its own memory lies, the program, what ends it.
+ *
+ *   0x400000 or 0x555555554000   the program           as exec maps it, without randomisation
+ *   ENGINE                       the engine            text, data; then what memory_get() takes; the translated code
+ *   below the stack              ld.so, vdso, maps     the kernel's choice, as natively: nothing of ours is there
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include "engine/cache.h"
+#include "engine/runtime.h"
+#include "trace/exec.h"
+
+#define ENGINE_MEMORY     0x500100000000ull /* behind the engine's own segments, which begin at 0x500000000000 */
+#define ENGINE_MEMORY_END 0x510000000000ull
+#define EXIT_ENGINE       125
+
+/* How this engine was started: what it starts the next with. */
+extern struct engine {
+	char *self, *hub, *zydis;
+} engine;
+
+/* The program as it was loaded. */
+struct program {
+	u64 entry; /* where the first instruction is: the interpreter's or the program's */
+	u64 stack;
+	u64 brk;
+};
+
+/* One clear line on standard error, and the end of the process. number: printed in hexadecimal behind; 0: not. */
+_Noreturn void die(const char *what, const char *name, u64 number);
+
+/* zydis.c: the decoder's library comes into the engine's memory. */
+void zydis_load(const char *path);
+/* load.c: the program at path, its interpreter, its stack. argv, envp, auxv: the engine's own, of the program. */
+void program_load(const char *path, char **argv, char **envp, u64 *auxv, struct program *out);
+/* What exec would have told of it. Returns where brk begins. */
+u64 program_tell(void *thread, exec_emit *emit);
+/* perform.c: the system call that the thread is at, carried out. */
+void call_perform(struct thread *t);
+
+/* The loop of a thread that a clone made, on its own stack; start.S calls it. */
+_Noreturn void child_main(struct thread *t);
+void child_begins(struct thread *t);
+long clone_on(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls, struct thread *t);
+/* exec.c: returns -errno, or does not return. */
+long exec_program(const struct thread *t, const char *path, char **argv, char **envp);
+
+struct signals {
+	struct {
+		u64 word[4];
+	} action[65];
+	u64 altstack[3];
+};
+void signals_keep(struct signals *s);
+void signals_put_back(const struct signals *s);
+/* signals.c. deliver: t->pending, and its state is exact. The rest: the program's system calls. */
+void signals_begin(void);
+void signal_deliver(struct thread *t);
+void signal_return(struct thread *t);
+long signal_action(u64 sig, u64 new_at, u64 old_at, u64 bytes);
+long signal_altstack(const struct thread *t, u64 new_at, u64 old_at);
+long gate_call(long nr, const u64 arg[6]); /* start.S */
+
+void calls_begin(const struct program *p, const char *path);
+
+#endif

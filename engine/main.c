@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/main.c - the engine's start: engine HUB ZYDIS RING PATH ARGV...
+ *
+ * HUB: the path of the hub's descriptor; ZYDIS: the decoder's library; RING: the number of the ring whose stream goes
+ * on (after an exec), or -; PATH: the program, ARGV: its arguments, the first its name.
+ */
+#include <asm/prctl.h>
+#include <sys/mman.h>
+
+#include "engine/events.h"
+#include "engine/translate.h"
+#include "trace/sys.h"
+
+#define STACK_BYTES (256u << 10)
+#define CACHE_BYTES (256ull << 20)
+
+struct engine engine;
+
+static u8 stack[STACK_BYTES] __attribute__((aligned(64)));
+
+/* The kernel's stack is the program's: it is left at once. */
+__asm__(".globl _start\n"
+	"_start:\n\t"
+	"mov %rsp, %rdi\n\t"
+	"lea stack+262144(%rip), %rsp\n\t"
+	"xor %ebp, %ebp\n\t"
+	"call engine_main\n\t"
+	"hlt");
+
+unsigned code_readable(u64 pc, unsigned most)
+{
+	return most;
+}
+
+/* Of the engine's own arguments: their stack becomes the program's. */
+static char *copy(const char *text)
+{
+	return memcpy(memory_get(strlen(text) + 1), text, strlen(text) + 1);
+}
+
+static _Noreturn void run(struct thread *t)
+{
+	for (;;) {
+		thread_run(t);
+		if (t->why == WHY_SYSCALL)
+			call_perform(t);
+		else if (t->why == WHY_SIGNAL)
+			signal_deliver(t);
+		else if (t->why == WHY_REFUSED)
+			die("the engine does not run this instruction, at", "", t->pc);
+		else
+			die("no instruction at", "", t->pc);
+		t->why = WHY_INDIRECT;
+	}
+}
+
+_Noreturn void engine_main(u64 *sp);
+_Noreturn void engine_main(u64 *sp)
+{
+	static u64 fs_block[8]; /* until the program has one: Zydis reads fs:0x28 */
+	char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;
+	u64 *auxv = (u64 *)envp;
+	struct program p;
+	struct thread *t;
+	char *path;
+	u8 *code;
+
+	if (*sp < 6)
+		die("the engine is started by `quire run` only", "", 0);
+	while (*auxv++)
+		;
+	engine = (struct engine){copy(argv[0]), copy(argv[1]), copy(argv[2])};
+	sys3(SYS_arch_prctl, ARCH_SET_FS, (u64)fs_block, 0);
+	events_attach(argv[1]);
+	zydis_load(argv[2]);
+	decode_init();
+	code = memory_get(CACHE_BYTES);
+	sys3(SYS_mprotect, (u64)code, CACHE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
+	cache_init(code, CACHE_BYTES);
+	t = memory_get(sizeof(*t));
+	thread_init(t, stack + STACK_BYTES / 2, ring_hub_window(events.hub));
+	events_adopt(t, argv[3]);
+	path = copy(argv[4]);
+	program_load(path, argv + 5, envp, auxv, &p);
+	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
+	t->gpr[RSP] = p.stack;
+	t->pc = p.entry;
+	signals_begin();
+	calls_begin(&p, path);
+	if (events_begin(t))
+		events.calls.brk_start = events.calls.brk = program_tell(t, events_emit);
+
+	run(t);
+}
+
+_Noreturn void child_main(struct thread *t)
+{
+	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
+	child_begins(t);
+	run(t);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/memory.c - memory of the engine's own, always at addresses that the program never gets from the kernel; the
+ * few functions that the compiler and Zydis take for granted; the last line.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "engine/engine.h"
+#include "trace/sys.h"
+
+static u64 free_memory = ENGINE_MEMORY;
+
+void *memory_get(u64 bytes)
+{
+	u64 at = free_memory;
+	long got = sys6(SYS_mmap, at, ALIGN_UP(bytes, 4096ull), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, (u64)-1, 0);
+
+	if (got != (long)at)
+		die("no memory for the engine", "", (u64)-got);
+	free_memory = ALIGN_UP(at + bytes, 4096ull) + 4096;
+	return (void *)at;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	void *ret = to;
+
+	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+	return ret;
+}
+
+void *memset(void *to, int byte, size_t n)
+{
+	void *ret = to;
+
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(byte) : "memory");
+	return ret;
+}
+
+void *memmove(void *to, const void *from, size_t n)
+{
+	char *t = to;
+	const char *f = from;
+
+	if (t <= f || t >= f + n)
+		return memcpy(to, from, n);
+	while (n--)
+		t[n] = f[n];
+	return to;
+}
+
+int memcmp(const void *a, const void *b, size_t n)
+{
+	const u8 *p = a, *q = b;
+
+	for (; n; n--, p++, q++)
+		if (*p != *q)
+			return *p - *q;
+	return 0;
+}
+
+size_t strlen(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n])
+		n++;
+	return n;
+}
+
+int strcmp(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return (u8)*a - (u8)*b;
+}
+
+/* ---- the last line ---- */
+
+static char *append(char *at, char *end, const char *text)
+{
+	while (*text && at < end)
+		*at++ = *text++;
+	return at;
+}
+
+void die(const char *what, const char *name, u64 number)
+{
+	char line[512], digits[17], *at = line, *end = line + sizeof(line) - 1;
+	unsigned n = sizeof(digits) - 1;
+
+	at = append(at, end, "quire: ");
+	at = append(at, end, what);
+	if (name[0]) {
+		at = append(at, end, " ");
+		at = append(at, end, name);
+	}
+	if (number) {
+		digits[n] = 0;
+		for (; number; number >>= 4)
+			digits[--n] = "0123456789abcdef"[number & 15];
+		at = append(at, end, " 0x");
+		at = append(at, end, digits + n);
+	}
+	*at++ = '\n';
+	sys3(SYS_write, 2, (u64)line, (u64)(at - line));
+	sys3(SYS_exit_group, EXIT_ENGINE, 0, 0);
+	__builtin_unreachable();
+}

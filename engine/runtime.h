@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/runtime.h - the runtime beneath generated code.
+ */
+#ifndef ENGINE_RUNTIME_H
+#define ENGINE_RUNTIME_H
+
+#include "engine/emit.h"
+
+/* t is zeroed memory. stack_top: of memory for the runtime, while it works for t. shape: of the windows, data and
+ * fetches. */
+void thread_init(struct thread *t, void *stack_top, const struct window_shape shape[2]);
+/* `child`, a copy of t, becomes a thread of its own. */
+void thread_rebase(struct thread *child, const struct thread *t, void *stack_top);
+/* A page enters the window, or is written there for the first time. The events' side, or the test's. */
+void runtime_event(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx);
+
+/* gpr[] and *rip as they are at a fault in generated code: makes them the program's, at the instruction that faults. false:
+ * it is none of the program's. */
+bool state_recover(const struct thread *t, u64 gpr[NR_GPR], u64 *rip);
+
+/* start.S calls these. */
+const void *dispatch(struct thread *t);
+const void *access_slow(struct thread *t);
+const void *access_string(struct thread *t);
+
+#endif

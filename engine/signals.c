@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/signals.c - the program's signals. The kernel knows one handler, ours, for each signal that the program
+ * handles; what is ignored or has its default it does as natively.
+ *
+ *   in a copied instruction, by itself        the state there is recovered (cache.h: struct copied); delivered now
+ *   in generated code, from outside           pending; single steps (RFLAGS.TF) to the next block's begin
+ *   in the runtime                            pending; delivered when it ends, or single steps as above
+ *   before the program's system call          pending; the call is not begun, and made again after the handler
+ *   in it                                     it has ended, or the kernel would begin it again: as before it
+ *
+ * Delivered: the frame that the kernel would have written is written to the program's stack, and the handler is the next
+ * block. The program returns by rt_sigreturn, which is carried out here.
+ *
+ *   stack   | restorer | ucontext | siginfo | .. | xsave area | 128 bytes (red zone) | what was there
+ *             sp: 16n + 8
+ *
+ * Invariants
+ *   S1  The kernel's mask is the program's, but that all but SYNCHRONOUS is blocked from when a signal waits till it is
+ *       delivered.
+ *   S2  So at most one waits that came from outside, and one of an instruction on the way to its place.
+ *
+ * Source: Linux 6.12 arch/x86/kernel/signal.c (get_sigframe), signal_64.c (x64_setup_rt_frame), kernel/signal.c.
+ */
+#include <errno.h>
+#include <signal.h>
+
+#include "engine/events.h"
+#include "trace/sys.h"
+
+#define SA_RESTORER    0x04000000u /* the kernel's; libc hides it */
+#define NR_SIGNALS     64
+#define OUR_STACK      (64u << 10)
+#define RED_ZONE       128
+#define EFLAGS_TF      0x100u
+#define EFLAGS_DF      0x400u
+#define EFLAGS_PROGRAM 0x50dd5u /* what sigreturn may change: AC OF DF TF SF ZF AF PF CF RF */
+#define MIN_STACK      2048     /* MINSIGSTKSZ */
+#define SS_AUTODISARM  (1u << 31)
+#define FP_XSTATE      1u /* uc_flags */
+#define SIGCONTEXT_SS  2u
+#define STRICT_SS      4u
+#define SYNCHRONOUS                                                                                                    \
+	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGILL - 1) |                  \
+	 1ull << (SIGTRAP - 1))
+
+/* A signal that waits, with the program's mask when it came. sig 0: none. */
+struct waiting {
+	int sig;
+	siginfo_t info;
+	u64 mask, err, trapno, cr2;
+};
+
+/* The kernel's struct sigaction. */
+struct action {
+	u64 handler, flags, restorer, mask;
+};
+
+struct ucontext {
+	u64 uc_flags, uc_link;
+	stack_t uc_stack;
+	struct sigcontext uc_mcontext;
+	u64 uc_sigmask;
+};
+
+struct frame {
+	u64 restorer;
+	struct ucontext uc;
+	siginfo_t info;
+};
+
+extern const u8 start_text[], gate_in[], gate_out[], start_text_end[], enter_signal[], our_restorer[];
+extern const u8 __executable_start[], etext[];
+
+__asm__(".globl our_restorer\nour_restorer:\n\tmov $15, %eax\n\tsyscall\n");
+
+static struct action actions[NR_SIGNALS + 1]; /* the program's */
+static struct waiting fault, outside;         /* in a copied instruction; from outside */
+static struct {
+	u64 sp, size;
+	u32 flags;
+} altstack = {.flags = SS_DISABLE};
+static u64 xsave_mask, xsave_bytes; /* of the kernel's frames */
+
+/* ---- to and from the kernel's frame ---- */
+
+static void gpr_from(u64 gpr[NR_GPR], const struct sigcontext *c)
+{
+	const u64 order[NR_GPR] = {c->rax, c->rcx, c->rdx, c->rbx, c->rsp, c->rbp, c->rsi, c->rdi,
+				   c->r8,  c->r9,  c->r10, c->r11, c->r12, c->r13, c->r14, c->r15};
+
+	memcpy(gpr, order, sizeof(order));
+}
+
+static void gpr_to(struct sigcontext *c, const u64 gpr[NR_GPR])
+{
+	c->rax = gpr[RAX];
+	c->rcx = gpr[RCX];
+	c->rdx = gpr[RDX];
+	c->rbx = gpr[RBX];
+	c->rsp = gpr[RSP];
+	c->rbp = gpr[RBP];
+	c->rsi = gpr[RSI];
+	c->rdi = gpr[RDI];
+	c->r8 = gpr[R8];
+	c->r9 = gpr[R9];
+	c->r10 = gpr[R10];
+	c->r11 = gpr[R11];
+	c->r12 = gpr[R12];
+	c->r13 = gpr[R13];
+	c->r14 = gpr[R14];
+	c->r15 = gpr[R15];
+}
+
+static void set_mask(u64 mask)
+{
+	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (u64)&mask, 0, 8, 0, 0);
+}
+
+/* ---- when a signal comes ---- */
+
+static void on_signal(int sig, siginfo_t *info, struct ucontext *uc);
+
+/* The kernel's action for the program's. */
+static void tell_kernel(int sig)
+{
+	const struct action *a = &actions[sig];
+	struct action ours = *a;
+
+	if (a->handler > 1)
+		ours = (struct action){(u64)on_signal,
+				       (a->flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT)) | SA_SIGINFO |
+					   SA_ONSTACK | SA_RESTORER,
+				       (u64)our_restorer, ~SYNCHRONOUS};
+	sys6(SYS_rt_sigaction, (u64)sig, (u64)&ours, 0, 8, 0, 0);
+}
+
+static bool in(u64 at, const u8 *from, const u8 *to)
+{
+	return at >= (u64)from && at < (u64)to;
+}
+
+/* thread_run() returns to its caller, with WHY_SIGNAL; the state is exact, in gpr, at pc. */
+static void leave(struct thread *t, struct ucontext *uc, const u64 gpr[NR_GPR], u64 pc)
+{
+	memcpy(t->gpr, gpr, sizeof(t->gpr));
+	t->flags = uc->uc_mcontext.eflags;
+	t->pc = pc;
+	t->why = WHY_SIGNAL;
+	uc->uc_mcontext.rip = (u64)enter_signal;
+	uc->uc_mcontext.eflags &= ~(u64)(EFLAGS_TF | EFLAGS_DF);
+	uc->uc_sigmask = ~SYNCHRONOUS;
+}
+
+static void keep_waiting(struct thread *t, struct waiting *w, int sig, const siginfo_t *info, struct ucontext *uc)
+{
+	const struct sigcontext *c = &uc->uc_mcontext;
+
+	*w = (struct waiting){sig, *info, outside.sig ? outside.mask : uc->uc_sigmask, c->err, c->trapno, c->cr2};
+	t->pending = 1;
+	uc->uc_sigmask = ~SYNCHRONOUS;
+}
+
+/* Single steps to the next block, now or when start.S leaves the runtime: SIGTRAP is ours meanwhile. */
+static void step_begin(struct thread *t, struct ucontext *uc, bool now)
+{
+	struct action step = {(u64)on_signal, SA_SIGINFO | SA_ONSTACK | SA_RESTORER, (u64)our_restorer, ~SYNCHRONOUS};
+
+	sys6(SYS_rt_sigaction, SIGTRAP, (u64)&step, 0, 8, 0, 0);
+	t->steps = true;
+	if (!now)
+		return;
+	t->flags |= EFLAGS_TF; /* start.S may be about to load them */
+	uc->uc_mcontext.eflags |= EFLAGS_TF;
+}
+
+static void step_end(struct thread *t)
+{
+	t->steps = false;
+	tell_kernel(SIGTRAP);
+}
+
+/* A trap: has the next block been reached? A pushf has pushed TF, too. */
+static void step(struct thread *t, struct ucontext *uc)
+{
+	static u64 last;
+	struct sigcontext *c = &uc->uc_mcontext;
+	const struct block *b = block_at((const u8 *)c->rip);
+	u64 gpr[NR_GPR];
+
+	if (block_at((const u8 *)last) && *(const u8 *)last == 0x9c)
+		*(u64 *)c->rsp &= ~(u64)EFLAGS_TF;
+	last = c->rip;
+	if (b && (c->rip == (u64)b->inner || c->rip == (u64)b->outer)) {
+		gpr_from(gpr, c);
+		step_end(t);
+		leave(t, uc, gpr, b->pc);
+	} else if (in(c->rip, __executable_start, etext) && !in(c->rip, start_text, start_text_end)) {
+		c->eflags &= ~(u64)EFLAGS_TF; /* in C: start.S traps again behind it, or dispatch() delivers */
+	}
+}
+
+static struct thread *here(void)
+{
+	struct thread *t;
+
+	__asm__("mov %%gs:0, %0" : "=r"(t));
+	return t;
+}
+
+/* From outside the program's instructions, or sent. */
+static void comes_from_outside(struct thread *t, struct ucontext *uc)
+{
+	u64 pc = uc->uc_mcontext.rip;
+
+	if (in(pc, (const u8 *)gate_call, gate_in + 1))
+		uc->uc_mcontext.rip = (u64)gate_out;
+	else
+		step_begin(t, uc, cache_holds(pc) || in(pc, start_text, (const u8 *)gate_call));
+}
+
+static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
+{
+	struct thread *t = here();
+	u64 gpr[NR_GPR], pc = uc->uc_mcontext.rip;
+
+	if (sig == SIGTRAP && t->steps && info->si_code > 0 && info->si_code != SI_KERNEL) {
+		step(t, uc);
+		return;
+	}
+	if (!(SYNCHRONOUS >> (sig - 1) & 1) || info->si_code <= 0) {
+		keep_waiting(t, &outside, sig, info, uc);
+		comes_from_outside(t, uc);
+		return;
+	}
+	gpr_from(gpr, &uc->uc_mcontext);
+	if (!state_recover(t, gpr, &pc))
+		die("the engine itself faulted, at", "", pc);
+	if (sig == SIGTRAP && info->si_code == SI_KERNEL) /* int3: the place behind it */
+		pc += 1;
+	if (t->steps)
+		step_end(t);
+	keep_waiting(t, &fault, sig, info, uc);
+	leave(t, uc, gpr, pc);
+}
+
+/* The first signal of all is our own: how large are the kernel's frames? */
+static void on_first(int sig, siginfo_t *info, struct ucontext *uc)
+{
+	struct _fpx_sw_bytes sw;
+
+	memcpy(&sw, (const u8 *)uc->uc_mcontext.fpstate + 464, sizeof(sw));
+	xsave_mask = sw.xstate_bv;
+	xsave_bytes = sw.xstate_size;
+}
+
+void signals_begin(void)
+{
+	stack_t ours = {.ss_sp = memory_get(OUR_STACK), .ss_size = OUR_STACK};
+	struct action first = {(u64)on_first, SA_SIGINFO | SA_ONSTACK | SA_RESTORER, (u64)our_restorer, 0};
+
+	sys3(SYS_sigaltstack, (u64)&ours, 0, 0);
+	for (u64 sig = 1; sig <= NR_SIGNALS; sig++)
+		sys6(SYS_rt_sigaction, sig, 0, (u64)&actions[sig], 8, 0, 0);
+	sys6(SYS_rt_sigaction, SIGTRAP, (u64)&first, 0, 8, 0, 0);
+	__asm__ volatile("int3");
+	tell_kernel(SIGTRAP);
+	if (xsave_bytes < 576 || xsave_bytes > XSAVE_MAX)
+		die("signal frames of a kind that the engine does not know", "", xsave_bytes);
+}
+
+/* ---- delivery ---- */
+
+static bool on_altstack(u64 sp)
+{
+	return altstack.size && sp - altstack.sp <= altstack.size;
+}
+
+/* Writes the frame; returns where. The vector registers are the program's: nothing here touches them. */
+static u64 write_frame(struct thread *t, const struct action *a, const struct waiting *w)
+{
+	u64 sp = t->gpr[RSP], old = sp, bytes = xsave_bytes;
+	struct _fpx_sw_bytes *sw;
+	struct frame *f;
+
+	sp -= RED_ZONE;
+	if (a->flags & SA_ONSTACK && altstack.size && !on_altstack(old))
+		sp = altstack.sp + altstack.size;
+	sp = ALIGN_DOWN(sp - bytes - 4, 64ull);
+	f = (struct frame *)(ALIGN_DOWN(sp - sizeof(*f), 16ull) - 8);
+	memset((void *)(sp + 512), 0, 64); /* the header, which XSAVE reads */
+	__asm__ volatile("xsave64 (%0)" : : "r"(sp), "a"((u32)xsave_mask), "d"((u32)(xsave_mask >> 32)) : "memory");
+	sw = (struct _fpx_sw_bytes *)(sp + 464);
+	*sw = (struct _fpx_sw_bytes){FP_XSTATE_MAGIC1, (u32)bytes + 4, xsave_mask, (u32)bytes, {0}};
+	*(u32 *)(sp + bytes) = FP_XSTATE_MAGIC2;
+	memset(f, 0, sizeof(*f));
+	f->restorer = a->restorer;
+	f->info = w->info;
+	f->uc.uc_flags = FP_XSTATE | SIGCONTEXT_SS | STRICT_SS;
+	f->uc.uc_stack =
+	    (stack_t){(void *)altstack.sp, (int)(altstack.flags | (on_altstack(old) ? 1 : 0)), altstack.size};
+	gpr_to(&f->uc.uc_mcontext, t->gpr);
+	f->uc.uc_mcontext.rip = t->pc;
+	f->uc.uc_mcontext.eflags = t->flags;
+	f->uc.uc_mcontext.cs = 0x33;
+	f->uc.uc_mcontext.__pad0 = 0x2b; /* ss */
+	f->uc.uc_mcontext.err = w->err;
+	f->uc.uc_mcontext.trapno = w->trapno;
+	f->uc.uc_mcontext.cr2 = w->cr2;
+	f->uc.uc_mcontext.oldmask = w->mask;
+	f->uc.uc_mcontext.fpstate = (void *)sp;
+	f->uc.uc_sigmask = w->mask;
+	events_touch(t, (u64)f, sp + bytes + 4 - (u64)f, EVR_WRITE);
+	if (altstack.flags & SS_AUTODISARM && a->flags & SA_ONSTACK)
+		altstack.size = 0, altstack.flags = SS_DISABLE;
+	return (u64)f;
+}
+
+/* The handler is what the program runs next. Returns the mask that holds in it. */
+static u64 deliver(struct thread *t, const struct waiting *w)
+{
+	struct action a = actions[w->sig];
+	u64 frame;
+
+	if (a.handler <= 1)
+		die("a signal came whose handler was taken away meanwhile:", "", (u64)w->sig);
+	t->flags &= ~(u64)EFLAGS_TF;
+	frame = write_frame(t, &a, w);
+	t->gpr[RDI] = (u64)w->sig;
+	t->gpr[RSI] = frame + offsetof(struct frame, info);
+	t->gpr[RDX] = frame + offsetof(struct frame, uc);
+	t->gpr[RAX] = 0;
+	t->gpr[RSP] = frame;
+	t->flags &= ~(u64)EFLAGS_DF;
+	t->pc = a.handler;
+	if (a.flags & SA_RESETHAND) {
+		actions[w->sig] = (struct action){0};
+		tell_kernel(w->sig);
+	}
+	return w->mask | a.mask | (a.flags & SA_NODEFER ? 0 : 1ull << (w->sig - 1));
+}
+
+void signal_deliver(struct thread *t)
+{
+	struct waiting first = fault, second = outside;
+	u64 mask = second.mask;
+
+	fault.sig = outside.sig = 0;
+	t->pending = 0;
+	if (t->steps)
+		step_end(t);
+	if (first.sig)
+		mask = deliver(t, &first);
+	if (second.sig && first.sig && mask >> (second.sig - 1) & 1) {
+		sys6(SYS_rt_tgsigqueueinfo, (u64)sys3(SYS_getpid, 0, 0, 0), (u64)sys3(SYS_gettid, 0, 0, 0),
+		     (u64)second.sig, (u64)&second.info, 0, 0);
+	} else if (second.sig) {
+		second.mask = mask;
+		mask = deliver(t, &second);
+	}
+	set_mask(mask);
+}
+
+/* ---- the program's calls ---- */
+
+/* rt_sigreturn: sp is behind the restorer's address. */
+void signal_return(struct thread *t)
+{
+	const struct ucontext *uc = (const struct ucontext *)(t->gpr[RSP]);
+	u64 mask = uc->uc_sigmask;
+
+	events_touch(t, (u64)uc - 8, sizeof(struct frame), EVR_READ);
+	gpr_from(t->gpr, &uc->uc_mcontext);
+	t->pc = uc->uc_mcontext.rip;
+	t->flags =
+	    (t->flags & ~(u64)EFLAGS_PROGRAM) | (uc->uc_mcontext.eflags & EFLAGS_PROGRAM & ~(u64)EFLAGS_TF) | 0x202;
+	if (uc->uc_mcontext.fpstate)
+		__asm__ volatile("xrstor64 (%0)"
+				 :
+				 : "r"(uc->uc_mcontext.fpstate), "a"((u32)xsave_mask), "d"((u32)(xsave_mask >> 32))
+				 : "memory");
+	altstack.sp = (u64)uc->uc_stack.ss_sp;
+	altstack.flags = (u32)uc->uc_stack.ss_flags & ~1u;
+	altstack.size = altstack.flags & SS_DISABLE ? 0 : uc->uc_stack.ss_size;
+	set_mask(mask);
+}
+
+long signal_action(u64 sig, u64 new_at, u64 old_at, u64 bytes)
+{
+	struct action before;
+
+	if (sig < 1 || sig > NR_SIGNALS || bytes != 8 || ((sig == SIGKILL || sig == SIGSTOP) && new_at))
+		return -EINVAL;
+	before = actions[sig];
+	if (new_at) {
+		actions[sig] = *(const struct action *)new_at;
+		tell_kernel((int)sig);
+	}
+	if (old_at)
+		memcpy((void *)old_at, &before, sizeof(before));
+	return 0;
+}
+
+long signal_altstack(const struct thread *t, u64 new_at, u64 old_at)
+{
+	const stack_t *new = (const stack_t *)new_at;
+	stack_t old = {(void *)altstack.sp, (int)(altstack.flags | (on_altstack(t->gpr[RSP]) ? 1 : 0)), altstack.size};
+
+	if (new) {
+		u32 flags = (u32) new->ss_flags & ~SS_AUTODISARM;
+
+		if (on_altstack(t->gpr[RSP]))
+			return -EPERM;
+		if (flags != 0 && flags != 1 && flags != SS_DISABLE)
+			return -EINVAL;
+		if (flags != SS_DISABLE && new->ss_size < MIN_STACK)
+			return -ENOMEM;
+		altstack.sp = flags == SS_DISABLE ? 0 : (u64) new->ss_sp;
+		altstack.size = flags == SS_DISABLE ? 0 : new->ss_size;
+		altstack.flags = (u32) new->ss_flags &(flags == SS_DISABLE ? SS_DISABLE : SS_AUTODISARM);
+	}
+	if (old_at)
+		memcpy((void *)old_at, &old, sizeof(old));
+	return 0;
+}
+
+/* The tables alone: the kernel's are each process' own. */
+void signals_keep(struct signals *s)
+{
+	memcpy(s->action, actions, sizeof(actions));
+	memcpy(s->altstack, &altstack, sizeof(altstack));
+}
+
+void signals_put_back(const struct signals *s)
+{
+	memcpy(actions, s->action, sizeof(actions));
+	memcpy(&altstack, s->altstack, sizeof(altstack));
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/state.h - what generated code and start.S know of a thread: gs points to its struct thread while the program
+ * runs. Offsets are used by generated code as gs:[offset], by start.S by the names below.
+ *
+ *   gs --> | self | scratch | entries of the runtime | icount | gpr[16] | ... | windows | indirect[] | xsave area |
+ *
+ * Invariants
+ *   E1  When a copied instruction of the program executes, every general register that is live holds the program's
+ *       value; one that is dead (overwritten behind before it is read, on every way) holds it or has it in shadow[].
+ *       Flags that are live are the program's. Of the rest of the state (vector registers, x87, memory) nothing is
+ *       touched at all. Only RIP differs. Exceptions are listed in translate.c, each with its rule.
+ *   E2  Outside of the code cache gpr[], flags and pc are the program's state, exactly.
+ */
+#ifndef ENGINE_STATE_H
+#define ENGINE_STATE_H
+
+/* For start.S; asserted below. */
+#define T_GPR          128
+#define T_FLAGS        256
+#define T_PC           264
+#define T_STACK        272
+#define T_JUMP         280
+#define T_CALLER       288
+#define T_PENDING      296
+#define GATE_NOT_BEGUN 0x4000000000000000 /* no call returns it */
+
+#ifndef __ASSEMBLER__
+#include <stddef.h>
+
+#include "trace/window.h"
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NR_GPR };
+
+#define INDIRECT_BITS 16 /* what movzx takes */
+#define XSAVE_MAX     16384
+
+/* Where a jump, call or return by a register or memory goes. negated: -target, 0: empty. */
+struct indirect {
+	u64 negated;
+	const u8 *code;
+};
+
+/* Why generated code leaves for the runtime: in thread.why, the number of a link, or one of these. */
+enum {
+	WHY_INDIRECT = -1, /* pc is not in indirect[] */
+	WHY_SYSCALL = -2,  /* pc is behind the instruction */
+	WHY_REFUSED = -3,  /* pc is at an instruction that is not run */
+	WHY_BAD = -4,      /* pc is at what is no instruction, or may not be executed */
+	WHY_SIGNAL = -5,   /* pending: the state is exact */
+};
+
+struct thread {
+	struct thread *self;
+	u64 scratch[3];
+	u64 address, site;    /* what the check of an access hands over */
+	s64 why;              /* the block's end does */
+	const void *enter[3]; /* enum runtime_entry */
+	u64 icount;           /* instructions executed: a block adds all of its own at its beginning */
+	u64 fetch_page;       /* number (cache.h) of the page that instructions come from; 0: none */
+	u64 fetch_changes;    /* of it */
+	u64 accesses;         /* to memory, read or written */
+	u64 fs_base;
+	u64 reserved;
+	u64 gpr[NR_GPR];  /* T_GPR */
+	u64 flags;        /* T_FLAGS: RFLAGS */
+	u64 pc;           /* T_PC */
+	u64 stack;        /* T_STACK: where the runtime's begins */
+	const void *jump; /* T_JUMP: where start.S goes on */
+	u64 caller;       /* T_CALLER: stack of who called thread_run() */
+	u64 pending;      /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
+	bool steps;       /* single steps go to that place */
+	/* events.c: its stream */
+	struct ring *ring; /* NULL: not begun, or ended */
+	u64 clock;         /* the hub's clock as last told */
+	u64 entered;       /* window events sent */
+	bool ended;
+	struct window data, fetch;
+	struct indirect indirect[1 << INDIRECT_BITS];
+	u64 shadow[NR_GPR]; /* what registers held that were borrowed (E1) */
+	u8 xsave[XSAVE_MAX] __attribute__((aligned(64)));
+};
+
+_Static_assert(offsetof(struct thread, gpr) == T_GPR, "start.S");
+_Static_assert(offsetof(struct thread, flags) == T_FLAGS, "start.S");
+_Static_assert(offsetof(struct thread, pc) == T_PC, "start.S");
+_Static_assert(offsetof(struct thread, stack) == T_STACK, "start.S");
+_Static_assert(offsetof(struct thread, jump) == T_JUMP, "start.S");
+_Static_assert(offsetof(struct thread, caller) == T_CALLER, "start.S");
+_Static_assert(offsetof(struct thread, pending) == T_PENDING, "start.S");
+
+/* The runtime's entries from generated code, in start.S. */
+enum runtime_entry { ENTER_DISPATCH, ENTER_ACCESS, ENTER_STRING };
+
+/* Runs the program from t->pc on, until something is to be done that is no translation: t->why says what. gs is t. */
+void thread_run(struct thread *t);
+#endif
+#endif

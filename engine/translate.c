@@ -1,0 +1,780 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/translate.c - a block of the program, copied with what tells of it woven in.
+ *
+ *   the program            generated code                                              seldom reached (cold)
+ *
+ *                          outer: the page of this block is the last one?  --no-->      look for it in the window
+ *                          inner: icount += 3
+ *   mov 8(%rbx), %rax      address 8(%rbx): is its page in the window?     --no-->      the runtime: access_slow()
+ *                          mov 8(%rbx), %rax
+ *   add $1, %rcx           add $1, %rcx
+ *   jne  elsewhere         jne  elsewhere's inner or outer                 --not yet--> why = link; dispatch
+ *                          jmp  the next block                             --not yet--> why = link; dispatch
+ *
+ * A check borrows registers, dead ones if it can, keeps them in shadow[], and gives those that are live back before the
+ * instruction. Flags it keeps, in rax, only where they are live. What is live at a block's end is known from a look at
+ * where it leads; all is where that is not known.
+ *
+ * Exceptions to E1 (state.h):
+ *   - an operand at an address relative to RIP that is out of reach: one register that the instruction does not use
+ *     holds the address meanwhile; the program's value is in scratch[0]
+ *   - the load of an indirect jump's, call's or return's target: rcx receives it; the program's value is in scratch[0]
+ */
+#include "engine/translate.h"
+
+#include "engine/emit.h"
+
+#define MAX_INSNS 64
+#define PEEK      8 /* instructions */
+#define TAG_MASK  (sizeof(((struct window *)0)->tag) - sizeof(struct window_tag))
+
+static struct insn insns[MAX_INSNS];
+static unsigned nr_insns;
+static u8 *hot, *cold;
+static struct block *current;
+
+/* Registers and flags. */
+struct live {
+	unsigned regs, flags;
+};
+
+/* ---- registers to borrow ---- */
+
+/* One that is dead, if any is, and none of the mask; never rsp. The low ones need the shortest code. */
+static unsigned borrow(u32 not_these, u32 live)
+{
+	static const u8 order[] = {RCX, RDX, RSI, RDI, RAX, RBX, R8, R9, R10, R11, RBP, R13, R14, R15};
+
+	for (unsigned pass = 0; pass < 2; pass++, live = 0)
+		for (unsigned i = 0; i < sizeof(order); i++)
+			if (!((not_these | live) >> order[i] & 1))
+				return order[i];
+	__builtin_trap(); /* an operand uses two */
+}
+
+/* Registers whose shadow is right already: borrowed in this block, dead since. */
+static u32 shadowed;
+
+static void keep(unsigned r)
+{
+	if (!(shadowed >> r & 1))
+		emit_save(&hot, r, OFF(shadow) + 8 * (s32)r);
+}
+
+/* The program's value again, if anybody behind wants it. */
+static void give_back(unsigned r, u32 live)
+{
+	if (live >> r & 1)
+		emit_load(&hot, r, OFF(shadow) + 8 * (s32)r);
+	else
+		shadowed |= 1u << r;
+}
+
+static u32 operand_registers(const struct operand *o)
+{
+	return (o->base < 16 ? 1u << o->base : 0) | (o->index < 16 ? 1u << o->index : 0);
+}
+
+/* ---- exits ---- */
+
+/* A jump's rel32 field, at *at, that leads to the block at target: now, or by way of the runtime. */
+static void emit_link(u8 **at, u64 from, u64 target)
+{
+	bool inner = !((from ^ target) & ~0xfffull);
+	struct block *b = block_find(target);
+	u8 *field = *at;
+
+	put4(at, 0);
+	if (b) {
+		emit_patch(field, inner ? b->inner : b->outer);
+		return;
+	}
+	emit_patch(field, cold);
+	emit_set(&cold, OFF(why), (s32)link_add((struct link){target, field, inner}));
+	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
+}
+
+/* The runtime goes on, with pc and why. */
+static void emit_leave(u64 pc, s32 why)
+{
+	emit_set64(&hot, OFF(pc), pc);
+	emit_set(&hot, OFF(why), why);
+	emit_jump_gs(&hot, OFF(enter[ENTER_DISPATCH]));
+}
+
+/* rcx is the target, scratch[0] the program's rcx. pops: bytes that a return takes from the stack, 0: no return.
+ *   eax = (target + (target >> 16)) & 0xffff; negated target + target == 0: found */
+static void emit_indirect(unsigned pops)
+{
+	u8 *miss;
+
+	emit_save(&hot, RAX, OFF(scratch[1]));
+	emit_save(&hot, RDX, OFF(scratch[2]));
+	emit_save(&hot, RCX, OFF(pc));
+	PUT(&hot, "\xc4\xe3\xfb\xf0\xd1\x10"); /* rorx rdx, rcx, 16 */
+	PUT(&hot, "\x8d\x04\x11");             /* lea eax, [rcx+rdx] */
+	PUT(&hot, "\x0f\xb7\xc0");             /* movzx eax, ax */
+	PUT(&hot, "\x8d\x04\x00");             /* lea eax, [rax+rax] */
+	emit_gs_index(&hot, 0x8b, RDX, RAX, OFF(indirect[0].negated));
+	PUT(&hot, "\x48\x8d\x0c\x11\xe3"); /* lea rcx, [rcx+rdx]; jrcxz found */
+	miss = hot++;
+	emit_load(&hot, RDX, OFF(scratch[2]));
+	emit_load(&hot, RAX, OFF(scratch[1]));
+	emit_load(&hot, RCX, OFF(scratch[0]));
+	if (pops)
+		emit_lea(&hot, RSP, RSP, (s32)pops);
+	emit_set(&hot, OFF(why), WHY_INDIRECT);
+	emit_jump_gs(&hot, OFF(enter[ENTER_DISPATCH]));
+	*miss = (u8)(hot - (miss + 1));
+	emit_gs_index(&hot, 0x8b, RCX, RAX, OFF(indirect[0].code));
+	emit_save(&hot, RCX, OFF(jump));
+	emit_load(&hot, RDX, OFF(scratch[2]));
+	emit_load(&hot, RAX, OFF(scratch[1]));
+	emit_load(&hot, RCX, OFF(scratch[0]));
+	if (pops)
+		emit_lea(&hot, RSP, RSP, (s32)pops);
+	emit_jump_gs(&hot, OFF(jump));
+}
+
+/* ---- instructions as they are ---- */
+
+/* What follows, at hot, executes the instruction; far: see struct copied. */
+static void note_copied(const struct insn *i, int far)
+{
+	copied_add(
+	    (struct copied){(u16)(hot - current->outer), (u16)(i->pc - current->pc), (u16)shadowed, (signed char)far});
+	current->nr_insns++;
+}
+
+/* Clears the bit that would make the copied instruction's base register one of r8..r15. */
+static void clear_base_extension(u8 *copy, const ZydisDecodedInstruction *z)
+{
+	if (z->attributes & ZYDIS_ATTRIB_HAS_REX)
+		copy[z->raw.rex.offset] &= (u8)~1u;
+	if (z->attributes & ZYDIS_ATTRIB_HAS_EVEX)
+		copy[z->raw.evex.offset + 1] |= 0x20;
+	if (z->attributes & ZYDIS_ATTRIB_HAS_VEX && z->raw.vex.size == 3)
+		copy[z->raw.vex.offset + 1] |= 0x20;
+	if (z->attributes & ZYDIS_ATTRIB_HAS_XOP)
+		copy[z->raw.xop.offset + 1] |= 0x20;
+}
+
+/* Its operand is relative to RIP and out of reach: [r + 0] instead, r the address. */
+static void copy_far(const struct insn *i, u64 address)
+{
+	unsigned r = borrow(i->reads | i->kills | 0xff00, 0);
+	u8 *copy;
+
+	emit_save(&hot, r, OFF(scratch[0]));
+	emit_constant(&hot, r, address);
+	note_copied(i, shadowed >> r & 1 ? -1 : (int)r);
+	copy = hot;
+	put(&hot, (const char *)i->pc, i->len);
+	clear_base_extension(copy, &i->z);
+	copy[i->z.raw.modrm.offset] = (u8)((copy[i->z.raw.modrm.offset] & 0x38) | 0x80 | r);
+	memset(copy + i->z.raw.disp.offset, 0, 4);
+	emit_load(&hot, r, OFF(scratch[0]));
+}
+
+static void copy_insn(const struct insn *i)
+{
+	u64 address;
+	s32 d;
+
+	if (!i->relative) {
+		note_copied(i, -1);
+		put(&hot, (const char *)i->pc, i->len);
+		return;
+	}
+	address = i->pc + i->len + (u64)i->z.raw.disp.value;
+	d = (s32)(address - (u64)(hot + i->len));
+	if ((u64)(hot + i->len) + (u64)(s64)d != address) {
+		copy_far(i, address);
+		return;
+	}
+	note_copied(i, -1);
+	put(&hot, (const char *)i->pc, i->len);
+	memcpy(hot - i->len + i->z.raw.disp.offset, &d, 4);
+}
+
+/* ---- groups of accesses ---- */
+
+/* Accesses of a block by the same registers, whose values have changed by constants only in between, and not far from
+ * each other, share one check, at the first. So within a block their order is not told exactly.
+ *
+ *   value[r]: register r is root + offset, where a root is what some register held at some place of the block */
+struct value {
+	unsigned root;
+	s64 offset;
+};
+
+struct group {
+	struct value base, index;
+	u8 scale, rw, operand, nr;
+	bool fs;
+	unsigned insn; /* the first's */
+	s64 first;     /* its displacement, from the roots */
+	s64 lo, hi;    /* of all, from the first's */
+	struct {
+		s64 lo;
+		u16 len;
+		u8 rw;
+	} access[8];
+};
+
+#define GROUP_REACH 128 /* bytes */
+
+static struct group groups[MAX_INSNS * MAX_OPERANDS];
+static unsigned nr_groups, open_groups, nr_roots;
+static struct value value[18];
+
+static void new_root(unsigned r)
+{
+	value[r] = (struct value){nr_roots++, 0};
+}
+
+static bool same_group(const struct group *g, const struct operand *o, s64 at)
+{
+	s64 lo = min(g->first + g->lo, at), hi = max(g->first + g->hi, at + o->len);
+
+	return g->base.root == value[o->base].root && g->index.root == value[o->index].root && g->scale == o->scale &&
+	       g->fs == o->fs && !o->addr32 && hi - lo <= GROUP_REACH && g->nr < ARRAY_SIZE(g->access);
+}
+
+static void group_add(struct group *g, const struct operand *o, s64 at)
+{
+	g->lo = min(g->lo, at - g->first);
+	g->hi = max(g->hi, at - g->first + o->len);
+	g->rw = max(g->rw, o->rw); /* a write asks for more */
+	g->access[g->nr].lo = at - g->first;
+	g->access[g->nr].len = o->len;
+	g->access[g->nr++].rw = o->rw;
+}
+
+static void group_operand(unsigned n, unsigned k)
+{
+	const struct operand *o = &insns[n].operand[k];
+	s64 at = o->disp + value[o->base].offset + value[o->index].offset * o->scale;
+	struct group *g;
+
+	for (unsigned i = open_groups; i < nr_groups; i++) {
+		if (!same_group(&groups[i], o, at))
+			continue;
+		group_add(&groups[i], o, at);
+		return;
+	}
+	g = &groups[nr_groups++];
+	*g = (struct group){value[o->base], value[o->index], o->scale, 0, (u8)k, 0, o->fs, n, at, 0, 0, {{0}}};
+	group_add(g, o, at);
+}
+
+/* What the instruction does to the registers' values. */
+static void follow_values(const struct insn *i)
+{
+	unsigned bits = 0;
+	int to = i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? decode_gpr(i->op[0].reg.value, &bits) : -1;
+	s64 by = i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? i->op[1].imm.value.s : 0;
+	s64 word = i->z.operand_width == 16 ? 2 : 8;
+	u32 changed = i->kills;
+
+	for (unsigned n = 0; n < i->z.operand_count; n++) {
+		int r = i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER ? decode_gpr(i->op[n].reg.value, NULL) : -1;
+
+		if (r >= 0 && i->op[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+			changed |= 1u << r;
+	}
+	switch (i->z.mnemonic) {
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+		if (to < 0 || bits != 64 || i->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+			break;
+		value[to].offset += i->z.mnemonic == ZYDIS_MNEMONIC_ADD ? by : -by;
+		return;
+	case ZYDIS_MNEMONIC_PUSH:
+		value[RSP].offset -= word;
+		return;
+	case ZYDIS_MNEMONIC_POP:
+		value[RSP].offset += word;
+		if (to >= 0)
+			new_root((unsigned)to);
+		return;
+	default:
+		break;
+	}
+	for (unsigned r = 0; r < NR_GPR; r++)
+		if (changed >> r & 1)
+			new_root(r);
+}
+
+static void find_groups(void)
+{
+	nr_groups = open_groups = nr_roots = 0;
+	for (unsigned r = 0; r < ARRAY_SIZE(value); r++)
+		new_root(r);
+	for (unsigned n = 0; n < nr_insns; n++) {
+		for (unsigned k = 0; k < insns[n].nr_operands; k++)
+			group_operand(n, k);
+		follow_values(&insns[n]);
+		if (insns[n].kind != INSN_COPY)
+			open_groups = nr_groups;
+	}
+}
+
+/* Sites of the accesses of a group, one behind the other; the last has MORE clear. Returns the first's. */
+static unsigned add_sites(const struct group *g, u8 *back, s32 stamp)
+{
+	unsigned first = 0;
+
+	for (unsigned n = 0; n < g->nr; n++) {
+		unsigned site = site_add((struct site){back, stamp, g->access[n].len,
+						       (u8)(g->access[n].rw | (n + 1 < g->nr ? SITE_MORE : 0)),
+						       (u32)(g->access[n].lo - g->lo)});
+
+		first = n ? first : site;
+	}
+	return first;
+}
+
+/* ---- checks ---- */
+
+/* lea r, [the operand's address]; fs: by way of its base. */
+static void emit_address(u8 **at, unsigned r, unsigned other, const struct operand *o)
+{
+	if (o->base == BASE_RIP)
+		emit_constant(at, r, (u64)o->disp);
+	else
+		emit_operand(at, 0x8d, r, o, !o->addr32);
+	if (o->fs) {
+		emit_load(at, other, OFF(fs_base));
+		put1(at, 0x48 | (r >> 3) * 5 | (other >> 3) << 1); /* lea r, [r + other] */
+		put1(at, 0x8d);
+		put1(at, 0x44 | (r & 7) << 3);
+		put1(at, (other & 7) << 3 | (r & 7));
+		put1(at, 0);
+	}
+}
+
+/* rorx to, from, 7; and to32, mask: a tag's offset */
+static void emit_tag(u8 **at, unsigned to, unsigned from)
+{
+	put1(at, 0xc4);
+	put1(at, 0x43 | (to < 8 ? 0x80 : 0) | (from < 8 ? 0x20 : 0));
+	PUT(at, "\xfb\xf0");
+	put1(at, 0xc0 | (to & 7) << 3 | (from & 7));
+	put1(at, 7);
+	put1(at, 0x40 | to >> 3);
+	put1(at, 0x81);
+	put1(at, 0xe0 | (to & 7));
+	put4(at, TAG_MASK);
+}
+
+/* A check of what g's accesses have in common: bytes [lo, hi) from the address of its first. */
+static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
+{
+	struct operand o = i->operand[g->operand];
+	u32 used = operand_registers(&o);
+	bool keeps_flags = i->flag_live != 0, rax = keeps_flags && i->live & 1;
+	unsigned r = borrow(used | (keeps_flags ? 1u << RAX : 0), i->live);
+	unsigned tag = borrow(used | (keeps_flags ? 1u << RAX : 0) | 1u << r, i->live);
+	s32 page = (s32)(OFF(data.tag[0].page[0]) + (g->rw == SITE_WRITE ? 8 : 0));
+	u16 len = (u16)(g->hi - g->lo);
+	u8 *field, *back;
+
+	o.disp += g->lo;
+	keep(r);
+	keep(tag);
+	emit_address(&hot, r, tag, &o);
+	if (keeps_flags) {
+		keep(RAX);
+		PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
+	}
+	emit_tag(&hot, tag, r);
+	emit_gs_base(&hot, 0x2b, r, tag, page);
+	put1(&hot, 0x48 | r >> 3); /* cmp r, 4096 - len */
+	put1(&hot, 0x81);
+	put1(&hot, 0xf8 | (r & 7));
+	put4(&hot, 4096 - min(len, (u16)4096));
+	PUT(&hot, "\x0f\x87"); /* ja */
+	field = hot;
+	put4(&hot, 0);
+	emit_load(&hot, r, OFF(icount));
+	emit_lea(&hot, r, r, stamp);
+	emit_gs_base(&hot, 0x89, r, tag, OFF(data.tag[0].used));
+	back = hot;
+	if (keeps_flags) {
+		PUT(&hot, "\x04\x7f\x9e"); /* add al, 127; sahf */
+		give_back(RAX, rax ? ~0u : 0);
+	}
+	give_back(r, i->live);
+	give_back(tag, i->live);
+	emit_patch(field, cold);
+	emit_gs_base(&cold, 0x03, r, tag, page);
+	emit_save(&cold, r, OFF(address));
+	emit_set(&cold, OFF(site), (s32)add_sites(g, back, stamp));
+	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
+}
+
+/* Instructions come from page `number` from here on. */
+static void emit_fetch(u32 number, s32 stamp)
+{
+	u64 page = page_of_number(number);
+	s32 tag = OFF(fetch.tag[0]) + (s32)(page / 4096 % WINDOW_TAGS * sizeof(struct window_tag));
+	u8 *field, *slow, *back;
+
+	emit_save(&hot, RCX, OFF(scratch[0]));
+	emit_load(&hot, RCX, OFF(fetch_page));
+	emit_lea(&hot, RCX, RCX, -(s32)number);
+	PUT(&hot, "\xe3\x05\xe9"); /* jrcxz over: jmp cold */
+	field = hot;
+	put4(&hot, 0);
+	back = hot;
+	emit_load(&hot, RCX, OFF(scratch[0]));
+	emit_patch(field, cold);
+	emit_load32(&cold, RCX, tag + (s32)offsetof(struct window_tag, page) + 2); /* bits 16..47; the tag says the rest */
+	emit_lea(&cold, RCX, RCX, -(s32)(page >> 16));
+	PUT(&cold, "\xe3\x05\xe9");
+	slow = cold;
+	put4(&cold, 0);
+	emit_load(&cold, RCX, OFF(icount));
+	emit_lea(&cold, RCX, RCX, stamp);
+	emit_save(&cold, RCX, tag + (s32)offsetof(struct window_tag, used));
+	emit_load(&cold, RCX, OFF(fetch_changes));
+	emit_lea(&cold, RCX, RCX, 1);
+	emit_save(&cold, RCX, OFF(fetch_changes));
+	emit_set(&cold, OFF(fetch_page), (s32)number);
+	put1(&cold, 0xe9);
+	put4(&cold, 0);
+	emit_patch(cold - 4, back);
+	emit_patch(slow, cold);
+	emit_set(&cold, OFF(site), (s32)site_add((struct site){back, stamp, 0, SITE_FETCH, number}));
+	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
+}
+
+static void emit_add(s32 off, unsigned n, bool keeps_flags)
+{
+	if (!n)
+		return;
+	if (!keeps_flags) {
+		PUT(&hot, "\x65\x48\x81\x04\x25"); /* add gs:[off], n */
+		put4(&hot, off);
+		put4(&hot, n);
+		return;
+	}
+	emit_save(&hot, RCX, OFF(scratch[0]));
+	emit_load(&hot, RCX, off);
+	emit_lea(&hot, RCX, RCX, (s32)n);
+	emit_save(&hot, RCX, off);
+	emit_load(&hot, RCX, OFF(scratch[0]));
+}
+
+/* The block's instructions and accesses. */
+static void emit_counts(void)
+{
+	unsigned accesses = 0;
+
+	for (unsigned n = 0; n < nr_insns; n++)
+		accesses += insns[n].nr_operands;
+	emit_add(OFF(icount), nr_insns, insns[0].flag_live != 0);
+	emit_add(OFF(accesses), accesses, insns[0].flag_live != 0);
+}
+
+/* ---- strings ---- */
+
+static unsigned string_rw(ZydisMnemonic m)
+{
+	switch (m) {
+	case ZYDIS_MNEMONIC_MOVSB:
+	case ZYDIS_MNEMONIC_MOVSW:
+	case ZYDIS_MNEMONIC_MOVSD:
+	case ZYDIS_MNEMONIC_MOVSQ:
+		return SITE_SOURCE | SITE_WRITE;
+	case ZYDIS_MNEMONIC_CMPSB:
+	case ZYDIS_MNEMONIC_CMPSW:
+	case ZYDIS_MNEMONIC_CMPSD:
+	case ZYDIS_MNEMONIC_CMPSQ:
+		return SITE_SOURCE | SITE_READ;
+	case ZYDIS_MNEMONIC_SCASB:
+	case ZYDIS_MNEMONIC_SCASW:
+	case ZYDIS_MNEMONIC_SCASD:
+	case ZYDIS_MNEMONIC_SCASQ:
+		return SITE_READ;
+	case ZYDIS_MNEMONIC_LODSB:
+	case ZYDIS_MNEMONIC_LODSW:
+	case ZYDIS_MNEMONIC_LODSD:
+	case ZYDIS_MNEMONIC_LODSQ:
+		return SITE_SOURCE;
+	default:
+		return SITE_WRITE; /* stos */
+	}
+}
+
+/* With rep: how many elements it takes is known behind it. The runtime finds its begin in scratch[]. */
+static void emit_string(const struct insn *i, s32 stamp)
+{
+	unsigned site;
+
+	emit_save(&hot, RSI, OFF(scratch[0]));
+	emit_save(&hot, RDI, OFF(scratch[1]));
+	emit_save(&hot, RCX, OFF(scratch[2]));
+	note_copied(i, -1);
+	put(&hot, (const char *)i->pc, i->len);
+	site = site_add((struct site){NULL, stamp, (u16)(i->z.operand_width / 8), (u8)string_rw(i->z.mnemonic), 0});
+	emit_set(&hot, OFF(site), (s32)site);
+	emit_jump_gs(&hot, OFF(enter[ENTER_STRING]));
+	site_get(site)->back = hot;
+}
+
+/* ---- ends of blocks ---- */
+
+/* The program's return address goes to its stack. */
+static void emit_push_return(const struct insn *i, int far)
+{
+	u64 next = i->pc + i->len;
+
+	note_copied(i, far);
+	if (next < 1ull << 31) {
+		put1(&hot, 0x68);
+		put4(&hot, (s32)next);
+		return;
+	}
+	PUT(&hot, "\xff\x35"); /* push [rip + cold] */
+	put4(&hot, 0);
+	emit_patch(hot - 4, cold);
+	put8(&cold, next);
+}
+
+/* The target of an indirect jump or call goes to rcx. */
+static void emit_target(const struct insn *i)
+{
+	const ZydisDecodedOperand *op = &i->op[0];
+	const struct operand *o = &i->operand[0];
+
+	emit_save(&hot, RCX, OFF(scratch[0]));
+	note_copied(i, RCX);
+	if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		unsigned r = (unsigned)decode_gpr(op->reg.value, NULL);
+
+		put1(&hot, 0x48 | (r >> 3) << 2); /* mov rcx, r */
+		put1(&hot, 0x89);
+		put1(&hot, 0xc1 | (r & 7) << 3);
+		return;
+	}
+	if (o->base == BASE_RIP) {
+		emit_constant(&hot, RCX, (u64)o->disp);
+		PUT(&hot, "\x48\x8b\x09"); /* mov rcx, [rcx] */
+		return;
+	}
+	if (o->fs)
+		put1(&hot, 0x64);
+	emit_operand(&hot, 0x8b, RCX, o, true);
+}
+
+static void emit_jcc(const struct insn *i, u64 next)
+{
+	unsigned condition = *(const u8 *)(i->pc + i->z.raw.imm[0].offset - 1) & 15;
+
+	PUT(&hot, "\x0f");
+	put1(&hot, 0x80 | condition);
+	emit_link(&hot, next - 1, i->target);
+	put1(&hot, 0xe9);
+	emit_link(&hot, next - 1, next);
+}
+
+/* jrcxz, loop: their distance is one byte, so they jump over a jump. */
+static void emit_jrcx(const struct insn *i, u64 next)
+{
+	put(&hot, (const char *)i->pc, i->len);
+	hot[-1] = 5;
+	put1(&hot, 0xe9);
+	emit_link(&hot, next - 1, next);
+	put1(&hot, 0xe9);
+	emit_link(&hot, next - 1, i->target);
+}
+
+static void emit_end(const struct insn *i)
+{
+	u64 next = i->pc + i->len;
+
+	switch (i->kind) {
+	case INSN_JCC:
+		emit_jcc(i, next);
+		return;
+	case INSN_JRCX:
+		emit_jrcx(i, next);
+		return;
+	case INSN_CALL:
+		emit_push_return(i, -1);
+		/* fallthrough */
+	case INSN_JUMP:
+		put1(&hot, 0xe9);
+		emit_link(&hot, next - 1, i->target);
+		return;
+	case INSN_CALL_IND:
+		emit_target(i);
+		emit_push_return(i, RCX);
+		emit_indirect(0);
+		return;
+	case INSN_JUMP_IND:
+		emit_target(i);
+		emit_indirect(0);
+		return;
+	case INSN_RET:
+		emit_save(&hot, RCX, OFF(scratch[0]));
+		note_copied(i, RCX);
+		PUT(&hot, "\x48\x8b\x0c\x24"); /* mov rcx, [rsp] */
+		emit_indirect(8 + (i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? (u16)i->op[0].imm.value.u : 0));
+		return;
+	case INSN_SYSCALL:
+		emit_leave(next, WHY_SYSCALL);
+		return;
+	case INSN_TRAP:
+		note_copied(i, -1);
+		put(&hot, (const char *)i->pc, i->len);
+		return;
+	case INSN_REFUSED:
+		emit_leave(i->pc, WHY_REFUSED);
+		return;
+	case INSN_BAD:
+		emit_leave(i->pc, WHY_BAD);
+		return;
+	default:
+		put1(&hot, 0xe9);
+		emit_link(&hot, next - 1, next);
+	}
+}
+
+/* ---- a block ---- */
+
+/* It ends at the first jump, or with its page. */
+static void decode_block(u64 pc)
+{
+	u64 page = pc & ~0xfffull;
+
+	for (nr_insns = 0; nr_insns < MAX_INSNS && (pc & ~0xfffull) == page;) {
+		struct insn *i = &insns[nr_insns++];
+
+		decode(pc, code_readable(pc, 15), i);
+		pc += i->len;
+		if (insn_ends_block(i))
+			break;
+	}
+}
+
+/* What is live at a place that the block leads to: as far as a look at a few instructions shows. */
+static struct live peek(u64 pc)
+{
+	static struct insn i;
+	struct live l = {0, 0}, killed = {0, 0};
+
+	for (unsigned n = 0; n < PEEK; n++) {
+		decode(pc, code_readable(pc, 15), &i);
+		l.regs |= i.reads & ~killed.regs;
+		l.flags |= i.flag_reads & ~killed.flags;
+		if (i.kind != INSN_COPY)
+			break;
+		killed.regs |= i.kills;
+		killed.flags |= i.flag_kills;
+		pc += i.len;
+		if (!(pc & 0xfff) || (u64)i.len > (pc & 0xfff))
+			break; /* another page, which may not be there */
+	}
+	l.regs |= 0xffff & ~killed.regs;
+	l.flags |= FLAG_ARITH & ~killed.flags;
+	return l;
+}
+
+static struct live live_at_end(const struct insn *last)
+{
+	struct live l = {0xffff, FLAG_ARITH}, other;
+	u64 next = last->pc + last->len;
+
+	switch (last->kind) {
+	case INSN_JCC:
+	case INSN_JRCX:
+		l = peek(last->target);
+		other = peek(next);
+		return (struct live){l.regs | other.regs, l.flags | other.flags};
+	case INSN_JUMP:
+	case INSN_CALL:
+		return peek(last->target);
+	case INSN_COPY:
+		return (next & 0xfff) ? peek(next) : l;
+	default:
+		return l;
+	}
+}
+
+/* What is live before each instruction. */
+static void find_live(void)
+{
+	struct live l = live_at_end(&insns[nr_insns - 1]);
+
+	for (unsigned n = nr_insns; n-- > 0;) {
+		l.regs = (l.regs & ~insns[n].kills) | insns[n].reads;
+		l.flags = (l.flags & ~insns[n].flag_kills) | insns[n].flag_reads;
+		insns[n].live = (u16)l.regs;
+		insns[n].flag_live = (u16)l.flags;
+	}
+}
+
+/* An instruction that reaches into the next page is fetched from there, too; then this page is the last one again. */
+static void emit_crossing(const struct insn *i, s32 stamp)
+{
+	u64 last = i->pc + i->len - 1;
+
+	if (i->len && (last ^ i->pc) & ~0xfffull)
+		emit_fetch(page_number(last), stamp);
+}
+
+static unsigned next_group;
+
+static void emit_insn(const struct insn *i, s32 stamp)
+{
+	emit_crossing(i, stamp);
+	if (i->kind == INSN_REFUSED || i->kind == INSN_BAD) {
+		emit_end(i);
+		return;
+	}
+	for (; next_group < nr_groups && &insns[groups[next_group].insn] == i; next_group++)
+		emit_check(i, &groups[next_group], stamp);
+	if (i->kind == INSN_STRING)
+		emit_string(i, stamp);
+	else if (!insn_ends_block(i))
+		copy_insn(i);
+	else
+		emit_end(i);
+	shadowed &= ~(u32)(i->reads | i->kills);
+}
+
+struct block *translate(u64 pc)
+{
+	struct block *b;
+	u64 next;
+
+	if (cache_is_full())
+		return NULL;
+	decode_block(pc);
+	find_live();
+	find_groups();
+	hot = (u8 *)ALIGN_UP((u64)cache.hot, 16ull);
+	cold = cache.cold;
+	b = current = block_add(pc);
+	b->first_insn = copied_next();
+	shadowed = next_group = 0;
+	b->outer = hot;
+	emit_fetch(page_number(pc), 0);
+	b->inner = hot;
+	emit_counts();
+	for (unsigned n = 0; n < nr_insns; n++)
+		emit_insn(&insns[n], (s32)n - (s32)nr_insns);
+	next = insns[nr_insns - 1].pc + insns[nr_insns - 1].len;
+	if (!insn_ends_block(&insns[nr_insns - 1])) {
+		put1(&hot, 0xe9);
+		emit_link(&hot, next - 1, next);
+	}
+	b->end = hot;
+	cache.hot = hot;
+	cache.cold = cold;
+	return b;
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/engine/oracle.c - the CPU as the oracle: random instructions run natively and translated, and every register,
+ * the flags, the vector state and memory must be the same behind them, wherever they end.
+ *
+ * A sequence ends with ud2, or with a fault of any kind on the way; both runs are ended by the signal, whose frame has
+ * the state. So each fault also tests that the state can be had exactly in the middle of a block (E1 of engine/state.h):
+ * all but the flags that nobody reads behind.
+ *
+ * usage: oracle [SEED [SEQUENCES]]
+ */
+#include <asm/prctl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "engine/runtime.h"
+#include "engine/translate.h"
+
+#define ARENA       0x10000000ull
+#define ARENA_BYTES 0x4000u
+#define CODE        0x18000000ull /* no sum of small multiples of ARENA is here, or in the rest */
+#define CACHE_NEAR  0x1a000000ull
+#define CACHE_FAR   0x7e0000000000ull
+#define CACHE_BYTES (16u << 20)
+#define MAX_LENGTH  12
+#define XSAVE_BYTES 2688   /* up to the end of AVX-512's state */
+#define EFLAGS      0xcd5u /* arithmetic flags and DF */
+
+struct state {
+	u64 gpr[NR_GPR], flags, rip;
+	int signal;
+	u8 x[XSAVE_BYTES] __attribute__((aligned(64)));
+};
+
+static u64 rng;
+static struct thread *thread;
+static struct state begin, native, ours, *catching;
+static sigjmp_buf back;
+static u8 arena[ARENA_BYTES], after[ARENA_BYTES];
+static u64 start_of[MAX_LENGTH + 1]; /* of each instruction */
+static unsigned length;
+
+static u64 next(void)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return rng;
+}
+
+/* ---- what the engine wants of its surroundings ---- */
+
+void *memory_get(u64 bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? abort(), p : p;
+}
+
+unsigned code_readable(u64 pc, unsigned most)
+{
+	return most;
+}
+
+void runtime_event(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx) {}
+
+/* ---- a run ---- */
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+	static const int order[NR_GPR] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+					  REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+	ucontext_t *u = context;
+	u32 bytes;
+
+	for (unsigned i = 0; i < NR_GPR; i++)
+		catching->gpr[i] = (u64)u->uc_mcontext.gregs[order[i]];
+	catching->flags = (u64)u->uc_mcontext.gregs[REG_EFL];
+	catching->rip = (u64)u->uc_mcontext.gregs[REG_RIP];
+	catching->signal = sig;
+	memcpy(&bytes, (u8 *)u->uc_mcontext.fpregs + 480, sizeof(bytes)); /* _fpx_sw_bytes.xstate_size */
+	memcpy(catching->x, u->uc_mcontext.fpregs, min(bytes, (u32)XSAVE_BYTES));
+	siglongjmp(back, 1);
+}
+
+/* Loads s into the CPU and jumps to code. */
+static __attribute__((noinline)) void run_native(const struct state *s, u64 code)
+{
+	__asm__ volatile(
+	    "xrstor64 (%3)\n\t"
+	    "push %2\n\tpopfq\n\t"
+	    "mov %1, %%r15\n\tmov %0, %%r14\n\t"
+	    "mov %%r15, %%gs:280\n\t"
+	    "mov 0(%%r14), %%rax\n\tmov 8(%%r14), %%rcx\n\tmov 16(%%r14), %%rdx\n\tmov 24(%%r14), %%rbx\n\t"
+	    "mov 32(%%r14), %%rsp\n\tmov 40(%%r14), %%rbp\n\tmov 48(%%r14), %%rsi\n\tmov 56(%%r14), %%rdi\n\t"
+	    "mov 64(%%r14), %%r8\n\tmov 72(%%r14), %%r9\n\tmov 80(%%r14), %%r10\n\tmov 88(%%r14), %%r11\n\t"
+	    "mov 96(%%r14), %%r12\n\tmov 104(%%r14), %%r13\n\tmov 120(%%r14), %%r15\n\tmov 112(%%r14), %%r14\n\t"
+	    "jmp *%%gs:280"
+	    :
+	    : "r"(s->gpr), "r"(code), "r"(s->flags), "r"(s->x), "a"(~0u), "d"(~0u)
+	    : "memory");
+	__builtin_unreachable();
+}
+
+static __attribute__((noinline)) void run_translated(const struct state *s, u64 code)
+{
+	memcpy(thread->gpr, s->gpr, sizeof(s->gpr));
+	thread->flags = s->flags;
+	thread->pc = code;
+	thread->why = WHY_INDIRECT;
+	__asm__ volatile("xrstor64 (%0)" : : "r"(s->x), "a"(~0u), "d"(~0u) : "memory");
+	thread_run(thread);
+	catching->signal = thread->why == WHY_BAD ? SIGILL : -1;
+}
+
+/* Both begin with the arena as `arena` has it. */
+static void run(void (*how)(const struct state *, u64), struct state *end)
+{
+	memcpy((void *)ARENA, arena, ARENA_BYTES);
+	catching = end;
+	if (sigsetjmp(back, 1) == 0)
+		how(&begin, CODE);
+}
+
+/* ---- sequences ---- */
+
+static bool usable(const struct insn *i)
+{
+	switch (i->z.meta.category) {
+	case ZYDIS_CATEGORY_SYSTEM:
+	case ZYDIS_CATEGORY_SYSCALL:
+	case ZYDIS_CATEGORY_INTERRUPT:
+	case ZYDIS_CATEGORY_SEGOP:
+	case ZYDIS_CATEGORY_IO:
+	case ZYDIS_CATEGORY_IOSTRINGOP:
+	case ZYDIS_CATEGORY_RDRAND:
+	case ZYDIS_CATEGORY_RDSEED:
+	case ZYDIS_CATEGORY_RDWRFSGS:
+	case ZYDIS_CATEGORY_XSAVE:
+	case ZYDIS_CATEGORY_XSAVEOPT:
+	case ZYDIS_CATEGORY_VTX:
+	case ZYDIS_CATEGORY_PKU:
+	case ZYDIS_CATEGORY_CET:
+	case ZYDIS_CATEGORY_SGX:
+		return false;
+	default:
+		break;
+	}
+	switch (i->z.mnemonic) { /* what nobody knows before, what tells where code lies, what steps */
+	case ZYDIS_MNEMONIC_FNSTENV:
+	case ZYDIS_MNEMONIC_FNSAVE:
+	case ZYDIS_MNEMONIC_FXSAVE:
+	case ZYDIS_MNEMONIC_FXSAVE64:
+	case ZYDIS_MNEMONIC_CPUID:
+	case ZYDIS_MNEMONIC_RDPID:
+	case ZYDIS_MNEMONIC_POPF:
+	case ZYDIS_MNEMONIC_POPFQ:
+	case ZYDIS_MNEMONIC_XEND:
+	case ZYDIS_MNEMONIC_XABORT:
+	case ZYDIS_MNEMONIC_HLT:
+	case ZYDIS_MNEMONIC_UMWAIT:
+	case ZYDIS_MNEMONIC_TPAUSE:
+	case ZYDIS_MNEMONIC_MONITORX:
+	case ZYDIS_MNEMONIC_MWAITX:
+		return false;
+	default:
+		break;
+	}
+	for (unsigned n = 0; n < i->z.operand_count; n++)
+		if (i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[n].reg.value >= ZYDIS_REGISTER_ES &&
+		    i->op[n].reg.value <= ZYDIS_REGISTER_GS)
+			return false;
+	if (i->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS) /* libc's */
+		return false;
+	return i->kind == INSN_COPY || i->kind == INSN_STRING || i->kind == INSN_GATHER;
+}
+
+static void random_bytes(u8 *at)
+{
+	static const u8 prefix[] = {0x66, 0xf2, 0xf3, 0xf0, 0x48, 0x4c, 0x41, 0x49,
+				    0x67, 0x64, 0x0f, 0x0f, 0x0f, 0xc4, 0xc5, 0x62};
+
+	for (unsigned i = 0; i < 15; i++)
+		at[i] = (u8)next();
+	for (unsigned i = 0; i < 2 && next() % 2; i++)
+		at[i] = prefix[next() % sizeof(prefix)];
+}
+
+/* An address that the instruction can reach with the registers as they are at first is in the arena, often. */
+static void aim(u8 *at, const struct insn *i)
+{
+	s32 d = (s32)(next() % 4096) - 2048;
+
+	if (i->z.raw.disp.size != 32)
+		return;
+	if (i->z.raw.modrm.mod == 0 && i->z.raw.modrm.rm == 5)
+		d = (s32)(ARENA + next() % ARENA_BYTES - (i->pc + i->len));
+	else if (i->z.raw.modrm.mod == 0)
+		d = (s32)(ARENA + next() % ARENA_BYTES);
+	memcpy(at + i->z.raw.disp.offset, &d, 4);
+}
+
+static void make_sequence(void)
+{
+	u8 *at = (u8 *)CODE;
+	static struct insn i;
+
+	length = 1 + (unsigned)(next() % MAX_LENGTH);
+	for (unsigned n = 0; n < length; n++) {
+		do {
+			random_bytes(at);
+			decode((u64)at, 15, &i);
+		} while (!usable(&i));
+		aim(at, &i);
+		start_of[n] = (u64)at;
+		at += i.len;
+	}
+	start_of[length] = (u64)at;
+	memcpy(at, "\x0f\x0b", 2); /* ud2 */
+}
+
+static void make_state(void)
+{
+	memset(&begin, 0, sizeof(begin));
+	for (unsigned i = 0; i < NR_GPR; i++) {
+		u64 kind = next() % 8;
+
+		begin.gpr[i] = kind < 5   ? ARENA + ARENA_BYTES / 4 + next() % (ARENA_BYTES / 2)
+			       : kind < 7 ? next() % 64
+					  : next();
+	}
+	begin.gpr[RCX] = next() % 3 ? next() % 40 : begin.gpr[RCX];
+	begin.gpr[RSP] = (ARENA + ARENA_BYTES / 2 + next() % 1024) & ~7ull;
+	begin.flags = 0x202 | (next() & 0x8d5) | (next() % 8 ? 0 : 0x400);
+	for (unsigned i = 0; i < 512; i++) /* the rest is as before */
+		memcpy(arena + next() % (ARENA_BYTES - 8), &(u64){next()}, 8);
+	for (unsigned i = 0; i < XSAVE_BYTES; i++)
+		begin.x[i] = (u8)next();
+	memset(begin.x, 0, 24);
+	memset(begin.x + 416, 0, 160);
+	begin.x[0] = 0x7f; /* x87: as after fninit */
+	begin.x[1] = 0x03;
+	memcpy(begin.x + 24, "\x80\x1f\0\0\xff\xff\0\0", 8); /* MXCSR */
+	for (unsigned i = 0; i < 8; i++)
+		memset(begin.x + 32 + 16 * i + 10, 0, 6);
+	begin.x[512] = 0x07; /* XSTATE_BV: x87, SSE, AVX */
+}
+
+/* ---- the comparison ---- */
+
+/* Flags that are read behind the instruction at rip. */
+static unsigned live_flags(u64 rip)
+{
+	static struct insn i;
+	unsigned live = 0, seen = 0;
+
+	for (unsigned n = 0; n < length; n++) {
+		if (start_of[n] < rip)
+			continue;
+		decode(start_of[n], 15, &i);
+		live |= i.flag_reads & ~seen;
+		seen |= i.flag_kills;
+	}
+	return live | (FLAG_ARITH & ~seen) | 0x400;
+}
+
+static void print_code(void)
+{
+	for (unsigned n = 0; n < length; n++) {
+		printf("#  ");
+		for (u64 at = start_of[n]; at < start_of[n + 1]; at++)
+			printf(" %02x", *(u8 *)at);
+		printf("\n");
+	}
+}
+
+static bool differ(const char *what, u64 a, u64 b)
+{
+	if (a == b)
+		return false;
+	printf("# %s: natively %#llx, translated %#llx (signals %d %d, rip %#llx)\n", what, (unsigned long long)a,
+	       (unsigned long long)b, native.signal, ours.signal, (unsigned long long)native.rip);
+	return true;
+}
+
+/* Where the last x87 instruction lay, and what it was. */
+static void forget_places(struct state *s)
+{
+	memset(s->x + 6, 0, 18);
+	memset(s->x + 464, 0, 48); /* the kernel's own words */
+}
+
+static bool compare(void)
+{
+	unsigned flags = live_flags(native.rip);
+	char name[16];
+	bool bad = differ("signal", (u64)native.signal, (u64)ours.signal);
+
+	if (ours.signal > 0 && !state_recover(thread, ours.gpr, &ours.rip))
+		bad |= differ("the place", native.rip, ours.rip);
+	bad |= differ("rip", native.rip, ours.rip);
+
+	for (unsigned i = 0; i < NR_GPR && !bad; i++) {
+		snprintf(name, sizeof(name), "register %u", i);
+		bad |= differ(name, native.gpr[i], ours.gpr[i]);
+	}
+	bad |= differ("flags", native.flags & flags, ours.flags & flags);
+	forget_places(&native);
+	forget_places(&ours);
+	for (unsigned i = 0; i < XSAVE_BYTES && !bad; i++) {
+		snprintf(name, sizeof(name), "xsave %u", i);
+		bad |= differ(name, native.x[i], ours.x[i]);
+	}
+	for (unsigned i = 0; i < ARENA_BYTES && !bad; i++) {
+		snprintf(name, sizeof(name), "memory %#x", i);
+		bad |= differ(name, after[i], ((u8 *)ARENA)[i]);
+	}
+	return !bad;
+}
+
+static void *map_at(u64 at, u64 bytes)
+{
+	void *p = mmap((void *)at, bytes, PROT_READ | PROT_WRITE | PROT_EXEC,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	return p == (void *)at ? p : (perror("mmap"), exit(1), p);
+}
+
+int main(int argc, char **argv)
+{
+	static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
+	struct sigaction act = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, n = argc > 2 ? strtoull(argv[2], NULL, 0) : 20000;
+	u64 ends[65] = {0};
+	u8 *stack = map_at(0x7d0000000000, 1 << 20);
+
+	sigaltstack(&(stack_t){.ss_sp = map_at(0x7d0010000000, 1 << 16), .ss_size = 1 << 16}, NULL);
+	for (unsigned i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		sigaction(caught[i], &act, NULL);
+	map_at(ARENA, ARENA_BYTES);
+	map_at(CODE, 4096);
+	decode_init();
+	cache_init(map_at(seed % 2 ? CACHE_NEAR : CACHE_FAR, CACHE_BYTES), CACHE_BYTES);
+	thread = memory_get(sizeof(*thread));
+	thread_init(thread, stack + (1 << 20), (struct window_shape[2]){{.pages = EV_WINDOW}, {.pages = EV_WINDOW}});
+	syscall(SYS_arch_prctl, ARCH_SET_GS, thread);
+	for (u64 k = 0; k < n; k++) {
+		rng = (seed << 32 | (k + 1)) * 0x9e3779b97f4a7c15ull | 1;
+		next();
+		make_sequence();
+		make_state();
+		run(run_native, &native);
+		memcpy(after, (void *)ARENA, ARENA_BYTES);
+		cache_clear();
+		memset(thread->indirect, 0, sizeof(thread->indirect));
+		run(run_translated, &ours);
+		ends[native.signal & 63]++;
+		if (!compare()) {
+			printf("# sequence %llu of seed %llu:\n", (unsigned long long)k, (unsigned long long)seed);
+			print_code();
+			printf("not ok 1 - random instructions\n1..1\n");
+			return 1;
+		}
+	}
+	printf("# ended with SIGTRAP %llu, SIGSEGV %llu, SIGILL %llu, SIGBUS %llu, SIGFPE %llu\n",
+	       (unsigned long long)ends[SIGTRAP], (unsigned long long)ends[SIGSEGV], (unsigned long long)ends[SIGILL],
+	       (unsigned long long)ends[SIGBUS], (unsigned long long)ends[SIGFPE]);
+	printf("ok 1 - %llu sequences of random instructions\n1..1\n", (unsigned long long)n);
+	return 0;
+}

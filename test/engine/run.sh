@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# test/engine/run.sh BUILD_DIR: real programs under the engine: what they print, how they end, and their page faults
+# against getrusage natively (the workload's: its children's, too). TAP output.
+build=$1
+QUIRE_FRONT=engine
+export QUIRE_FRONT
+. "${0%/*}/../programs.sh"
+faults=$build/test/host/faults
+"$faults" -n 1 -- true >/dev/null 2>&1 || skip_all 'personality() or vfork() is not allowed here'
+"$quire" play --probe >"$tmp/probes"
+machine=4k
+! grep -qx huge_advised=yes "$tmp/probes" || machine=madvise
+! grep -qx huge_unasked=yes "$tmp/probes" || machine=thp
+for key in zero_page merge_unfaulted huge_zero_write swapin_writable; do
+	! grep -qx "$key=no" "$tmp/probes" || machine=$machine,$(echo $key | tr _ -)=off
+done
+
+# same NAME PROGRAM ARG...: output and exit status are native's
+same() {
+	name=$1
+	shift
+	command -v "$1" >/dev/null || { n=$((n + 1)); echo "ok $n - $name # SKIP no $1"; return; }
+	"$@" >"$tmp/want" 2>"$tmp/want_err" </dev/null
+	want=$?
+	"$quire" run -m "$machine" --json "$tmp/json" -o "$tmp/report" -- "$@" >"$tmp/out" 2>"$tmp/err" </dev/null
+	got=$?
+	[ $want = $got ] && cmp -s "$tmp/want" "$tmp/out" && cmp -s "$tmp/want_err" "$tmp/err"
+	verdict $? "$name: as natively (exit status $got, natively $want)"
+}
+
+# equal NAME PROGRAM ARG...: faults within 1 % or 10
+equal() {
+	name=$1
+	shift
+	command -v "$1" >/dev/null || { n=$((n + 1)); echo "ok $n - $name # SKIP no $1"; return; }
+	native=$("$faults" -- "$@" 2>/dev/null | cut -d' ' -f1)
+	"$quire" run -m "$machine" --json "$tmp/json" -o "$tmp/report" -- "$@" >/dev/null 2>"$tmp/err"
+	ours=$(number minflt)
+	awk -v a="${ours:-0}" -v b="${native:-0}" 'BEGIN {
+		d = a > b ? a - b : b - a
+		exit !(b && (d <= 10 || d * 100 <= b)) }'
+	verdict $? "$name: ${ours:-no} faults, natively ${native:-none}"
+}
+
+awk 'BEGIN { srand(1); for (i = 0; i < 60000; i++) print int(rand() * 1e9), i }' >"$tmp/lines"
+sql='create table t(a integer primary key, b text);
+with recursive c(x) as (select 1 union all select x + 1 from c where x < 5000)
+insert into t select x, hex(x * 7919 % 100003) from c; select count(distinct b) from t;'
+
+same 'sort' sort -n --parallel=1 "$tmp/lines"
+same 'gzip' gzip -c "$tmp/lines"
+same 'sqlite3' sqlite3 :memory: "$sql"
+same 'python3' /usr/bin/python3 -c 'import json, subprocess; print(json.dumps(list(range(50)))); print(subprocess.check_output(["echo", "x"]))'
+same 'perl' perl -e 'my %h; $h{$_ % 1009} += $_ for 1..50000; print scalar(keys %h), "\n"'
+same 'awk' awk '{ s += $1 } END { print s }' "$tmp/lines"
+same 'a shell, its children and a pipe' sh -c 'for i in 1 2 3; do echo $i; done | sort -r; ls / | wc -l; (exit 3)'
+same 'a command that is not there' sh -c 'no-such-command'
+printf '#!/bin/sh\necho script "$1" "$0"\n' >"$tmp/script"
+chmod +x "$tmp/script"
+same 'a script' sh -c "$tmp/script word"
+same 'env, which executes' env -i A=1 /usr/bin/env
+echo 'int main(void) { return 5; }' >"$tmp/x.c"
+same 'a compiler: cc1, as, ld' sh -c "cd $tmp && cc -O1 x.c -o x && ./x"
+for how in 'segv 139' 'abort 134' 'kill 137'; do
+	set -- $how
+	"$quire" run -m 4k -o "$tmp/report" -- "$programs/crash" "$1" >"$tmp/out" 2>"$tmp/err"
+	[ $? = "$2" ]
+	verdict $? "killed by a signal: $1"
+done
+same 'signals that repair, skip, nest; on a stack of their own' "$build/test/engine/handlers"
+
+"$quire" run -m 4k --json "$tmp/json" -o "$tmp/report" -- sh -c 'true; /bin/echo; ls >/dev/null' >"$tmp/out" 2>"$tmp/err"
+[ "$(number execs_left)" = 0 ] && [ "$(number malformed)" = 0 ] && [ "$(number processes)" -ge 3 ]
+verdict $? 'who executes stays in the simulation'
+"$quire" run -m 4k -o "$tmp/report" -- "$programs/threads" >"$tmp/out" 2>"$tmp/err"
+[ $? = 125 ] && grep -q 'does not run programs with threads' "$tmp/err"
+verdict $? 'threads are refused, in words'
+
+equal 'sort' sort -n --parallel=1 "$tmp/lines"
+equal 'sqlite3' sqlite3 :memory: "$sql"
+equal 'python3' /usr/bin/python3 -c 'print(len(list(range(300000))))'
+equal 'gzip' gzip -c "$tmp/lines"
+equal 'mallocs of a few MiB' "$build/test/host/blocks"
+equal 'locks' "$build/test/host/locks"
+equal 'a compiler' cc -O1 "$tmp/x.c" -o "$tmp/x"
+finish
