@@ -122,6 +122,21 @@ static struct shape host_shape(void)
 	return s;
 }
 
+/* Flags that this Linux has and does not show: 6.1's smaps has no lf. */
+static u64 hidden_flags;
+
+static void find_hidden_flags(void)
+{
+	struct shape s;
+
+	raw_syscall(SYS_mmap, WINDOW, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (u64)-1, 0);
+	raw_syscall(SYS_mlock2, WINDOW, PAGE_SIZE, MLOCK_ONFAULT, 0, 0, 0);
+	s = host_shape();
+	if (s.n == 1 && (s.area[0].flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED)
+		hidden_flags = VM_LOCKONFAULT;
+	raw_syscall(SYS_munmap, WINDOW, PAGE_SIZE, 0, 0, 0, 0);
+}
+
 static struct shape our_shape(struct mm_struct *mm)
 {
 	struct shape s = {0};
@@ -133,7 +148,7 @@ static struct shape our_shape(struct mm_struct *mm)
 		if (!area)
 			continue;
 		for (unsigned i = 0; i < ARRAY_SIZE(flag_names); i++)
-			area->flags |= vma_lookup(mm, info.start)->vm_flags & flag_names[i].flag;
+			area->flags |= vma_lookup(mm, info.start)->vm_flags & flag_names[i].flag & ~hidden_flags;
 		area->rss_pages = info.rss_pages;
 	}
 	return s;
@@ -565,6 +580,7 @@ int main(int argc, char **argv)
 
 	host_variant(&variant, 0);
 	env_set_variant(&variant);
+	find_hidden_flags();
 	for (u64 seed = first; seed <= last; seed++)
 		failed |= run_seed(seed);
 	printf("%u calls a seed compared with this Linux: %s\n", STEPS * GENERATIONS, failed ? "FAILED" : "equal");
