@@ -410,9 +410,9 @@ int filemap_sync(struct hw_cpu *cpu, struct address_space *file, u64 first, u64 
 		return 0;
 	clean_mappings(cpu, file, first, last);
 	for (u64 index = first; (place = radix_next(&file->pages, &index)) && index < last; index++) {
-		struct page *page = pfn_to_page(file->vm, place);
+		struct page *page = filemap_place_has_frame(place) ? pfn_to_page(file->vm, place) : NULL;
 
-		if (filemap_place_has_frame(place) && page->flags & PG_dirty && write_back(file, index, page))
+		if (page && page->flags & PG_dirty && write_back(file, index, page))
 			err = -EIO;
 	}
 	return err;

@@ -315,11 +315,14 @@ static void evict_victims(struct scan_control *sc, struct victims *v)
 	}
 }
 
-/* What is written comes before anything that the policy could choose. */
+/* What is written comes before anything that the policy could choose. NULL: none is left, or none that was not looked at
+ * already (all may be locked). */
 static struct page *pick(struct vm *vm, u64 *budget)
 {
 	struct page *page = lru_list_last(vm, LRU_LIST_WRITTEN);
 
+	if (!*budget)
+		return NULL;
 	if (!page)
 		return vm->reclaim.policy->pick(vm, types_that_may_go(vm), budget);
 	lru_list_del(vm, page);
