@@ -15,8 +15,10 @@ function summary(what, text) {
 }
 # "# SKIP ... needs NAME NAME, why": the properties that are lacking. Other skips say why in their own words.
 function skip_reason(text,   n, word, i) {
-	if (!sub(/.*# SKIP (.* )?needs /, "", text))
+	sub(/.*# SKIP /, " ", text)
+	if (!match(text, / needs /))
 		return
+	text = substr(text, RSTART + RLENGTH)
 	sub(/[,:].*/, "", text)
 	with_name++
 	n = split(text, word, / +/)

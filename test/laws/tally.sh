@@ -25,7 +25,7 @@ counts 'TAP lines' 'skipped for want of: zero_page (2) !la57 (1); for other reas
 END
 counts 'a whole program that is skipped' 'skipped for want of: plugins (1) !place_2m_any (1); for other reasons: 1
 0 passed, 0 failed, 3 skipped' <<'END'
-{"name": "a", "stdout": "1..0 # SKIP needs plugins: qemu-x86_64 has none\n", "result": "SKIP"}
+{"name": "a", "stdout": "1..0 # SKIP needs plugins: qemu-x86_64 has none, which Quire needs (README.md: so)\n", "result": "SKIP"}
 {"name": "exits with 77", "stdout": "", "result": "SKIP"}
 {"name": "and says why", "stdout": "# SKIP needs !place_2m_any\n", "result": "SKIP"}
 END
