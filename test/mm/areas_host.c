@@ -356,12 +356,18 @@ static void do_lock(struct world *w)
 		raw_syscall(SYS_mlock2, r.addr, r.len, flags, 0, 0, 0));
 }
 
+#ifdef __SANITIZE_ADDRESS__
+#define MAY_LOCK_ALL false /* the sanitizer's shadow of all memory would be brought in */
+#else
+#define MAY_LOCK_ALL true
+#endif
+
 /* Seldom: it locks this whole process. */
 static void do_lock_all(struct world *w)
 {
 	unsigned flags = rnd(w, 8);
 
-	if (rnd(w, 3)) {
+	if (rnd(w, 3) || !MAY_LOCK_ALL) {
 		snprintf(w->call, sizeof w->call, "munlockall()");
 		compare(w, vm_munlockall(env_cpu(), w->mm), raw_syscall(SYS_munlockall, 0, 0, 0, 0, 0, 0));
 		return;
