@@ -190,6 +190,8 @@ void sim_look_at_host(struct sim *s)
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	ms = (u64)now.tv_sec * 1000 + (u64)now.tv_nsec / 1000000;
+	if (!s->looked_at_host_ms) /* the machines are new: they have taken nothing yet */
+		s->looked_at_host_ms = ms;
 	if (ms - s->looked_at_host_ms < LOOK_MS)
 		return;
 	s->looked_at_host_ms = ms;

@@ -76,6 +76,7 @@ static struct ring_hub *hub_map(int fd, u32 nr, u32 words)
 struct ring_hub *ring_hub_create(unsigned nr, unsigned words, int *fd)
 {
 	struct ring_hub *hub = NULL;
+	struct shared_hub *sh;
 
 	if (!hub_shape_valid(nr, words)) {
 		errno = EINVAL;
@@ -98,11 +99,12 @@ struct ring_hub *ring_hub_create(unsigned nr, unsigned words, int *fd)
 		close(*fd);
 		return NULL;
 	}
-	*hub->shared = (struct shared_hub){.magic = HUB_MAGIC,
-					   .nr = nr,
-					   .words = words,
-					   .consumer = getpid(),
-					   .window = {{.pages = EV_WINDOW}, {.pages = EV_WINDOW}}};
+	sh = hub->shared; /* the memfd's pages are zero: they are left alone */
+	sh->magic = HUB_MAGIC;
+	sh->nr = nr;
+	sh->words = words;
+	sh->consumer = getpid();
+	sh->window[0].pages = sh->window[1].pages = EV_WINDOW;
 	return hub;
 }
 
