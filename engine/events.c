@@ -10,7 +10,7 @@
 
 #include <fcntl.h>
 
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 #define HUB_AT (ENGINE_MEMORY_END + (1ull << 32))
 /* Words of a name at most: what fits a will, and more than anybody reads of it. */

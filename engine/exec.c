@@ -15,7 +15,7 @@
 
 #undef EV_NONE
 #include "engine/events.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 #define MAX_DEPTH 5
 #define HEADER    256 /* BINPRM_BUF_SIZE */

@@ -9,7 +9,7 @@
 
 #include "engine/engine.h"
 #include "engine/events.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 #define S_IFMT      0170000u
 #define S_IFREG     0100000u

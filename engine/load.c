@@ -19,7 +19,7 @@
 
 #undef EV_NONE /* <elf.h> has one, too */
 #include "engine/engine.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 #define MAX_PHDRS    64
 #define PIE_BASE     0x555555554000ull /* ELF_ET_DYN_BASE: 2/3 of 47 bits */

@@ -10,7 +10,7 @@
 
 #include "engine/events.h"
 #include "engine/translate.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 #define STACK_BYTES (256u << 10)
 #define CACHE_BYTES (256ull << 20)

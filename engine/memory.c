@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "engine/engine.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 static u64 free_memory = ENGINE_MEMORY;
 

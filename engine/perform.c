@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #include "engine/events.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 static struct {
 	u64 brk_start, brk; /* where the kernel has no brk of ours: an area that is kept here */

@@ -26,7 +26,7 @@
 #include <signal.h>
 
 #include "engine/events.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 #define SA_RESTORER    0x04000000u /* the kernel's; libc hides it */
 #define NR_SIGNALS     64

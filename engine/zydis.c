@@ -12,7 +12,7 @@
 
 #undef EV_NONE /* <elf.h> has one, too */
 #include "engine/engine.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 static __typeof__(&ZydisDecoderInit) decoder_init;
 static __typeof__(&ZydisDecoderDecodeFull) decode_full;

@@ -26,7 +26,7 @@
 
 #include "mm/vm.h"
 #include "play/host.h"
-#include "play/raw.h"
+#include "lib/sys.h"
 #include "x86/paging.h"
 
 #define THP_DISABLE_EXCEPT_ADVISED 2 /* Linux 6.18 */
@@ -95,7 +95,7 @@ static u64 count_faults(void)
 {
 	struct rusage usage;
 
-	raw_syscall(SYS_getrusage, RUSAGE_SELF, (u64)&usage, 0, 0, 0, 0);
+	sys6(SYS_getrusage, RUSAGE_SELF, (u64)&usage, 0, 0, 0, 0);
 	return (u64)(usage.ru_minflt + usage.ru_majflt);
 }
 
@@ -150,7 +150,7 @@ static void do_access(const struct play_call *call, struct play_outcome *out)
 /* The kernel's own brk lies below ours: what our script sees as the lowest break is where it began. */
 static long do_brk(const struct host *h, u64 brk)
 {
-	return raw_syscall(SYS_brk, brk < h->brk ? 0 : brk, 0, 0, 0, 0, 0);
+	return sys6(SYS_brk, brk < h->brk ? 0 : brk, 0, 0, 0, 0, 0);
 }
 
 /* Who has CAP_IPC_LOCK may lock without limit: it is given up for a limit. Returns 0 or -errno. */
@@ -158,13 +158,13 @@ static long use_cap_ipc_lock(bool use)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
-	long err = raw_syscall(SYS_capget, (u64)&head, (u64)data, 0, 0, 0, 0);
+	long err = sys6(SYS_capget, (u64)&head, (u64)data, 0, 0, 0, 0);
 
 	if (use)
 		data[0].effective |= data[0].permitted & 1u << CAP_IPC_LOCK;
 	else
 		data[0].effective &= ~(1u << CAP_IPC_LOCK);
-	return err ? err : raw_syscall(SYS_capset, (u64)&head, (u64)data, 0, 0, 0, 0);
+	return err ? err : sys6(SYS_capset, (u64)&head, (u64)data, 0, 0, 0, 0);
 }
 
 static long do_rlimit(unsigned which, u64 bytes)
@@ -176,13 +176,13 @@ static long do_rlimit(unsigned which, u64 bytes)
 	    [VM_RLIMIT_MEMLOCK] = RLIMIT_MEMLOCK,
 	};
 	struct rlimit limit;
-	long err = raw_syscall(SYS_prlimit64, 0, (u64)resource[which], 0, (u64)&limit, 0, 0);
+	long err = sys6(SYS_prlimit64, 0, (u64)resource[which], 0, (u64)&limit, 0, 0);
 
 	limit.rlim_cur =
 	    bytes == VM_RLIM_INFINITY ? limit.rlim_max : min(limit.rlim_max, bytes + state.own_bytes[which]);
 	if (!err && which == VM_RLIMIT_MEMLOCK)
 		err = use_cap_ipc_lock(bytes == VM_RLIM_INFINITY);
-	return err ? err : raw_syscall(SYS_prlimit64, 0, (u64)resource[which], (u64)&limit, 0, 0, 0);
+	return err ? err : sys6(SYS_prlimit64, 0, (u64)resource[which], (u64)&limit, 0, 0, 0);
 }
 
 static long do_call(const struct host *h, const struct play_call *call)
@@ -191,44 +191,42 @@ static long do_call(const struct host *h, const struct play_call *call)
 
 	switch (call->op) {
 	case PLAY_MMAP:
-		return raw_syscall(SYS_mmap, v[PLAY_ADDR], v[PLAY_LEN], call->prot, call->flags,
-				   call->file < 0 ? (u64)-1 : (u64)h->file[call->file], v[PLAY_OFFSET]);
+		return sys6(SYS_mmap, v[PLAY_ADDR], v[PLAY_LEN], call->prot, call->flags,
+			    call->file < 0 ? (u64)-1 : (u64)h->file[call->file], v[PLAY_OFFSET]);
 	case PLAY_MUNMAP:
-		return raw_syscall(SYS_munmap, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+		return sys6(SYS_munmap, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
 	case PLAY_MPROTECT:
-		return raw_syscall(SYS_mprotect, v[PLAY_ADDR], v[PLAY_LEN], call->prot, 0, 0, 0);
+		return sys6(SYS_mprotect, v[PLAY_ADDR], v[PLAY_LEN], call->prot, 0, 0, 0);
 	case PLAY_MREMAP:
-		return raw_syscall(SYS_mremap, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags,
-				   v[PLAY_NEW_ADDR], 0);
+		return sys6(SYS_mremap, v[PLAY_ADDR], v[PLAY_LEN], v[PLAY_NEW_LEN], call->flags, v[PLAY_NEW_ADDR], 0);
 	case PLAY_BRK:
 		return do_brk(h, v[PLAY_ADDR]);
 	case PLAY_MLOCK:
-		return call->flags ? raw_syscall(SYS_mlock2, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0)
-				   : raw_syscall(SYS_mlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+		return call->flags ? sys6(SYS_mlock2, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0)
+				   : sys6(SYS_mlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
 	case PLAY_MUNLOCK:
-		return raw_syscall(SYS_munlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
+		return sys6(SYS_munlock, v[PLAY_ADDR], v[PLAY_LEN], 0, 0, 0, 0);
 	case PLAY_MLOCKALL:
-		return raw_syscall(SYS_mlockall, call->flags, 0, 0, 0, 0, 0);
+		return sys6(SYS_mlockall, call->flags, 0, 0, 0, 0, 0);
 	case PLAY_MUNLOCKALL:
-		return raw_syscall(SYS_munlockall, 0, 0, 0, 0, 0, 0);
+		return sys6(SYS_munlockall, 0, 0, 0, 0, 0, 0);
 	case PLAY_MSYNC:
-		return raw_syscall(SYS_msync, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0);
+		return sys6(SYS_msync, v[PLAY_ADDR], v[PLAY_LEN], call->flags, 0, 0, 0);
 	case PLAY_VMSPLICE:
-		return raw_syscall(SYS_vmsplice, (u64)h->pipe[1],
-				   (u64) & (struct iovec){(void *)v[PLAY_ADDR], v[PLAY_LEN]}, 1, SPLICE_F_NONBLOCK, 0,
-				   0);
+		return sys6(SYS_vmsplice, (u64)h->pipe[1], (u64) & (struct iovec){(void *)v[PLAY_ADDR], v[PLAY_LEN]}, 1,
+			    SPLICE_F_NONBLOCK, 0, 0);
 	case PLAY_RLIMIT:
 		return do_rlimit(call->flags, v[PLAY_LEN]);
 	case PLAY_THP_DISABLE:
-		return raw_syscall(SYS_prctl, PR_SET_THP_DISABLE, v[PLAY_ADDR], call->flags, 0, 0, 0);
+		return sys6(SYS_prctl, PR_SET_THP_DISABLE, v[PLAY_ADDR], call->flags, 0, 0, 0);
 	default:
-		return raw_syscall(SYS_madvise, v[PLAY_ADDR], v[PLAY_LEN], (u64)call->advice, 0, 0, 0);
+		return sys6(SYS_madvise, v[PLAY_ADDR], v[PLAY_LEN], (u64)call->advice, 0, 0, 0);
 	}
 }
 
 static void do_mincore(const struct play_call *call, struct play_outcome *out)
 {
-	out->result = raw_syscall(SYS_mincore, call->value[PLAY_ADDR], call->value[PLAY_LEN], (u64)out->data, 0, 0, 0);
+	out->result = sys6(SYS_mincore, call->value[PLAY_ADDR], call->value[PLAY_LEN], (u64)out->data, 0, 0, 0);
 	play_mincore_text(call, out);
 }
 
@@ -264,14 +262,14 @@ static void begin(const struct host *h)
 	if (setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, RLIM_INFINITY}) != 0 &&
 	    setrlimit(RLIMIT_STACK, &(struct rlimit){STACK_BYTES, STACK_BYTES}) != 0)
 		_exit(1);
-	raw_syscall(SYS_brk, h->brk, 0, 0, 0, 0, 0);
+	sys6(SYS_brk, h->brk, 0, 0, 0, 0, 0);
 	own_memory();
 	catch_signals();
 }
 
 static long do_fork(unsigned *self, unsigned child)
 {
-	long pid = raw_syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
+	long pid = sys6(SYS_clone, SIGCHLD, 0, 0, 0, 0, 0);
 
 	if (pid == 0)
 		*self = child;

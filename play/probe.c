@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "play/raw.h"
+#include "lib/sys.h"
 #include "x86/paging.h"
 
 /* Not in every libc. */
@@ -38,7 +38,7 @@
 
 static _Noreturn void answer(enum probe_answer a)
 {
-	raw_syscall(SYS_exit_group, a, 0, 0, 0, 0, 0);
+	sys6(SYS_exit_group, a, 0, 0, 0, 0, 0);
 	__builtin_unreachable();
 }
 
@@ -52,7 +52,7 @@ static enum probe_answer yes_if(bool yes)
 /* Private anonymous memory at va. */
 static void map(u64 va, u64 len, unsigned prot)
 {
-	if (raw_syscall(SYS_mmap, va, len, prot, ANON | MAP_FIXED_NOREPLACE, (u64)-1, 0) != (long)va)
+	if (sys6(SYS_mmap, va, len, prot, ANON | MAP_FIXED_NOREPLACE, (u64)-1, 0) != (long)va)
 		answer(PROBE_UNKNOWN);
 }
 
@@ -60,7 +60,7 @@ static void map(u64 va, u64 len, unsigned prot)
 static u64 map_somewhere(u64 len, int prot, int fd)
 {
 	unsigned flags = fd < 0 ? ANON | MAP_NORESERVE : MAP_PRIVATE;
-	long va = raw_syscall(SYS_mmap, 0, len, (u64)prot, flags, (u64)fd, 0);
+	long va = sys6(SYS_mmap, 0, len, (u64)prot, flags, (u64)fd, 0);
 
 	if (va < 0 && va >= -4095)
 		answer(PROBE_UNKNOWN);
@@ -69,22 +69,22 @@ static u64 map_somewhere(u64 len, int prot, int fd)
 
 static long mprotect_at(u64 va, u64 len, unsigned prot)
 {
-	return raw_syscall(SYS_mprotect, va, len, prot, 0, 0, 0);
+	return sys6(SYS_mprotect, va, len, prot, 0, 0, 0);
 }
 
 static long madvise_at(u64 va, u64 len, int advice)
 {
-	return raw_syscall(SYS_madvise, va, len, (u64)advice, 0, 0, 0);
+	return sys6(SYS_madvise, va, len, (u64)advice, 0, 0, 0);
 }
 
 static long mremap_to(u64 va, u64 len, u64 to, unsigned flags)
 {
-	return raw_syscall(SYS_mremap, va, len, len, flags, to, 0);
+	return sys6(SYS_mremap, va, len, len, flags, to, 0);
 }
 
 static long mlock_at(u64 va, u64 len)
 {
-	return raw_syscall(SYS_mlock, va, len, 0, 0, 0, 0);
+	return sys6(SYS_mlock, va, len, 0, 0, 0, 0);
 }
 
 /* ---- looking ---- */
@@ -93,7 +93,7 @@ static u64 fault_count(void)
 {
 	struct rusage usage;
 
-	raw_syscall(SYS_getrusage, RUSAGE_SELF, (u64)&usage, 0, 0, 0, 0);
+	sys6(SYS_getrusage, RUSAGE_SELF, (u64)&usage, 0, 0, 0, 0);
 	return (u64)(usage.ru_minflt + usage.ru_majflt);
 }
 
@@ -135,11 +135,11 @@ static unsigned areas(u64 start, u64 end)
 	static char text[1 << 16];
 	size_t len = 0;
 	unsigned n = 0;
-	long fd = raw_syscall(SYS_openat, (u64)AT_FDCWD, (u64) "/proc/self/maps", O_RDONLY, 0, 0, 0), got;
+	long fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64) "/proc/self/maps", O_RDONLY, 0, 0, 0), got;
 
 	if (fd < 0)
 		answer(PROBE_UNKNOWN);
-	while ((got = raw_syscall(SYS_read, (u64)fd, (u64)text + len, sizeof(text) - 1 - len, 0, 0, 0)) > 0)
+	while ((got = sys6(SYS_read, (u64)fd, (u64)text + len, sizeof(text) - 1 - len, 0, 0, 0)) > 0)
 		len += (size_t)got;
 	for (char *line = text; line && *line; line = strchr(line, '\n'), line += !!line) {
 		u64 from = strtoull(line, NULL, 16);
@@ -184,7 +184,7 @@ static enum probe_answer stack_nohuge(void)
 	unsigned flags = ANON | MAP_FIXED_NOREPLACE | MAP_STACK;
 
 	map(AT, PAGE_SIZE, RW);
-	raw_syscall(SYS_mmap, AT + PAGE_SIZE, PAGE_SIZE, RW, flags, (u64)-1, 0);
+	sys6(SYS_mmap, AT + PAGE_SIZE, PAGE_SIZE, RW, flags, (u64)-1, 0);
 	return yes_if(areas(AT, AT + ROOM) == 2);
 }
 
@@ -269,7 +269,7 @@ static enum probe_answer collapse_read_only(void)
 
 	map(AT, PAGE_SIZE, RW);
 	write_at(AT);
-	if (raw_syscall(SYS_mremap, AT, PAGE_SIZE, PMD_SIZE, 0, 0, 0) < 0 || mprotect_at(AT, PMD_SIZE, PROT_READ) < 0)
+	if (sys6(SYS_mremap, AT, PAGE_SIZE, PMD_SIZE, 0, 0, 0) < 0 || mprotect_at(AT, PMD_SIZE, PROT_READ) < 0)
 		return PROBE_UNKNOWN;
 	ret = madvise_at(AT, PMD_SIZE, ADVICE_COLLAPSE);
 	return ret == 0 ? PROBE_YES : ret == -EINVAL ? PROBE_NO : PROBE_UNKNOWN;
@@ -308,7 +308,7 @@ static enum probe_answer huge_advised(void)
 
 static enum probe_answer thp_except_advised(void)
 {
-	return yes_if(raw_syscall(SYS_prctl, PR_SET_THP_DISABLE, 1, THP_DISABLE_EXCEPT_ADVISED, 0, 0, 0) == 0);
+	return yes_if(sys6(SYS_prctl, PR_SET_THP_DISABLE, 1, THP_DISABLE_EXCEPT_ADVISED, 0, 0, 0) == 0);
 }
 
 static enum probe_answer huge_zero_write(void)
@@ -334,7 +334,7 @@ static bool always_at_2m(u64 len)
 
 	for (unsigned i = 0; i < 4; i++) {
 		all = all && IS_ALIGNED(map_somewhere(len, PROT_NONE, -1), PMD_SIZE);
-		raw_syscall(SYS_mmap, 0, 3 * PAGE_SIZE, PROT_READ, ANON, (u64)-1, 0);
+		sys6(SYS_mmap, 0, 3 * PAGE_SIZE, PROT_READ, ANON, (u64)-1, 0);
 	}
 	return all;
 }
@@ -353,7 +353,7 @@ static enum probe_answer place_2m_any(void)
 
 static enum probe_answer la57(void)
 {
-	return yes_if(raw_syscall(SYS_mmap, 0x7ffffffff000, PAGE_SIZE, RW, ANON | MAP_FIXED_NOREPLACE, (u64)-1, 0) ==
+	return yes_if(sys6(SYS_mmap, 0x7ffffffff000, PAGE_SIZE, RW, ANON | MAP_FIXED_NOREPLACE, (u64)-1, 0) ==
 		      0x7ffffffff000);
 }
 
@@ -375,10 +375,10 @@ static enum probe_answer exec_only_key(void)
 static bool is_disk_folder(const char *folder)
 {
 	u64 byte = 0;
-	long fd = raw_syscall(SYS_openat, (u64)AT_FDCWD, (u64)folder, O_TMPFILE | O_RDWR, 0600, 0, 0);
+	long fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64)folder, O_TMPFILE | O_RDWR, 0600, 0, 0);
 
-	if (fd < 0 || raw_syscall(SYS_pwrite64, (u64)fd, (u64)&byte, 1, PAGE_SIZE - 1, 0, 0) != 1 ||
-	    raw_syscall(SYS_mmap, AT, PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, (u64)fd, 0) != (long)AT)
+	if (fd < 0 || sys6(SYS_pwrite64, (u64)fd, (u64)&byte, 1, PAGE_SIZE - 1, 0, 0) != 1 ||
+	    sys6(SYS_mmap, AT, PAGE_SIZE, RW, MAP_SHARED | MAP_FIXED, (u64)fd, 0) != (long)AT)
 		return false;
 	read_at(AT);
 	return write_at(AT) == 1;
@@ -413,9 +413,9 @@ static enum probe_answer place_2m_top(void)
 		return PROBE_UNKNOWN;
 	if (first > top)
 		map(top, first - top, PROT_NONE);
-	end = len + map_somewhere(len, PROT_READ,
-				  (int)raw_syscall(SYS_openat, (u64)AT_FDCWD, (u64)folder_at(folder),
-						   O_TMPFILE | O_RDWR, 0600, 0, 0));
+	end = len + map_somewhere(
+			len, PROT_READ,
+			(int)sys6(SYS_openat, (u64)AT_FDCWD, (u64)folder_at(folder), O_TMPFILE | O_RDWR, 0600, 0, 0));
 	return end == top ? PROBE_YES : end + PMD_SIZE == top ? PROBE_NO : PROBE_UNKNOWN;
 }
 
@@ -429,10 +429,10 @@ static enum probe_answer disk_file(void)
 /* The entry of /proc/self/pagemap. */
 static u64 pagemap(u64 va)
 {
-	long fd = raw_syscall(SYS_openat, (u64)AT_FDCWD, (u64) "/proc/self/pagemap", O_RDONLY, 0, 0, 0);
+	long fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64) "/proc/self/pagemap", O_RDONLY, 0, 0, 0);
 	u64 entry = 0;
 
-	if (fd < 0 || raw_syscall(SYS_pread64, (u64)fd, (u64)&entry, 8, (va >> PAGE_SHIFT) * 8, 0, 0) != 8)
+	if (fd < 0 || sys6(SYS_pread64, (u64)fd, (u64)&entry, 8, (va >> PAGE_SHIFT) * 8, 0, 0) != 8)
 		answer(PROBE_UNKNOWN);
 	return entry;
 }
@@ -456,7 +456,7 @@ static enum probe_answer in_swap_cache(u64 va)
 {
 	u8 resident = 0;
 
-	if (raw_syscall(SYS_mincore, va, PAGE_SIZE, (u64)&resident, 0, 0, 0) < 0)
+	if (sys6(SYS_mincore, va, PAGE_SIZE, (u64)&resident, 0, 0, 0) < 0)
 		return PROBE_UNKNOWN;
 	return yes_if(resident & 1);
 }
@@ -496,15 +496,15 @@ static enum probe_answer swapin_writable(void)
 static enum probe_answer overcommit_guess(void)
 {
 	const u64 len = 8ull << 40;
-	long refused = raw_syscall(SYS_mmap, AT, len, RW, ANON | MAP_FIXED, (u64)-1, 0);
-	long given = raw_syscall(SYS_mmap, AT, len, RW, ANON | MAP_FIXED | MAP_NORESERVE, (u64)-1, 0);
+	long refused = sys6(SYS_mmap, AT, len, RW, ANON | MAP_FIXED, (u64)-1, 0);
+	long given = sys6(SYS_mmap, AT, len, RW, ANON | MAP_FIXED | MAP_NORESERVE, (u64)-1, 0);
 
 	return yes_if(refused == -ENOMEM && given == (long)AT);
 }
 
 static enum probe_answer lock_all(void)
 {
-	return yes_if(raw_syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0, 0, 0, 0) == 0);
+	return yes_if(sys6(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT, 0, 0, 0, 0, 0) == 0);
 }
 
 static enum probe_answer populate_stops(void)
@@ -539,12 +539,12 @@ static enum probe_answer advice_collapse(void)
 
 static enum probe_answer map_droppable(void)
 {
-	return yes_if(raw_syscall(SYS_mmap, AT, PAGE_SIZE, RW, DROPPABLE | MAP_ANONYMOUS | MAP_FIXED, -1ull, 0) == AT);
+	return yes_if(sys6(SYS_mmap, AT, PAGE_SIZE, RW, DROPPABLE | MAP_ANONYMOUS | MAP_FIXED, -1ull, 0) == AT);
 }
 
 static enum probe_answer pty(void)
 {
-	return yes_if(raw_syscall(SYS_openat, (u64)AT_FDCWD, (u64) "/dev/ptmx", O_RDWR | O_NOCTTY, 0, 0, 0) >= 0);
+	return yes_if(sys6(SYS_openat, (u64)AT_FDCWD, (u64) "/dev/ptmx", O_RDWR | O_NOCTTY, 0, 0, 0) >= 0);
 }
 
 /* ---- the table ---- */
@@ -602,7 +602,7 @@ static unsigned ask_in_child(enum probe_answer (*ask)(void))
 	if (pid == 0) {
 		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 		alarm(PROBE_SECONDS);
-		raw_syscall(SYS_munmap, AT, ROOM, 0, 0, 0, 0); /* who asks may use the same addresses */
+		sys6(SYS_munmap, AT, ROOM, 0, 0, 0, 0); /* who asks may use the same addresses */
 		answer(ask());
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))

@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 
 #include "trace/ring_internal.h"
-#include "trace/sys.h"
+#include "lib/sys.h"
 
 #define FULL_WAIT_MS 10
 

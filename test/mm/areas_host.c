@@ -15,7 +15,7 @@
  */
 #include "mm/vma.h"
 #include "play/probe.h"
-#include "play/raw.h"
+#include "lib/sys.h"
 #include "test/mm/areas_env.h"
 #include <fcntl.h>
 #include <setjmp.h>
@@ -129,12 +129,12 @@ static void find_hidden_flags(void)
 {
 	struct shape s;
 
-	raw_syscall(SYS_mmap, WINDOW, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (u64)-1, 0);
-	raw_syscall(SYS_mlock2, WINDOW, PAGE_SIZE, MLOCK_ONFAULT, 0, 0, 0);
+	sys6(SYS_mmap, WINDOW, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, (u64)-1, 0);
+	sys6(SYS_mlock2, WINDOW, PAGE_SIZE, MLOCK_ONFAULT, 0, 0, 0);
 	s = host_shape();
 	if (s.n == 1 && (s.area[0].flags & (VM_LOCKED | VM_LOCKONFAULT)) == VM_LOCKED)
 		hidden_flags = VM_LOCKONFAULT;
-	raw_syscall(SYS_munmap, WINDOW, PAGE_SIZE, 0, 0, 0, 0);
+	sys6(SYS_munmap, WINDOW, PAGE_SIZE, 0, 0, 0, 0);
 }
 
 static struct shape our_shape(struct mm_struct *mm)
@@ -293,7 +293,7 @@ static void do_mmap(struct world *w)
 	snprintf(w->call, sizeof w->call, "mmap(+%ld, %ld pages, prot %u, flags %#x, file %d, pgoff %lu)", PAGE(r.addr),
 		 (s64)r.len / 4096, prot, flags, file, pgoff);
 	compare(w, vm_mmap(env_cpu(), w->mm, r.addr, r.len, prot, flags, file ? w->file : NULL, pgoff),
-		raw_syscall(SYS_mmap, r.addr, r.len, prot, flags, file ? w->fd : -1, pgoff * PAGE_SIZE));
+		sys6(SYS_mmap, r.addr, r.len, prot, flags, file ? w->fd : -1, pgoff * PAGE_SIZE));
 }
 
 static void do_munmap_call(struct world *w)
@@ -301,7 +301,7 @@ static void do_munmap_call(struct world *w)
 	struct range r = spoil(w, random_range(w, 8));
 
 	snprintf(w->call, sizeof w->call, "munmap(+%ld, %ld pages)", PAGE(r.addr), (s64)r.len / 4096);
-	compare(w, vm_munmap(env_cpu(), w->mm, r.addr, r.len), raw_syscall(SYS_munmap, r.addr, r.len, 0, 0, 0, 0));
+	compare(w, vm_munmap(env_cpu(), w->mm, r.addr, r.len), sys6(SYS_munmap, r.addr, r.len, 0, 0, 0, 0));
 }
 
 static void do_mprotect(struct world *w)
@@ -311,7 +311,7 @@ static void do_mprotect(struct world *w)
 
 	snprintf(w->call, sizeof w->call, "mprotect(+%ld, %ld pages, %u)", PAGE(r.addr), (s64)r.len / 4096, prot);
 	compare(w, vm_mprotect(env_cpu(), w->mm, r.addr, r.len, prot),
-		raw_syscall(SYS_mprotect, r.addr, r.len, prot, 0, 0, 0));
+		sys6(SYS_mprotect, r.addr, r.len, prot, 0, 0, 0));
 }
 
 /* Guards in areas of files: a Linux since 6.19 has no anon_vma for them. */
@@ -337,7 +337,7 @@ static void do_madvise(struct world *w)
 		advice = 1;
 	snprintf(w->call, sizeof w->call, "madvise(+%ld, %ld pages, %d)", PAGE(r.addr), (s64)r.len / 4096, advice);
 	compare(w, vm_madvise(env_cpu(), w->mm, r.addr, r.len, advice),
-		raw_syscall(SYS_madvise, r.addr, r.len, advice, 0, 0, 0));
+		sys6(SYS_madvise, r.addr, r.len, advice, 0, 0, 0));
 }
 
 static void do_lock(struct world *w)
@@ -347,13 +347,11 @@ static void do_lock(struct world *w)
 
 	if (rnd(w, 2)) {
 		snprintf(w->call, sizeof w->call, "munlock(+%ld, %ld pages)", PAGE(r.addr), (s64)r.len / 4096);
-		compare(w, vm_munlock(env_cpu(), w->mm, r.addr, r.len),
-			raw_syscall(SYS_munlock, r.addr, r.len, 0, 0, 0, 0));
+		compare(w, vm_munlock(env_cpu(), w->mm, r.addr, r.len), sys6(SYS_munlock, r.addr, r.len, 0, 0, 0, 0));
 		return;
 	}
 	snprintf(w->call, sizeof w->call, "mlock2(+%ld, %ld pages, %u)", PAGE(r.addr), (s64)r.len / 4096, flags);
-	compare(w, vm_mlock(env_cpu(), w->mm, r.addr, r.len, flags),
-		raw_syscall(SYS_mlock2, r.addr, r.len, flags, 0, 0, 0));
+	compare(w, vm_mlock(env_cpu(), w->mm, r.addr, r.len, flags), sys6(SYS_mlock2, r.addr, r.len, flags, 0, 0, 0));
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -369,11 +367,11 @@ static void do_lock_all(struct world *w)
 
 	if (rnd(w, 3) || !MAY_LOCK_ALL) {
 		snprintf(w->call, sizeof w->call, "munlockall()");
-		compare(w, vm_munlockall(env_cpu(), w->mm), raw_syscall(SYS_munlockall, 0, 0, 0, 0, 0, 0));
+		compare(w, vm_munlockall(env_cpu(), w->mm), sys6(SYS_munlockall, 0, 0, 0, 0, 0, 0));
 		return;
 	}
 	snprintf(w->call, sizeof w->call, "mlockall(%u)", flags);
-	compare(w, vm_mlockall(env_cpu(), w->mm, flags), raw_syscall(SYS_mlockall, flags, 0, 0, 0, 0, 0));
+	compare(w, vm_mlockall(env_cpu(), w->mm, flags), sys6(SYS_mlockall, flags, 0, 0, 0, 0, 0));
 }
 
 static void do_msync(struct world *w)
@@ -382,8 +380,7 @@ static void do_msync(struct world *w)
 	unsigned flags = rnd(w, 8);
 
 	snprintf(w->call, sizeof w->call, "msync(+%ld, %ld pages, %u)", PAGE(r.addr), (s64)r.len / 4096, flags);
-	compare(w, vm_msync(env_cpu(), w->mm, r.addr, r.len, flags),
-		raw_syscall(SYS_msync, r.addr, r.len, flags, 0, 0, 0));
+	compare(w, vm_msync(env_cpu(), w->mm, r.addr, r.len, flags), sys6(SYS_msync, r.addr, r.len, flags, 0, 0, 0));
 }
 
 static void do_mincore(struct world *w)
@@ -391,7 +388,7 @@ static void do_mincore(struct world *w)
 	struct range r = random_range(w, 10);
 	u8 vec[2][PAGES] = {{0}};
 	long ours = vm_mincore(w->mm, r.addr, r.len, vec[0]);
-	long theirs = raw_syscall(SYS_mincore, r.addr, r.len, (u64)vec[1], 0, 0, 0);
+	long theirs = sys6(SYS_mincore, r.addr, r.len, (u64)vec[1], 0, 0, 0);
 
 	snprintf(w->call, sizeof w->call, "mincore(+%ld, %ld pages)", PAGE(r.addr), (s64)r.len / 4096);
 	compare(w, ours, theirs);
@@ -427,7 +424,7 @@ static void unmap_both(struct world *w, struct range from, struct range to)
 		u64 addr = ALIGN_DOWN(both[i].addr, PAGE_SIZE), len = ALIGN_UP(both[i].len, PAGE_SIZE);
 
 		ours += vm_munmap(env_cpu(), w->mm, addr, len);
-		theirs += raw_syscall(SYS_munmap, addr, len, 0, 0, 0, 0);
+		theirs += sys6(SYS_munmap, addr, len, 0, 0, 0, 0);
 	}
 	compare(w, ours, theirs);
 }
@@ -463,7 +460,7 @@ static void do_mremap(struct world *w)
 	ours = vm_mremap(env_cpu(), w->mm, r.addr, r.len, new_len, flags, new_addr);
 	if (ours < 0 && !host_has(PROBE_MREMAP_CHECKS_FIRST))
 		return unmap_both(w, r, (struct range){new_addr, new_len}); /* it looks for other mistakes first */
-	compare(w, ours, raw_syscall(SYS_mremap, r.addr, r.len, new_len, flags, new_addr, 0));
+	compare(w, ours, sys6(SYS_mremap, r.addr, r.len, new_len, flags, new_addr, 0));
 }
 
 static sigjmp_buf back;
@@ -546,7 +543,7 @@ static int generations(struct world *w, unsigned left)
 /* Each page of the file is written to, so that it stays. */
 static void make_file(struct world *w)
 {
-	w->fd = raw_syscall(SYS_memfd_create, (u64) "areas", 0, 0, 0, 0, 0);
+	w->fd = sys6(SYS_memfd_create, (u64) "areas", 0, 0, 0, 0, 0);
 	w->file = env_shmem(FILE_PAGES * PAGE_SIZE);
 	if (w->fd < 0 || ftruncate(w->fd, FILE_PAGES * PAGE_SIZE))
 		exit(1);

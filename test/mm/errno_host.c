@@ -13,7 +13,7 @@
  * no result.
  */
 #include "play/probe.h"
-#include "play/raw.h"
+#include "lib/sys.h"
 #include "test/mm/areas_env.h"
 #include <linux/capability.h>
 #include <stdio.h>
@@ -86,7 +86,7 @@ static const u64 lengths[] = {0,
 static void map_both(unsigned first, unsigned pages, unsigned prot, unsigned flags, bool file)
 {
 	flags |= MAP_FIXED | (file ? 0 : MAP_ANONYMOUS);
-	if (raw_syscall(SYS_mmap, P(first), pages * PAGE_SIZE, prot, flags, file ? env.fd : -1, 0) != (long)P(first) ||
+	if (sys6(SYS_mmap, P(first), pages * PAGE_SIZE, prot, flags, file ? env.fd : -1, 0) != (long)P(first) ||
 	    vm_mmap(env_cpu(), env.mm, P(first), pages * PAGE_SIZE, prot, flags, file ? env.file : NULL, 0) !=
 		(long)P(first))
 		exit(2);
@@ -94,9 +94,9 @@ static void map_both(unsigned first, unsigned pages, unsigned prot, unsigned fla
 
 static void make_world(void)
 {
-	raw_syscall(SYS_munlockall, 0, 0, 0, 0, 0, 0);
+	sys6(SYS_munlockall, 0, 0, 0, 0, 0, 0);
 	vm_munlockall(env_cpu(), env.mm);
-	raw_syscall(SYS_munmap, WINDOW, 2 * WINDOW_PAGES * PAGE_SIZE, 0, 0, 0, 0);
+	sys6(SYS_munmap, WINDOW, 2 * WINDOW_PAGES * PAGE_SIZE, 0, 0, 0, 0);
 	vm_munmap(env_cpu(), env.mm, WINDOW, 2 * WINDOW_PAGES * PAGE_SIZE);
 	map_both(0, 2, PROT_READ | PROT_WRITE, MAP_PRIVATE, false);
 	map_both(2, 1, PROT_READ, MAP_PRIVATE, false);
@@ -192,7 +192,7 @@ static void try_range_call(const struct range_call *call, u64 addr, u64 len, u64
 		return;
 	make_world();
 	compare(call->name, arg, call->nr_more > 1 ? 3 : 2, our_call(call->nr, addr, len, more),
-		raw_syscall(call->nr, addr, len, call->nr == SYS_mincore ? (u64)vector[1] : more, 0, 0, 0));
+		sys6(call->nr, addr, len, call->nr == SYS_mincore ? (u64)vector[1] : more, 0, 0, 0));
 }
 
 static void try_range_call_all(const struct range_call *call)
@@ -211,7 +211,7 @@ static void try_mremap(u64 addr, u64 old_len, u64 new_len, u64 flags, u64 to)
 
 	make_world();
 	compare("mremap", arg, 5, vm_mremap(env_cpu(), env.mm, addr, old_len, new_len, (unsigned)flags, to),
-		raw_syscall(SYS_mremap, addr, old_len, new_len, flags, to, 0));
+		sys6(SYS_mremap, addr, old_len, new_len, flags, to, 0));
 }
 
 static void try_mremaps(void)
@@ -242,10 +242,10 @@ static void try_mmap(u64 addr, u64 len, u64 prot, u64 flags, bool file, u64 offs
 	else
 		ours = vm_mmap(env_cpu(), env.mm, addr, len, (unsigned)prot, (unsigned)flags, file ? env.file : NULL,
 			       offset >> PAGE_SHIFT);
-	theirs = raw_syscall(SYS_mmap, addr, len, prot, flags, file ? (u64)env.fd : LAST, offset);
+	theirs = sys6(SYS_mmap, addr, len, prot, flags, file ? (u64)env.fd : LAST, offset);
 	compare("mmap", arg, 6, ours, theirs);
 	if (theirs > 0)
-		raw_syscall(SYS_munmap, theirs, len, 0, 0, 0, 0);
+		sys6(SYS_munmap, theirs, len, 0, 0, 0, 0);
 	if (ours > 0)
 		vm_munmap(env_cpu(), env.mm, ours, len);
 }
@@ -292,9 +292,9 @@ static void limit_locks(u64 bytes)
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
 
-	raw_syscall(SYS_capget, (u64)&head, (u64)data, 0, 0, 0, 0);
+	sys6(SYS_capget, (u64)&head, (u64)data, 0, 0, 0, 0);
 	data[0].effective &= ~(1u << CAP_IPC_LOCK);
-	raw_syscall(SYS_capset, (u64)&head, (u64)data, 0, 0, 0, 0);
+	sys6(SYS_capset, (u64)&head, (u64)data, 0, 0, 0, 0);
 	setrlimit(RLIMIT_MEMLOCK, &(struct rlimit){bytes, bytes});
 	vm_set_rlimit(env.mm, VM_RLIMIT_MEMLOCK, bytes);
 }
@@ -329,7 +329,7 @@ static void try_locks(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(flags); i++) {
 		make_world();
 		compare("mlockall", &flags[i], 1, vm_mlockall(env_cpu(), env.mm, (unsigned)flags[i]),
-			raw_syscall(SYS_mlockall, flags[i], 0, 0, 0, 0, 0));
+			sys6(SYS_mlockall, flags[i], 0, 0, 0, 0, 0));
 	}
 }
 
@@ -337,12 +337,12 @@ static void try_locks(void)
 static void try_brks(void)
 {
 	static const u64 edges[] = {0, 1, TASK_SIZE, TASK_SIZE + 1, 1ull << 47, 1ull << 63, -4096ull, LAST};
-	u64 here = (u64)raw_syscall(SYS_brk, 0, 0, 0, 0, 0, 0);
+	u64 here = (u64)sys6(SYS_brk, 0, 0, 0, 0, 0, 0);
 
 	vm_set_brk(env.mm, here);
 	for (unsigned i = 0; i < ARRAY_SIZE(edges); i++)
 		compare("brk", &edges[i], 1, (u64)vm_brk(env_cpu(), env.mm, edges[i]) == here ? 0 : -1,
-			(u64)raw_syscall(SYS_brk, edges[i], 0, 0, 0, 0, 0) == here ? 0 : -1);
+			(u64)sys6(SYS_brk, edges[i], 0, 0, 0, 0, 0) == here ? 0 : -1);
 }
 
 static void try_pkeys(void)
@@ -353,14 +353,14 @@ static void try_pkeys(void)
 		for (u64 rights = flags ? 0 : 4; rights < 9; rights++)
 			compare("pkey_alloc", (u64[]){flags, rights}, 2,
 				vm_pkey_alloc(env.mm, (unsigned)flags, (unsigned)rights),
-				raw_syscall(SYS_pkey_alloc, flags, rights, 0, 0, 0, 0));
+				sys6(SYS_pkey_alloc, flags, rights, 0, 0, 0, 0));
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++) {
 		make_world();
 		compare("pkey_mprotect", (u64[]){P(0), 4096, 1, keys[i]}, 4,
 			vm_pkey_mprotect(env_cpu(), env.mm, P(0), 4096, 1, (int)keys[i]),
-			raw_syscall(SYS_pkey_mprotect, P(0), 4096, 1, keys[i], 0, 0));
+			sys6(SYS_pkey_mprotect, P(0), 4096, 1, keys[i], 0, 0));
 		compare("pkey_free", &keys[i], 1, vm_pkey_free(env.mm, (int)keys[i]),
-			raw_syscall(SYS_pkey_free, keys[i], 0, 0, 0, 0, 0));
+			sys6(SYS_pkey_free, keys[i], 0, 0, 0, 0, 0));
 	}
 }
 
@@ -370,7 +370,7 @@ int main(void)
 		printf("1..0 # SKIP this Linux: la57, addresses end elsewhere\n");
 		return 77;
 	}
-	env.fd = (int)raw_syscall(SYS_memfd_create, (u64) "errno", 0, 0, 0, 0, 0);
+	env.fd = (int)sys6(SYS_memfd_create, (u64) "errno", 0, 0, 0, 0, 0);
 	if (env.fd < 0 || ftruncate(env.fd, 2 * PAGE_SIZE))
 		return 1;
 	env.mm = env_mm();

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * trace/sys.h - system calls, raw, for code that runs without libc: the engine, and what writes into rings. Results are the kernel's: -errno for errors.
+ * lib/sys.h - system calls with nothing around them: no errno, no wrapper of libc's that maps or allocates. For what
+ * runs without libc (the engine, writers of rings) and for what asks the kernel itself (play's child, the probes).
+ * Returns what the kernel returns: a value, or a negative errno.
  */
-#ifndef TRACE_SYS_H
-#define TRACE_SYS_H
+#ifndef LIB_SYS_H
+#define LIB_SYS_H
 
 #include <sys/syscall.h>
 
