@@ -91,6 +91,9 @@ go_on:
 	LOAD_REST
 	LOAD_VOLATILE
 	jmp *%gs:T_JUMP
+/* A signal's handler goes on here too, on the runtime's stack, when it has put the program's state into the thread. */
+	.globl enter_signal
+enter_signal:
 leave:
 	mov %gs:T_CALLER, %rsp
 	popfq
@@ -146,19 +149,6 @@ gate_in:
 	ret
 gate_out:
 	mov $GATE_NOT_BEGUN, %rax
-	ret
-
-/* A signal's handler goes on here, on the runtime's stack, when it has put the program's state into the thread. */
-	.globl enter_signal
-enter_signal:
-	mov %gs:T_CALLER, %rsp
-	popfq
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
 	ret
 
 start_text_end:
