@@ -185,11 +185,10 @@ void events_emit(void *thread, unsigned type, u64 arg, const void *payload, unsi
 /* Only what other processes go by has to be ordered: a process has one thread. */
 void events_change(void *thread, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
 {
-	bool for_others = type == EV_FORK || type == EV_EXIT || type == EV_FILE_SIZE || type == EV_FILE_HOLE;
 	u64 w[2 + LONG_WORDS] = {ev_long_make(EV_CLOCK, 1, 0)};
 	struct thread *t = thread;
 
-	if (!for_others) {
+	if (!ev_for_others(type)) {
 		events_emit(t, type, arg, payload, n, name);
 		return;
 	}

@@ -196,10 +196,7 @@ void emit_change(struct thread *t, unsigned type, u64 arg, const void *payload, 
 {
 	u64 w[2 + LONG_WORDS] = {ev_long_make(EV_CLOCK, 1, 0)};
 
-	bool for_others = type == EV_FORK || type == EV_EXIT || type == EV_FILE_SIZE || type == EV_FILE_HOLE || type == EV_HOLD ||
-			  type == EV_DRAIN;
-
-	if (process.nr_threads < 2 && !for_others) {
+	if (process.nr_threads < 2 && !ev_for_others(type)) {
 		emit(t, type, arg, payload, n, name);
 		return;
 	}

@@ -89,7 +89,9 @@ static inline const char *ev_name(unsigned type)
 	    [EV_FILE_SIZE] = "file_size",
 	    [EV_FILE_HOLE] = "file_hole",
 	    [EV_THP_DISABLE] = "thp_disable",
-	    [EV_REFUSED] = "refused", [EV_HOLD] = "hold", [EV_DRAIN] = "drain",
+	    [EV_REFUSED] = "refused",
+	    [EV_HOLD] = "hold",
+	    [EV_DRAIN] = "drain",
 	};
 
 	return names[type];
@@ -215,5 +217,12 @@ struct ev_exit {
 }; /* exit code, or signal for KILLED */
 
 #define EV_PAYLOAD_WORDS(type) (sizeof(type) / sizeof(u64))
+
+/* Events that other processes go by: ordered among all processes by an EV_CLOCK before them. */
+static inline bool ev_for_others(unsigned type)
+{
+	return type == EV_FORK || type == EV_EXIT || type == EV_FILE_SIZE || type == EV_FILE_HOLE || type == EV_HOLD ||
+	       type == EV_DRAIN;
+}
 
 #endif
