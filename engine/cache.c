@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#include "engine/emit.h"
+#include "engine/lock.h"
+
 #define HASH_BITS  20
 #define MAX_BLOCKS (1u << (HASH_BITS - 1))
 #define MAX_LINKS  (1u << 21)
@@ -23,6 +26,18 @@ static struct link *links;
 static struct site *sites;
 static struct copied *copied;
 static unsigned nr_blocks, nr_links, nr_sites, nr_pages, nr_copied;
+static u64 generation;
+static struct lock lock;
+
+void cache_lock(void)
+{
+	lock_take(&lock);
+}
+
+void cache_unlock(void)
+{
+	lock_give(&lock);
+}
 
 void cache_init(u8 *base, u64 size)
 {
@@ -65,6 +80,18 @@ void cache_clear(void)
 		*page_place(page_at[nr_pages]) = 0;
 	nr_links = nr_sites = nr_copied = 0;
 	cache = whole;
+	generation++;
+}
+
+u64 cache_generation(void)
+{
+	return generation;
+}
+
+void links_undo(void)
+{
+	for (unsigned i = 0; i < nr_links; i++)
+		emit_patch(links[i].field, links[i].stub);
 }
 
 struct block *block_find(u64 pc)

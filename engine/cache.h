@@ -8,6 +8,20 @@
  *                 `--------linked--------> block B
  *
  * A page of code has a number, 1.., so that generated code compares 32 bits.
+ *
+ * What is locked when. One cache is shared by all threads of a memory. Its lock is held by whoever looks at or changes
+ * what is not said to be free below: the tables of this file, cache, the fields of links in generated code, the list of
+ * threads (runtime.h), what translate.c works with, and the filling of a thread's indirect[]. A signal's handler never
+ * takes it. A thread is "in" (state.h) while it may run generated code; it goes in only with the lock, so with the lock
+ * and nobody in, nobody can see what is changed.
+ *
+ *   - Free to a thread that is in: link_get(), site_get(), page_of_number(), block_at(), copied_at(), of what it came
+ *     across. Entries are whole before anybody can reach them, and stay till the cache is cleared.
+ *   - A link's field lies within eight aligned bytes: emit_patch() is one store, which others see whole. Whoever runs
+ *     the code meanwhile goes the old way or the new one.
+ *   - To take code away from threads that are in: links_undo() for the links that lead there, runtime_purge() for every
+ *     thread's indirect[]; a thread that is in then leaves it at its block's end at the latest. Its memory may be used
+ *     again when each thread has been out once: runtime_forget_all() waits for that.
  */
 #ifndef ENGINE_CACHE_H
 #define ENGINE_CACHE_H
@@ -31,6 +45,7 @@ struct copied {
 struct link {
 	u64 target;
 	u8 *field; /* rel32 of a jump */
+	u8 *stub;  /* where it leads while it is not linked */
 	bool inner;
 };
 
@@ -52,6 +67,8 @@ struct cache {
 };
 extern struct cache cache;
 
+void cache_lock(void);
+void cache_unlock(void);
 /* Takes size bytes at base for the code. */
 void cache_init(u8 *base, u64 size);
 struct block *block_find(u64 pc); /* NULL: not translated */
@@ -74,8 +91,11 @@ u64 page_of_number(u32 number);
 #define CACHE_ROOM   65536 /* bytes that a block takes at most, hot and cold each */
 #define BLOCK_TABLES 1024  /* links, sites, pages of a block at most */
 bool cache_is_full(void);
-/* Forgets all. No thread is in generated code. */
+/* Forgets all: a new generation. No thread is in. */
 void cache_clear(void);
+u64 cache_generation(void);
+/* All links lead to their stubs again. */
+void links_undo(void);
 
 /* engine/memory.c or the test: zeroed memory that stays; never fails. */
 void *memory_get(u64 bytes);

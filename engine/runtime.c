@@ -4,57 +4,132 @@
  */
 #include "engine/runtime.h"
 
+#include "engine/lock.h"
 #include "engine/translate.h"
 
 /* ---- where to go on ---- */
 
-/* The extended state of the program is kept while the translator works: Zydis uses vector registers. *cleared: there
- * was no room, and all that was translated before is forgotten. */
-static struct block *translate_kept(struct thread *t, u64 pc, bool *cleared)
+/* The extended state of the program is kept while the translator works: Zydis uses vector registers. */
+static struct block *translate_kept(struct thread *t, u64 pc)
 {
 	struct block *b;
 
 	__asm__ volatile("xsave64 %0" : "=m"(t->xsave) : "a"(~0u), "d"(~0u));
 	b = translate(pc);
-	*cleared = !b;
 	if (!b) {
-		cache_clear();
-		memset(t->indirect, 0, sizeof(t->indirect));
+		runtime_forget_all();
 		b = translate(pc);
 	}
 	__asm__ volatile("xrstor64 %0" : : "m"(t->xsave), "a"(~0u), "d"(~0u) : "memory");
 	return b;
 }
 
+static struct indirect *indirect_place(struct thread *t, u64 pc)
+{
+	return &t->indirect[(u16)(pc + (pc >> 16))];
+}
+
+/* Generated code looks at `negated` first: while it is 0 nobody wants `code`, and who has just seen it otherwise may
+ * still go there. */
+static void indirect_clear(struct thread *t)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(t->indirect); i++)
+		if (t->indirect[i].negated)
+			__atomic_store_n(&t->indirect[i].negated, 0, __ATOMIC_RELAXED);
+}
+
+/* What t has of a cache that is no more is forgotten. */
+static void catch_up(struct thread *t)
+{
+	if (t->generation == cache_generation())
+		return;
+	t->generation = cache_generation();
+	indirect_clear(t);
+}
+
 /* From generated code, or from thread_run(). Returns the code that goes on, or NULL: thread_run() returns. */
 const void *dispatch(struct thread *t)
 {
-	const struct link *l = t->why >= 0 ? link_get((unsigned)t->why) : NULL;
-	bool cleared = false, inner = l && l->inner;
-	struct indirect *place;
+	struct link l = t->why >= 0 ? *link_get((unsigned)t->why) : (struct link){.target = t->pc};
+	u64 generation = t->generation;
+	const u8 *code;
 	struct block *b;
 
+	t->pc = l.target;
+	__atomic_store_n(&t->in, 0, __ATOMIC_RELEASE);
 	if (t->why < WHY_INDIRECT)
 		return NULL;
-	if (l)
-		t->pc = l->target;
 	if (t->pending) {
 		t->why = WHY_SIGNAL;
 		return NULL;
 	}
+	cache_lock();
 	b = block_find(t->pc);
 	if (!b)
-		b = translate_kept(t, t->pc, &cleared);
-	if (l) {
-		const u8 *code = inner ? b->inner : b->outer;
+		b = translate_kept(t, t->pc);
+	catch_up(t);
+	code = l.inner ? b->inner : b->outer;
+	if (l.field && t->generation == generation)
+		emit_patch(l.field, code);
+	if (!l.field)
+		*indirect_place(t, t->pc) = (struct indirect){-t->pc, code};
+	t->in = 1;
+	cache_unlock();
+	return code;
+}
 
-		if (!cleared)
-			emit_patch(l->field, code);
-		return code;
+/* ---- the threads ---- */
+
+struct thread *threads;
+
+static void thread_add(struct thread *t)
+{
+	cache_lock();
+	t->next = threads;
+	t->before = NULL;
+	if (threads)
+		threads->before = t;
+	threads = t;
+	t->in = 0;
+	t->generation = cache_generation();
+	cache_unlock();
+}
+
+void thread_remove(struct thread *t)
+{
+	cache_lock();
+	if (t->before)
+		t->before->next = t->next;
+	else
+		threads = t->next;
+	if (t->next)
+		t->next->before = t->before;
+	cache_unlock();
+}
+
+void runtime_purge(u64 pc)
+{
+	for (struct thread *t = threads; t; t = t->next) {
+		struct indirect *one = indirect_place(t, pc);
+
+		if (one->negated == -pc)
+			__atomic_store_n(&one->negated, 0, __ATOMIC_RELAXED);
 	}
-	place = &t->indirect[(u16)(t->pc + (t->pc >> 16))];
-	*place = (struct indirect){-t->pc, b->outer};
-	return b->outer;
+}
+
+void runtime_forget_all(void)
+{
+	links_undo();
+	for (struct thread *t = threads; t; t = t->next)
+		if (__atomic_load_n(&t->in, __ATOMIC_ACQUIRE))
+			indirect_clear(t);
+	for (struct thread *t = threads; t; t = t->next)
+		for (unsigned spins = 0; __atomic_load_n(&t->in, __ATOMIC_ACQUIRE); spins++)
+			if (spins < LOCK_SPINS)
+				__builtin_ia32_pause();
+			else
+				sys3(SYS_sched_yield, 0, 0, 0);
+	cache_clear();
 }
 
 /* ---- accesses ---- */
@@ -139,6 +214,7 @@ void thread_rebase(struct thread *child, const struct thread *t, void *stack_top
 	window_init(&child->data, &t->data.shape);
 	window_init(&child->fetch, &t->fetch.shape);
 	child->fetch_page = 0;
+	thread_add(child);
 }
 
 bool state_recover(const struct thread *t, u64 gpr[NR_GPR], u64 *rip)
@@ -170,4 +246,5 @@ void thread_init(struct thread *t, void *stack_top, const struct window_shape sh
 	window_init(&t->fetch, &shape[1]);
 	t->why = WHY_INDIRECT;
 	t->flags = 0x202;
+	thread_add(t);
 }

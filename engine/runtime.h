@@ -10,6 +10,15 @@
 /* t is zeroed memory. stack_top: of memory for the runtime, while it works for t. shape: of the windows, data and
  * fetches. */
 void thread_init(struct thread *t, void *stack_top, const struct window_shape shape[2]);
+/* All threads of this memory: the first; the cache's lock is held. thread_init() and thread_rebase() add to them,
+ * thread_remove() takes away. */
+extern struct thread *threads;
+void thread_remove(struct thread *t);
+/* No thread's indirect jumps lead to the block at pc any more. With the cache's lock. */
+void runtime_purge(u64 pc);
+/* All that was translated is forgotten, when the threads that are in have come out. With the cache's lock; the caller is
+ * out. */
+void runtime_forget_all(void);
 /* `child`, a copy of t, becomes a thread of its own. */
 void thread_rebase(struct thread *child, const struct thread *t, void *stack_top);
 /* A page enters the window, or is written there for the first time. The events' side, or the test's. */

@@ -62,6 +62,14 @@
 	mov %gs:T_GPR+32, %rsp
 	.endm
 
+/* A signal that came meanwhile is delivered at the next block: till there each instruction traps (signals.c). */
+	.macro TRAP_IF_PENDING
+	cmpq $0, %gs:T_PENDING
+	je 1f
+	orq $0x100, %gs:T_FLAGS
+1:
+	.endm
+
 	.text
 	.globl start_text, start_text_end
 start_text:
@@ -88,6 +96,7 @@ go_on:
 	test %rax, %rax
 	jz leave
 	mov %rax, %gs:T_JUMP
+	TRAP_IF_PENDING
 	LOAD_REST
 	LOAD_VOLATILE
 	jmp *%gs:T_JUMP
@@ -104,14 +113,6 @@ leave:
 	pop %rbp
 	pop %rbx
 	ret
-
-/* A signal that came meanwhile is delivered at the next block: till there each instruction traps (signals.c). */
-	.macro TRAP_IF_PENDING
-	cmpq $0, %gs:T_PENDING
-	je 1f
-	orq $0x100, %gs:T_FLAGS
-1:
-	.endm
 
 enter_access:
 	SAVE_VOLATILE

@@ -62,14 +62,17 @@ struct thread {
 	u64 accesses;         /* to memory, read or written */
 	u64 fs_base;
 	u64 reserved;
-	u64 gpr[NR_GPR];  /* T_GPR */
-	u64 flags;        /* T_FLAGS: RFLAGS */
-	u64 pc;           /* T_PC */
-	u64 stack;        /* T_STACK: where the runtime's begins */
-	const void *jump; /* T_JUMP: where start.S goes on */
-	u64 caller;       /* T_CALLER: stack of who called thread_run() */
-	u64 pending;      /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
-	bool steps;       /* single steps go to that place */
+	u64 gpr[NR_GPR];              /* T_GPR */
+	u64 flags;                    /* T_FLAGS: RFLAGS */
+	u64 pc;                       /* T_PC */
+	u64 stack;                    /* T_STACK: where the runtime's begins */
+	const void *jump;             /* T_JUMP: where start.S goes on */
+	u64 caller;                   /* T_CALLER: stack of who called thread_run() */
+	u64 pending;                  /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
+	bool steps;                   /* single steps go to that place */
+	u32 in;                       /* it may run generated code (cache.h) */
+	u64 generation;               /* of the cache, that indirect[] is of */
+	struct thread *next, *before; /* in the list of threads (runtime.h) */
 	/* events.c: its stream */
 	struct ring *ring; /* NULL: not begun, or ended */
 	u64 clock;         /* the hub's clock as last told */

@@ -78,21 +78,35 @@ static u32 operand_registers(const struct operand *o)
 
 /* ---- exits ---- */
 
-/* A jump's rel32 field, at *at, that leads to the block at target: now, or by way of the runtime. */
-static void emit_link(u8 **at, u64 from, u64 target)
+/* The rel32 field of a jump whose opcode, of so many bytes, comes next will lie within eight aligned bytes: it is
+ * patched by one store that others see whole. */
+static void align_link(unsigned opcode)
+{
+	static const char nop[4][4] = {"", "\x90", "\x66\x90", "\x0f\x1f\0"};
+	unsigned at = (unsigned)(u64)(hot + opcode) & 7, n = at > 4 ? 8 - at : 0;
+
+	put(&hot, nop[n], n);
+}
+
+/* A jump's rel32 field that leads to the block at target: now, or by way of the runtime. */
+static void emit_link(u64 from, u64 target)
 {
 	bool inner = !((from ^ target) & ~0xfffull);
 	struct block *b = block_find(target);
-	u8 *field = *at;
+	unsigned link = link_add((struct link){target, hot, cold, inner});
 
-	put4(at, 0);
-	if (b) {
-		emit_patch(field, inner ? b->inner : b->outer);
-		return;
-	}
-	emit_patch(field, cold);
-	emit_set(&cold, OFF(why), (s32)link_add((struct link){target, field, inner}));
+	emit_patch(hot, !b ? cold : inner ? b->inner : b->outer);
+	hot += 4;
+	emit_set(&cold, OFF(why), (s32)link);
 	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
+}
+
+/* jmp to the block at target */
+static void emit_link_jump(u64 from, u64 target)
+{
+	align_link(1);
+	put1(&hot, 0xe9);
+	emit_link(from, target);
 }
 
 /* The runtime goes on, with pc and why. */
@@ -431,7 +445,8 @@ static void emit_fetch(u32 number, s32 stamp)
 	back = hot;
 	emit_load(&hot, RCX, OFF(scratch[0]));
 	emit_patch(field, cold);
-	emit_load32(&cold, RCX, tag + (s32)offsetof(struct window_tag, page) + 2); /* bits 16..47; the tag says the rest */
+	emit_load32(&cold, RCX,
+		    tag + (s32)offsetof(struct window_tag, page) + 2); /* bits 16..47; the tag says the rest */
 	emit_lea(&cold, RCX, RCX, -(s32)(page >> 16));
 	PUT(&cold, "\xe3\x05\xe9");
 	slow = cold;
@@ -574,22 +589,23 @@ static void emit_jcc(const struct insn *i, u64 next)
 {
 	unsigned condition = *(const u8 *)(i->pc + i->z.raw.imm[0].offset - 1) & 15;
 
-	PUT(&hot, "\x0f");
+	align_link(2);
+	put1(&hot, 0x0f);
 	put1(&hot, 0x80 | condition);
-	emit_link(&hot, next - 1, i->target);
-	put1(&hot, 0xe9);
-	emit_link(&hot, next - 1, next);
+	emit_link(next - 1, i->target);
+	emit_link_jump(next - 1, next);
 }
 
 /* jrcxz, loop: their distance is one byte, so they jump over a jump. */
 static void emit_jrcx(const struct insn *i, u64 next)
 {
+	u8 *distance;
+
 	put(&hot, (const char *)i->pc, i->len);
-	hot[-1] = 5;
-	put1(&hot, 0xe9);
-	emit_link(&hot, next - 1, next);
-	put1(&hot, 0xe9);
-	emit_link(&hot, next - 1, i->target);
+	distance = hot - 1;
+	emit_link_jump(next - 1, next);
+	*distance = (u8)(hot - (distance + 1));
+	emit_link_jump(next - 1, i->target);
 }
 
 static void emit_end(const struct insn *i)
@@ -607,8 +623,7 @@ static void emit_end(const struct insn *i)
 		emit_push_return(i, -1);
 		/* fallthrough */
 	case INSN_JUMP:
-		put1(&hot, 0xe9);
-		emit_link(&hot, next - 1, i->target);
+		emit_link_jump(next - 1, i->target);
 		return;
 	case INSN_CALL_IND:
 		emit_target(i);
@@ -639,8 +654,7 @@ static void emit_end(const struct insn *i)
 		emit_leave(i->pc, WHY_BAD);
 		return;
 	default:
-		put1(&hot, 0xe9);
-		emit_link(&hot, next - 1, next);
+		emit_link_jump(next - 1, next);
 	}
 }
 
@@ -770,8 +784,7 @@ struct block *translate(u64 pc)
 		emit_insn(&insns[n], (s32)n - (s32)nr_insns);
 	next = insns[nr_insns - 1].pc + insns[nr_insns - 1].len;
 	if (!insn_ends_block(&insns[nr_insns - 1])) {
-		put1(&hot, 0xe9);
-		emit_link(&hot, next - 1, next);
+		emit_link_jump(next - 1, next);
 	}
 	b->end = hot;
 	cache.hot = hot;
