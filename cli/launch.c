@@ -79,7 +79,8 @@ static int qemu_find(struct launcher *l, char err[512])
 		snprintf(err, 512,
 			 "%.400s: not found; it comes with QEMU's user mode (Debian: apt-get install qemu-user)", name);
 	else if (!takes_plugins(l->qemu))
-		snprintf(err, 512, "%.400s: this QEMU was built without plugins, which Quire needs (README.md: Try it)", l->qemu);
+		snprintf(err, 512, "%.400s: this QEMU was built without plugins, which Quire needs (README.md: Try it)",
+			 l->qemu);
 	else if (!find_plugin(l->plugin))
 		snprintf(err, 512, "quire-plugin.so is not where it was built or installed; QUIRE_PLUGIN may name it");
 	else

@@ -17,9 +17,8 @@ for doc in *.md mm/README.md docs/*.md; do
 		[ -f "$file" ] || { complain "$doc: $ref: no such file"; continue; }
 		grep -Eq "^[a-z].*[ *]$function\(" "$file" || complain "$doc: $ref: no such function there"
 	done
-	for file in $(grep -oE '\b(x86|hw|mm|mmu|machine|sim|trace|play|plugin|cli|report|lib|tools|docs|test)/[a-z0-9_/-]+\.(c|h|sh|md)\b' \
-		"$doc" | sort -u); do
-		[ -f "$file" ] || complain "$doc: $file: no such file"
+	for file in $(grep -oE '\b[a-z0-9]+/[a-z0-9_/-]+\.(c|h|sh|md)\b' "$doc" | sort -u); do
+		[ ! -d "${file%%/*}" ] || [ -f "$file" ] || complain "$doc: $file: no such file" # in a room of ours
 	done
 	for link in $(grep -oE '\]\([^)#:]+\)' "$doc" | sed 's/^](//; s/)$//'); do
 		[ -e "$(dirname "$doc")/$link" ] || complain "$doc: link to $link, which is not there"

@@ -16,9 +16,9 @@ void env_write(struct mm_struct *mm, u64 va, u8 byte); /* a store by the program
 u8 env_read(struct mm_struct *mm, u64 va);
 /* kind: 'r', 'w'. Returns 0, or the VM_FAULT_* that ended it. */
 int env_access(struct mm_struct *mm, u64 va, char kind, u8 *byte);
-struct address_space *env_file(u64 size); /* of zeroes; end it with vm_file_put() */
+struct address_space *env_file(u64 size);  /* of zeroes; end it with vm_file_put() */
 struct address_space *env_shmem(u64 size); /* a memfd */
-void env_set_max_map_count(u32 n);        /* 0: Linux's default */
+void env_set_max_map_count(u32 n);         /* 0: Linux's default */
 void env_fail_after(long n); /* of the frames asked for from now on (by areas and tables too) n are given, the next is
 				not; < 0: all are */
 u64 env_live_areas(void);    /* allocated and not freed, over all address spaces */

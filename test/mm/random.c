@@ -536,7 +536,8 @@ SWAPPING(swap_lru2_thp, .thp = VM_THP_ALWAYS, .swap_rotational = true)
 SWAPPING(swap_mglru, .reclaim = VM_RECLAIM_MGLRU, .thp = VM_THP_MADVISE)
 SWAPPING(swap_clock, .reclaim = VM_RECLAIM_CLOCK, .pagecache_cold = true)
 SWAPPING(swap_fifo, .reclaim = VM_RECLAIM_FIFO, .anon_order = 9, .swap_synchronous = true)
-SWAPPING(swap_random, .reclaim = VM_RECLAIM_RANDOM, .variant = &(struct vm_variant){.zero_page = true, .place_2m = true})
+SWAPPING(swap_random, .reclaim = VM_RECLAIM_RANDOM,
+	 .variant = &(struct vm_variant){.zero_page = true, .place_2m = true})
 SWAPPING(swap_zram, .swap_synchronous = true, .thp = VM_THP_MADVISE)
 
 /* Room for a few huge pages, in pieces from the start. */
