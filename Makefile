@@ -7,7 +7,7 @@ DEMO_LINES = 300000
 
 TORTURE_SECONDS = 3600
 
-.PHONY: all setup check check-kernels docs torture demo demo-pressure demo-fork bench fuzz install clean
+.PHONY: all setup check check-kernels check-programs docs torture demo demo-pressure demo-fork bench fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -26,6 +26,10 @@ check: all
 KERNELS = bookworm trixie sid
 check-kernels: all
 	@tools/kernels.sh $(BUILD) $(KERNELS)
+
+# Programs of many Debian packages under the engine, against native runs: docs/programs.md. What is not installed is skipped.
+check-programs: all
+	@tools/programs/run.sh $(BUILD)
 
 # The parts of the documents that are made from the tables of keys and counters.
 docs: all
