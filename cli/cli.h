@@ -16,5 +16,6 @@ int cmd_run(int argc, char **argv);
 int cmd_play(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_cpus(int argc, char **argv);
+int cmd_measure(int argc, char **argv);
 
 #endif

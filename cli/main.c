@@ -19,6 +19,7 @@ static const struct verb verbs[] = {
     {"play", cmd_play, "[OPTION...] FILE...", "run scripts of memory operations, explain them, compare with Linux"},
     {"explain", cmd_explain, "ADDRESS", "draw how the hardware splits an address"},
     {"cpus", cmd_cpus, "[NAME...]", "list the CPUs that can be simulated, with sources"},
+    {"measure", cmd_measure, "[OPTION...]", "measure what virtual memory costs on this machine"},
 };
 
 static void help(FILE *out)

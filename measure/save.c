@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * measure/save.c - this machine's costs, as `quire run --costs FILE` reads them: NAME = LEAST MOST, a line each.
+ *
+ * A fault that was timed whole is taken apart as the model adds it up again: exception + handler + clearing or copying.
+ * So a handler's interval is the whole one's less the other parts', least from least and most from most: the sums are
+ * what was measured. The exception itself cannot be timed from outside the kernel; it stays as the model has it.
+ *
+ * The least is the quietest batch, the most the upper quartile. What could not be measured stays out.
+ */
+#include "measure/measure.h"
+
+/* Cycles that each part of a fault takes off. */
+#define EXCEPTION_LEAST 1050 /* cost/'s row `exception` */
+#define EXCEPTION_MOST  1150
+
+enum less { LESS_NOTHING = 0, LESS_EXCEPTION = 1, LESS_CLEAR = 2, LESS_COPY = 4, LESS_CALL = 8, LESS_HANDLER = 16 };
+
+struct row {
+	const char *name;
+	enum figure_id first, last; /* the least of all, the most of all */
+	unsigned less;
+	const char *how;
+};
+
+static const struct row rows[] = {
+    {"system-call", FIG_SYSCALL, FIG_SYSCALL, LESS_NOTHING, "getppid"},
+    {"clear-4k", FIG_CLEAR_4K, FIG_CLEAR_4K, LESS_NOTHING, "rep stosb, in the cache"},
+    {"copy-4k", FIG_COPY_4K, FIG_COPY_4K, LESS_NOTHING, "rep movsb, in the cache"},
+    {"fault-zero-write", FIG_FAULT_WRITE, FIG_FAULT_WRITE, LESS_EXCEPTION | LESS_CLEAR,
+     "whole fault, less exception and clearing"},
+    {"clear-2m", FIG_FAULT_THP, FIG_FAULT_THP, LESS_EXCEPTION | LESS_HANDLER,
+     "whole 2M fault, less exception and handler"},
+    {"fault-file", FIG_FAULT_FILE, FIG_FAULT_FILE_AROUND, LESS_EXCEPTION, "one page .. 16 around, less exception"},
+    {"fault-cow-copy", FIG_FAULT_COPY, FIG_FAULT_COPY, LESS_EXCEPTION | LESS_COPY,
+     "whole fault, less exception and copying"},
+    {"fault-cow-reuse", FIG_FAULT_REUSE, FIG_FAULT_REUSE, LESS_EXCEPTION, "whole fault, less exception"},
+    {"populate", FIG_POPULATE, FIG_POPULATE, LESS_CLEAR, "MAP_POPULATE, a page, less clearing"},
+    {"map-call", FIG_MMAP, FIG_MMAP, LESS_CALL, "mmap, less the system call"},
+    {"unmap-4k", FIG_MUNMAP_PAGE, FIG_MUNMAP_PAGE, LESS_NOTHING, "munmap of 64M and of 4K"},
+    {"unmap-2m", FIG_MUNMAP_THP, FIG_MUNMAP_THP, LESS_NOTHING, "munmap of 2M pages"},
+    {"protect-page", FIG_MPROTECT_PAGE, FIG_MPROTECT_PAGE, LESS_NOTHING, "mprotect of 64M and of 4K"},
+    {"fork-4k", FIG_FORK_PAGE, FIG_FORK_PAGE, LESS_NOTHING, "forks of 1M and more"},
+    {"fork-2m", FIG_FORK_THP_PAGE, FIG_FORK_THP_PAGE, LESS_NOTHING, "forks of 64M and more in 2M pages"},
+    {"thread-switch", FIG_SWITCH_THREAD, FIG_SWITCH_THREAD, LESS_NOTHING, "two threads and two pipes on a CPU"},
+    {"shootdown", FIG_SHOOT_MPROTECT, FIG_SHOOT_DONTNEED, LESS_NOTHING,
+     "mprotect, munmap and madvise with a second CPU"},
+    {"ipi", FIG_SHOOT_ANSWER, FIG_SHOOT_ANSWER, LESS_NOTHING, "the gap on the CPU that is interrupted"},
+};
+
+static double least(const struct measure *m, enum figure_id id)
+{
+	return series_least(&m->figure[id]);
+}
+static double most(const struct measure *m, enum figure_id id)
+{
+	return series_quantile(&m->figure[id], 0.75);
+}
+
+/* What the parts take, at the end that `of` gives of a figure. */
+static double parts(const struct measure *m, unsigned less, double exception,
+		    double (*of)(const struct measure *, enum figure_id))
+{
+	double sum = 0;
+
+	if (less & LESS_EXCEPTION)
+		sum += exception;
+	if (less & LESS_CLEAR)
+		sum += of(m, FIG_CLEAR_4K);
+	if (less & LESS_COPY)
+		sum += of(m, FIG_COPY_4K);
+	if (less & LESS_CALL)
+		sum += of(m, FIG_SYSCALL);
+	if (less & LESS_HANDLER)
+		sum += of(m, FIG_FAULT_WRITE) - exception - of(m, FIG_CLEAR_4K);
+	return sum;
+}
+
+static void put(FILE *out, const char *name, double from, double to, const char *how)
+{
+	u64 low = from > 0 ? (u64)(from + 0.5) : 0, high = to > 0 ? (u64)(to + 0.5) : 0;
+
+	fprintf(out, "%-16s = %lu %lu  # %s\n", name, low, high < low ? low : high, how);
+}
+
+static void put_row(FILE *out, const struct measure *m, const struct row *row)
+{
+	double low = 0, high = 0;
+	bool any = false;
+
+	for (unsigned id = row->first; id <= row->last; id++) {
+		double l = least(m, id), h = most(m, id);
+
+		if (m->figure[id].nr == 0)
+			continue;
+		low = any && low < l ? low : l;
+		high = high > h ? high : h;
+		any = true;
+	}
+	if (!any)
+		fprintf(out, "# %s: %s\n", row->name, m->figure[row->first].missing);
+	else
+		put(out, row->name, low - parts(m, row->less, EXCEPTION_LEAST, least),
+		    high - parts(m, row->less, EXCEPTION_MOST, most), row->how);
+}
+
+/* A read of empty memory: where there is no zero page its page is cleared too, and that the model counts apart. */
+static void put_zero_read(FILE *out, const struct measure *m)
+{
+	bool zero_page = m->figure[FIG_FAULT_ZERO_WRITE].nr != 0;
+	struct row row = {"fault-zero-read", FIG_FAULT_READ, FIG_FAULT_READ,
+			  LESS_EXCEPTION | (zero_page ? 0 : LESS_CLEAR),
+			  zero_page ? "whole fault, less exception" : "no zero page here: less clearing too"};
+
+	put_row(out, m, &row);
+}
+
+static void put_translation(FILE *out, const struct measure *m)
+{
+	const struct tlb_found *t = &m->tlb;
+
+	if (t->l2_hit > 0)
+		put(out, "l2-tlb-hit", 0, t->l2_hit, "from the chases");
+	else
+		fputs("# l2-tlb-hit: the chases do not show it\n", out);
+	if (t->walk_near > t->l2_hit && t->walk_far >= t->walk_near)
+		put(out, "walk-step", t->walk_near - t->l2_hit, t->walk_far - t->l2_hit,
+		    m->host.is_virtual == TRI_YES ? "from the chases; the hypervisor's walks are in it"
+						  : "from the chases");
+	else
+		fputs("# walk-step: the chases do not show it\n", out);
+}
+
+void measure_save(FILE *out, const struct measure *m)
+{
+	fprintf(out, "# quire measure: %s, Linux %s%s%s. Core cycles.\n", m->host.cpu[0] ? m->host.cpu : "x86-64",
+		m->host.kernel, m->host.hypervisor[0] ? ", under " : "", m->host.hypervisor);
+	put(out, "clock", m->clock.core_hz / 1e6, m->clock.core_hz / 1e6, "MHz, as the core ran");
+	put_translation(out, m);
+	put_zero_read(out, m);
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		put_row(out, m, &rows[i]);
+	if (m->figure[FIG_FORK_1M].nr && m->figure[FIG_EXIT_1M].nr)
+		put(out, "fork", least(m, FIG_FORK_1M) + least(m, FIG_EXIT_1M),
+		    most(m, FIG_FORK_1M) + most(m, FIG_EXIT_1M), "1M resident, and its exit");
+}
