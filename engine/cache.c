@@ -8,24 +8,36 @@
 
 #include "engine/emit.h"
 #include "engine/lock.h"
+#include "engine/runtime.h"
 
 #define HASH_BITS  20
 #define MAX_BLOCKS (1u << (HASH_BITS - 1))
 #define MAX_LINKS  (1u << 21)
 #define MAX_SITES  (1u << 21)
 #define MAX_COPIED (1u << 23)
+#define MAX_NEEDS  (1u << 20)
+
+struct page {
+	u64 at;
+	u32 blocks, needs; /* the first of them; 0: none */
+};
+
+struct need {
+	u32 page, next;
+};
 
 struct cache cache;
 
 static struct cache whole;
-/* blocks[], page_at[] from 1 on, in the order in which they came; the hashes hold their numbers, 0: none. */
+/* blocks[], links[], pages[], needs[] from 1 on, in the order in which they came; the hashes hold their numbers, 0: none. */
 static struct block *blocks;
-static u64 *page_at;
+static struct page *pages;
 static u32 *block_hash, *page_hash;
 static struct link *links;
+static struct need *needs;
 static struct site *sites;
 static struct copied *copied;
-static unsigned nr_blocks, nr_links, nr_sites, nr_pages, nr_copied;
+static unsigned nr_blocks, nr_links, nr_sites, nr_pages, nr_copied, nr_needs;
 static u64 generation;
 static struct lock lock;
 
@@ -45,11 +57,12 @@ void cache_init(u8 *base, u64 size)
 	cache = whole;
 	blocks = memory_get(sizeof(*blocks) * (MAX_BLOCKS + 1));
 	block_hash = memory_get(sizeof(*block_hash) << HASH_BITS);
-	page_at = memory_get(sizeof(*page_at) * CACHE_MAX_PAGES);
+	pages = memory_get(sizeof(*pages) * (CACHE_MAX_PAGES + 1));
 	page_hash = memory_get(sizeof(*page_hash) << HASH_BITS);
-	links = memory_get(sizeof(*links) * MAX_LINKS);
+	links = memory_get(sizeof(*links) * (MAX_LINKS + 1));
 	sites = memory_get(sizeof(*sites) * MAX_SITES);
 	copied = memory_get(sizeof(*copied) * MAX_COPIED);
+	needs = memory_get(sizeof(*needs) * (MAX_NEEDS + 1));
 }
 
 /* Where the number of the block at pc (of the page, with the other two tables) is, or an empty place for it. */
@@ -66,7 +79,7 @@ static u32 *page_place(u64 page)
 {
 	u64 i = (page * 0x9e3779b97f4a7c15ull) >> (64 - HASH_BITS);
 
-	while (page_hash[i] && page_at[page_hash[i]] != page)
+	while (page_hash[i] && pages[page_hash[i]].at != page)
 		i = (i + 1) & ((1u << HASH_BITS) - 1);
 	return &page_hash[i];
 }
@@ -75,10 +88,10 @@ static u32 *page_place(u64 page)
 void cache_clear(void)
 {
 	for (; nr_blocks; nr_blocks--)
-		*block_place(blocks[nr_blocks].pc) = 0;
+		*block_place(blocks[nr_blocks].pc) = blocks[nr_blocks].before;
 	for (; nr_pages; nr_pages--)
-		*page_place(page_at[nr_pages]) = 0;
-	nr_links = nr_sites = nr_copied = 0;
+		*page_place(pages[nr_pages].at) = 0;
+	nr_links = nr_sites = nr_copied = nr_needs = 0;
 	cache = whole;
 	generation++;
 }
@@ -90,7 +103,7 @@ u64 cache_generation(void)
 
 void links_undo(void)
 {
-	for (unsigned i = 0; i < nr_links; i++)
+	for (unsigned i = 1; i <= nr_links; i++)
 		emit_patch(links[i].field, links[i].stub);
 }
 
@@ -98,22 +111,57 @@ struct block *block_find(u64 pc)
 {
 	u32 n = *block_place(pc);
 
-	return n ? &blocks[n] : NULL;
+	return n && !blocks[n].forgotten ? &blocks[n] : NULL;
+}
+
+struct block *block_get(u32 number)
+{
+	return &blocks[number];
+}
+
+u32 block_number(const struct block *b)
+{
+	return (u32)(b - blocks);
 }
 
 struct block *block_add(u64 pc)
 {
-	u32 *place = block_place(pc);
+	u32 *place = block_place(pc), page = page_number(pc);
 
-	*place = ++nr_blocks;
-	blocks[nr_blocks] = (struct block){.pc = pc};
+	blocks[++nr_blocks] = (struct block){.pc = pc, .before = *place, .on_page = pages[page].blocks};
+	*place = pages[page].blocks = nr_blocks;
 	return &blocks[nr_blocks];
+}
+
+void block_forget(struct block *b)
+{
+	if (b->forgotten)
+		return;
+	b->forgotten = true;
+	for (u32 i = b->links; i; i = links[i].next) {
+		emit_patch(links[i].field, links[i].stub);
+		links[i].linked = false;
+	}
+	b->links = 0;
+	runtime_purge(b->pc);
 }
 
 unsigned link_add(struct link l)
 {
-	links[nr_links] = l;
-	return nr_links++;
+	links[++nr_links] = l;
+	return nr_links;
+}
+
+void link_set(unsigned index, struct block *b)
+{
+	struct link *l = &links[index];
+
+	if (l->linked) /* by another thread, which had come from there, too */
+		return;
+	l->linked = true;
+	l->next = b->links;
+	b->links = index;
+	emit_patch(l->field, l->inner ? b->inner : b->outer);
 }
 
 struct link *link_get(unsigned index)
@@ -139,14 +187,49 @@ u32 page_number(u64 pc)
 
 	if (!*place) {
 		*place = ++nr_pages;
-		page_at[nr_pages] = page;
+		pages[nr_pages] = (struct page){.at = page};
 	}
 	return *place;
 }
 
 u64 page_of_number(u32 number)
 {
-	return page_at[number];
+	return pages[number].at;
+}
+
+void page_needs(u32 number, u32 on)
+{
+	if (number == on)
+		return;
+	for (u32 i = pages[number].needs; i; i = needs[i].next)
+		if (needs[i].page == on)
+			return;
+	needs[++nr_needs] = (struct need){on, pages[number].needs};
+	pages[number].needs = nr_needs;
+}
+
+static void page_forget(struct page *p)
+{
+	for (u32 i = p->blocks; i; i = blocks[i].on_page)
+		block_forget(&blocks[i]);
+	p->blocks = p->needs = 0;
+}
+
+static bool page_rests_on(const struct page *p, u64 start, u64 end)
+{
+	if (p->at + 4096 > start && p->at < end)
+		return true;
+	for (u32 i = p->needs; i; i = needs[i].next)
+		if (pages[needs[i].page].at + 4096 > start && pages[needs[i].page].at < end)
+			return true;
+	return false;
+}
+
+void cache_forget(u64 start, u64 end)
+{
+	for (unsigned i = 1; i <= nr_pages; i++)
+		if (pages[i].blocks && page_rests_on(&pages[i], start, end))
+			page_forget(&pages[i]);
 }
 
 unsigned copied_add(struct copied c)
@@ -195,5 +278,5 @@ bool cache_is_full(void)
 	return cache.hot_end - cache.hot < CACHE_ROOM || cache.cold_end - cache.cold < CACHE_ROOM ||
 	       nr_blocks + 1 > MAX_BLOCKS || nr_links > MAX_LINKS - BLOCK_TABLES ||
 	       nr_sites > MAX_SITES - BLOCK_TABLES || nr_pages > CACHE_MAX_PAGES - BLOCK_TABLES ||
-	       nr_copied > MAX_COPIED - BLOCK_TABLES;
+	       nr_copied > MAX_COPIED - BLOCK_TABLES || nr_needs > MAX_NEEDS - BLOCK_TABLES;
 }

@@ -5,7 +5,9 @@
  *   pc --block_find--> block { outer: checks its page first;  inner: from a block of the same page }
  *
  *   block A ... jmp rel32 ---not linked--> stub: why = link; jmp dispatch      link { field, target, inner }
- *                 `--------linked--------> block B
+ *                 `--------linked--------> block B { links: to undo when it is forgotten }
+ *
+ *   page { its blocks; the other pages that these were translated after a look at }
  *
  * A page of code has a number, 1.., so that generated code compares 32 bits.
  *
@@ -19,9 +21,10 @@
  *     across. Entries are whole before anybody can reach them, and stay till the cache is cleared.
  *   - A link's field lies within eight aligned bytes: emit_patch() is one store, which others see whole. Whoever runs
  *     the code meanwhile goes the old way or the new one.
- *   - To take code away from threads that are in: links_undo() for the links that lead there, runtime_purge() for every
- *     thread's indirect[]; a thread that is in then leaves it at its block's end at the latest. Its memory may be used
- *     again when each thread has been out once: runtime_forget_all() waits for that.
+ *   - To take code away from threads that are in: the links that lead there are undone (links_undo(), block_forget()),
+ *     runtime_purge() clears every thread's indirect[]; a thread that is in then leaves it at its block's end at the
+ *     latest. Its memory may be used again when each thread has been out once: runtime_forget_all() waits for that. A
+ *     block that is forgotten alone stays where it is till then.
  */
 #ifndef ENGINE_CACHE_H
 #define ENGINE_CACHE_H
@@ -32,6 +35,10 @@ struct block {
 	u64 pc; /* 0: none */
 	u8 *outer, *inner, *end;
 	unsigned first_insn, nr_insns; /* in the table of copied instructions */
+	u32 links;                     /* those that lead to it; 0: none */
+	u32 on_page;                   /* the next block of its page; 0: none */
+	u32 before;                    /* the block that was forgotten at the same pc; 0: none */
+	bool forgotten;
 };
 
 /* Where a copied instruction is: for a fault there. */
@@ -46,7 +53,8 @@ struct link {
 	u64 target;
 	u8 *field; /* rel32 of a jump */
 	u8 *stub;  /* where it leads while it is not linked */
-	bool inner;
+	bool inner, linked;
+	u32 next; /* of those that lead to the same block */
 };
 
 /* What the slow half of a check needs to know. */
@@ -71,10 +79,18 @@ void cache_lock(void);
 void cache_unlock(void);
 /* Takes size bytes at base for the code. */
 void cache_init(u8 *base, u64 size);
-struct block *block_find(u64 pc); /* NULL: not translated */
+struct block *block_find(u64 pc); /* NULL: not translated, or forgotten */
 struct block *block_add(u64 pc);
+struct block *block_get(u32 number);
+u32 block_number(const struct block *b);
+/* Nobody finds it or comes to it any more. */
+void block_forget(struct block *b);
+/* All blocks with a byte in [start, end), or that were translated after a look at one there. */
+void cache_forget(u64 start, u64 end);
 unsigned link_add(struct link l);
 struct link *link_get(unsigned index);
+/* It leads to b from now on. */
+void link_set(unsigned index, struct block *b);
 unsigned site_add(struct site s);
 struct site *site_get(unsigned index);
 unsigned copied_add(struct copied c);
@@ -87,6 +103,8 @@ const struct copied *copied_at(const struct block *b, const u8 *code);
 /* The number of the page that holds pc. */
 u32 page_number(u64 pc);
 u64 page_of_number(u32 number);
+/* Blocks of the page `number` rest on what page `on` holds. */
+void page_needs(u32 number, u32 on);
 /* There may be no room for another block and its tables. */
 #define CACHE_ROOM   65536 /* bytes that a block takes at most, hot and cold each */
 #define BLOCK_TABLES 1024  /* links, sites, pages of a block at most */

@@ -322,18 +322,21 @@ static void use_registers(struct insn *i)
 
 /* ---- */
 
-void decode(u64 pc, unsigned most, struct insn *i)
+void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 {
 	bool stack = false;
+	ZyanStatus status;
 
 	i->pc = pc;
+	i->bytes = bytes;
 	i->nr_operands = 0;
 	i->relative = false;
 	i->reads = i->kills = i->flag_reads = i->flag_kills = 0;
 	i->refusal = NULL;
-	i->kind = INSN_BAD;
 	i->len = 0;
-	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, (const void *)pc, most, &i->z, i->op)))
+	status = most ? ZydisDecoderDecodeFull(&decoder, bytes, most, &i->z, i->op) : ZYDIS_STATUS_NO_MORE_DATA;
+	i->kind = status == ZYDIS_STATUS_NO_MORE_DATA ? INSN_CUT : INSN_BAD;
+	if (!ZYAN_SUCCESS(status))
 		return;
 	i->len = i->z.length;
 	i->kind = kind_of(i);

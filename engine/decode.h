@@ -26,6 +26,7 @@ enum insn_kind {
 	INSN_TRAP,    /* always faults: ud2, int3, hlt. As it is, and nothing behind it */
 	INSN_REFUSED, /* why: in refusal */
 	INSN_BAD,     /* no instruction */
+	INSN_CUT,     /* its bytes end before it does */
 };
 
 #define BASE_NONE 16
@@ -45,7 +46,8 @@ struct operand {
 #define MAX_OPERANDS 3
 
 struct insn {
-	u64 pc, target; /* target: of a direct jump or call */
+	u64 pc, target;  /* target: of a direct jump or call */
+	const u8 *bytes; /* as they were read, once */
 	u8 len, kind;
 	u8 nr_operands;
 	bool relative;              /* an operand is at an address relative to RIP */
@@ -63,8 +65,8 @@ struct insn {
 #define FLAG_OF    0x800u
 
 void decode_init(void);
-/* The instruction at pc; at most `most` bytes of it may be read. */
-void decode(u64 pc, unsigned most, struct insn *insn);
+/* The instruction at pc, whose bytes are these, so many. */
+void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *insn);
 /* A register's number, 0..15, or -1: not a general one. *bits: its width. */
 int decode_gpr(ZydisRegister reg, unsigned *bits);
 

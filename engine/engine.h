@@ -13,8 +13,10 @@
 #include "engine/runtime.h"
 #include "trace/exec.h"
 
-#define ENGINE_MEMORY     0x500100000000ull /* behind the engine's own segments, which begin at 0x500000000000 */
+#define ENGINE_START      0x500000000000ull /* its own segments */
+#define ENGINE_MEMORY     0x500100000000ull
 #define ENGINE_MEMORY_END 0x510000000000ull
+#define ENGINE_END        0x520000000000ull /* behind the hub and the rings */
 #define EXIT_ENGINE       125
 
 /* How this engine was started: what it starts the next with. */
@@ -59,6 +61,8 @@ void signals_put_back(const struct signals *s);
 /* signals.c. deliver: t->pending, and its state is exact. The rest: the program's system calls. */
 void signals_begin(void);
 void signal_deliver(struct thread *t);
+/* The instruction at t->pc cannot be fetched, for want of the byte at the address. */
+void signal_fetch(struct thread *t, u64 address);
 void signal_return(struct thread *t);
 long signal_action(u64 sig, u64 new_at, u64 old_at, u64 bytes);
 long signal_altstack(const struct thread *t, u64 new_at, u64 old_at);

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #undef EV_NONE /* <elf.h> has one, too */
+#include "engine/areas.h"
 #include "engine/engine.h"
 #include "lib/sys.h"
 
@@ -155,56 +156,12 @@ static u64 image_phdr(const struct image *m)
 
 /* ---- the vdso ---- */
 
-static u64 hex(const char **at)
+/* The kernel's own areas of this process, in their order: [vvar]..., [vdso]. */
+static void add_kernel_area(const struct maps_line *line)
 {
-	u64 n = 0;
-
-	for (;; ++*at) {
-		char c = **at;
-
-		if (c >= '0' && c <= '9')
-			n = n * 16 + (u64)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			n = n * 16 + (u64)(c - 'a' + 10);
-		else
-			return n;
-	}
-}
-
-static bool ends_with(const char *line, const char *end, const char *text)
-{
-	u64 n = strlen(text);
-
-	return (u64)(end - line) >= n && memcmp(end - n, text, n) == 0;
-}
-
-/* The kernel's own areas of this process, in their order: [vvar...], [vdso]. Returns how many. */
-static unsigned kernel_areas(struct span area[4])
-{
-	static char text[65536];
-	long fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64) "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0, 0, 0), got;
-	unsigned n = 0;
-	u64 len = 0;
-
-	if (fd < 0)
-		die("/proc is not mounted, and the engine needs it", "", 0);
-	while ((got = sys3(SYS_read, (u64)fd, (u64)text + len, sizeof(text) - 1 - len)) > 0)
-		len += (u64)got;
-	sys3(SYS_close, (u64)fd, 0, 0);
-	for (const char *line = text; *line;) {
-		const char *end = line, *at = line;
-
-		while (*end && *end != '\n')
-			end++;
-		if (n < 4 && (ends_with(line, end, "[vvar]") || ends_with(line, end, "[vvar_vclock]") ||
-			      ends_with(line, end, "[vdso]"))) {
-			area[n].start = hex(&at);
-			at++;
-			area[n++].end = hex(&at);
-		}
-		line = *end ? end + 1 : end;
-	}
-	return n;
+	if (nr_areas < ARRAY_SIZE(areas) &&
+	    (maps_named(line, "[vvar]") || maps_named(line, "[vvar_vclock]") || maps_named(line, "[vdso]")))
+		areas[nr_areas++] = (struct span){line->start, line->end};
 }
 
 /* Out of the way, or to where the kernel would have mapped it. Returns the vdso's new address: the last area's. */
@@ -371,7 +328,8 @@ void program_load(const char *path, char **argv, char **envp, u64 *auxv, struct 
 {
 	u64 vdso;
 
-	nr_areas = kernel_areas(areas);
+	if (!maps_read(add_kernel_area))
+		die("/proc is not mounted, and the engine needs it", "", 0);
 	move_areas(areas, nr_areas, ENGINE_MEMORY_END - (1ull << 30));
 	image_read(&program, path);
 	if (program.interp[0])
@@ -384,6 +342,10 @@ void program_load(const char *path, char **argv, char **envp, u64 *auxv, struct 
 	auxv = (u64 *)out->stack + 1 + *(u64 *)out->stack + 1;
 	while (*auxv++)
 		;
+	for (unsigned i = 0; i < program.h.e_phnum; i++)
+		if (program.ph[i].p_type == PT_GNU_STACK && program.ph[i].p_flags & PF_X)
+			sys3(SYS_mprotect, ALIGN_DOWN(out->stack, 4096ull), 4096,
+			     PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN);
 	out->brk = set_mm(out->stack, (u64)auxv);
 	out->entry = program.interp[0] ? interp.bias + interp.h.e_entry : program.bias + program.h.e_entry;
 	sys3(SYS_prctl, PR_SET_NAME, (u64)base_name(path), 0);

@@ -8,8 +8,8 @@
 #include <asm/prctl.h>
 #include <sys/mman.h>
 
+#include "engine/areas.h"
 #include "engine/events.h"
-#include "engine/translate.h"
 #include "lib/sys.h"
 
 #define STACK_BYTES (256u << 10)
@@ -28,11 +28,6 @@ __asm__(".globl _start\n"
 	"call engine_main\n\t"
 	"hlt");
 
-unsigned code_readable(u64 pc, unsigned most)
-{
-	return most;
-}
-
 /* Of the engine's own arguments: their stack becomes the program's. */
 static char *copy(const char *text)
 {
@@ -47,6 +42,8 @@ static _Noreturn void run(struct thread *t)
 			call_perform(t);
 		else if (t->why == WHY_SIGNAL)
 			signal_deliver(t);
+		else if (t->why == WHY_FETCH)
+			signal_fetch(t, t->address);
 		else if (t->why == WHY_REFUSED)
 			die("the engine does not run this instruction, at", "", t->pc);
 		else
@@ -86,6 +83,7 @@ _Noreturn void engine_main(u64 *sp)
 	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
 	t->gpr[RSP] = p.stack;
 	t->pc = p.entry;
+	areas_begin();
 	signals_begin();
 	calls_begin(&p, path);
 	if (events_begin(t))

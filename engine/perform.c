@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "engine/areas.h"
 #include "engine/events.h"
 #include "lib/sys.h"
 
@@ -169,6 +170,7 @@ void call_perform(struct thread *t)
 	if (listens)
 		calls_enter(&events.calls, t, &call);
 	ret = perform(t, nr, arg);
+	areas_call(nr, arg, ret);
 	if (listens && t->ring && ret != GATE_NOT_BEGUN)
 		calls_return(&events.calls, t, &call, ret);
 	if (ret == GATE_NOT_BEGUN) { /* a signal comes first; then the instruction again */

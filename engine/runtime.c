@@ -9,18 +9,22 @@
 
 /* ---- where to go on ---- */
 
-/* The extended state of the program is kept while the translator works: Zydis uses vector registers. */
-static struct block *translate_kept(struct thread *t, u64 pc)
+/* The extended state of the program is kept while the translator works: Zydis uses vector registers. NULL: t->why says
+ * why the program cannot go on. */
+static struct block *translate_kept(struct thread *t)
 {
 	struct block *b;
+	u64 missing;
 
-	__asm__ volatile("xsave64 %0" : "=m"(t->xsave) : "a"(~0u), "d"(~0u));
-	b = translate(pc);
-	if (!b) {
+	if (cache_is_full())
 		runtime_forget_all();
-		b = translate(pc);
-	}
+	__asm__ volatile("xsave64 %0" : "=m"(t->xsave) : "a"(~0u), "d"(~0u));
+	b = translate(t->pc, t->gpr[RSP], &missing);
 	__asm__ volatile("xrstor64 %0" : : "m"(t->xsave), "a"(~0u), "d"(~0u) : "memory");
+	if (!b) {
+		t->why = missing ? WHY_FETCH : WHY_BAD;
+		t->address = missing;
+	}
 	return b;
 }
 
@@ -51,29 +55,32 @@ static void catch_up(struct thread *t)
 const void *dispatch(struct thread *t)
 {
 	struct link l = t->why >= 0 ? *link_get((unsigned)t->why) : (struct link){.target = t->pc};
+	struct block *stale = t->why == WHY_STALE ? block_get((u32)t->site) : NULL, *b;
+	s64 why = t->why;
 	u64 generation = t->generation;
 	const u8 *code;
-	struct block *b;
 
-	t->pc = l.target;
+	t->pc = stale ? stale->pc : l.target;
 	__atomic_store_n(&t->in, 0, __ATOMIC_RELEASE);
-	if (t->why < WHY_INDIRECT)
+	if (why < WHY_INDIRECT && !stale)
 		return NULL;
 	if (t->pending) {
 		t->why = WHY_SIGNAL;
 		return NULL;
 	}
 	cache_lock();
+	if (stale && generation == cache_generation())
+		block_forget(stale);
 	b = block_find(t->pc);
 	if (!b)
-		b = translate_kept(t, t->pc);
+		b = translate_kept(t);
 	catch_up(t);
-	code = l.inner ? b->inner : b->outer;
-	if (l.field && t->generation == generation)
-		emit_patch(l.field, code);
-	if (!l.field)
+	code = !b ? NULL : l.inner ? b->inner : b->outer;
+	if (b && l.field && t->generation == generation)
+		link_set((unsigned)why, b);
+	if (b && !l.field)
 		*indirect_place(t, t->pc) = (struct indirect){-t->pc, code};
-	t->in = 1;
+	t->in = b != NULL;
 	cache_unlock();
 	return code;
 }

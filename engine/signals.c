@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "engine/areas.h"
 #include "engine/events.h"
 #include "lib/sys.h"
 
@@ -40,6 +41,8 @@
 #define FP_XSTATE      1u /* uc_flags */
 #define SIGCONTEXT_SS  2u
 #define STRICT_SS      4u
+#define PAGE_FAULT     14
+#define ERR_FETCH      0x10u
 #define SYNCHRONOUS                                                                                                    \
 	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGILL - 1) |                  \
 	 1ull << (SIGTRAP - 1))
@@ -234,6 +237,11 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		comes_from_outside(t, uc);
 		return;
 	}
+	if (pc == (u64)code_copy_reads) {
+		code_fault = (struct fetch_fault){sig, info->si_code, uc->uc_mcontext.err | ERR_FETCH};
+		uc->uc_mcontext.rip = (u64)code_copy_failed;
+		return;
+	}
 	gpr_from(gpr, &uc->uc_mcontext);
 	if (!state_recover(t, gpr, &pc))
 		die("the engine itself faulted, at", "", pc);
@@ -360,6 +368,37 @@ void signal_deliver(struct thread *t)
 		mask = deliver(t, &second);
 	}
 	set_mask(mask);
+}
+
+/* What the kernel does with a fault that is blocked, or that nobody handles: it is the process' end. */
+static _Noreturn void die_of(int sig, siginfo_t *info)
+{
+	struct action by_default = {0};
+
+	sys6(SYS_rt_sigaction, (u64)sig, (u64)&by_default, 0, 8, 0, 0);
+	set_mask(0);
+	sys6(SYS_rt_tgsigqueueinfo, (u64)sys3(SYS_getpid, 0, 0, 0), (u64)sys3(SYS_gettid, 0, 0, 0), (u64)sig, (u64)info,
+	     0, 0);
+	die("a signal did not end the program:", "", (u64)sig);
+}
+
+void signal_fetch(struct thread *t, u64 address)
+{
+	struct fetch_fault f = fetch_fault(address);
+	siginfo_t info = {.si_signo = f.sig, .si_code = f.code};
+	u64 all = ~SYNCHRONOUS, mask;
+
+	if (f.code != SI_KERNEL)
+		info.si_addr = (void *)address;
+	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (u64)&all, (u64)&mask, 8, 0, 0);
+	if (outside.sig)
+		mask = outside.mask;
+	if (actions[f.sig].handler <= 1 || mask >> (f.sig - 1) & 1)
+		die_of(f.sig, &info);
+	fault = (struct waiting){
+	    f.sig, info, mask, f.err, f.code == SI_KERNEL ? 13 : PAGE_FAULT, f.code == SI_KERNEL ? 0 : address};
+	t->pending = 1;
+	signal_deliver(t);
 }
 
 /* ---- the program's calls ---- */

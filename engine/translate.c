@@ -23,21 +23,13 @@
  */
 #include "engine/translate.h"
 
+#include "engine/block.h"
 #include "engine/emit.h"
 
-#define MAX_INSNS 64
-#define PEEK      8 /* instructions */
-#define TAG_MASK  (sizeof(((struct window *)0)->tag) - sizeof(struct window_tag))
+#define TAG_MASK (sizeof(((struct window *)0)->tag) - sizeof(struct window_tag))
 
-static struct insn insns[MAX_INSNS];
-static unsigned nr_insns;
 static u8 *hot, *cold;
 static struct block *current;
-
-/* Registers and flags. */
-struct live {
-	unsigned regs, flags;
-};
 
 /* ---- registers to borrow ---- */
 
@@ -93,9 +85,12 @@ static void emit_link(u64 from, u64 target)
 {
 	bool inner = !((from ^ target) & ~0xfffull);
 	struct block *b = block_find(target);
-	unsigned link = link_add((struct link){target, hot, cold, inner});
+	unsigned link = link_add((struct link){.target = target, .field = hot, .stub = cold, .inner = inner});
 
-	emit_patch(hot, !b ? cold : inner ? b->inner : b->outer);
+	if (b)
+		link_set(link, b);
+	else
+		emit_patch(hot, cold);
 	hot += 4;
 	emit_set(&cold, OFF(why), (s32)link);
 	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
@@ -184,7 +179,7 @@ static void copy_far(const struct insn *i, u64 address)
 	emit_constant(&hot, r, address);
 	note_copied(i, shadowed >> r & 1 ? -1 : (int)r);
 	copy = hot;
-	put(&hot, (const char *)i->pc, i->len);
+	put(&hot, (const char *)i->bytes, i->len);
 	clear_base_extension(copy, &i->z);
 	copy[i->z.raw.modrm.offset] = (u8)((copy[i->z.raw.modrm.offset] & 0x38) | 0x80 | r);
 	memset(copy + i->z.raw.disp.offset, 0, 4);
@@ -198,7 +193,7 @@ static void copy_insn(const struct insn *i)
 
 	if (!i->relative) {
 		note_copied(i, -1);
-		put(&hot, (const char *)i->pc, i->len);
+		put(&hot, (const char *)i->bytes, i->len);
 		return;
 	}
 	address = i->pc + i->len + (u64)i->z.raw.disp.value;
@@ -208,7 +203,7 @@ static void copy_insn(const struct insn *i)
 		return;
 	}
 	note_copied(i, -1);
-	put(&hot, (const char *)i->pc, i->len);
+	put(&hot, (const char *)i->bytes, i->len);
 	memcpy(hot - i->len + i->z.raw.disp.offset, &d, 4);
 }
 
@@ -533,7 +528,7 @@ static void emit_string(const struct insn *i, s32 stamp)
 	emit_save(&hot, RDI, OFF(scratch[1]));
 	emit_save(&hot, RCX, OFF(scratch[2]));
 	note_copied(i, -1);
-	put(&hot, (const char *)i->pc, i->len);
+	put(&hot, (const char *)i->bytes, i->len);
 	site = site_add((struct site){NULL, stamp, (u16)(i->z.operand_width / 8), (u8)string_rw(i->z.mnemonic), 0});
 	emit_set(&hot, OFF(site), (s32)site);
 	emit_jump_gs(&hot, OFF(enter[ENTER_STRING]));
@@ -587,7 +582,7 @@ static void emit_target(const struct insn *i)
 
 static void emit_jcc(const struct insn *i, u64 next)
 {
-	unsigned condition = *(const u8 *)(i->pc + i->z.raw.imm[0].offset - 1) & 15;
+	unsigned condition = i->bytes[i->z.raw.imm[0].offset - 1] & 15;
 
 	align_link(2);
 	put1(&hot, 0x0f);
@@ -601,7 +596,7 @@ static void emit_jrcx(const struct insn *i, u64 next)
 {
 	u8 *distance;
 
-	put(&hot, (const char *)i->pc, i->len);
+	put(&hot, (const char *)i->bytes, i->len);
 	distance = hot - 1;
 	emit_link_jump(next - 1, next);
 	*distance = (u8)(hot - (distance + 1));
@@ -645,92 +640,101 @@ static void emit_end(const struct insn *i)
 		return;
 	case INSN_TRAP:
 		note_copied(i, -1);
-		put(&hot, (const char *)i->pc, i->len);
+		put(&hot, (const char *)i->bytes, i->len);
 		return;
 	case INSN_REFUSED:
 		emit_leave(i->pc, WHY_REFUSED);
-		return;
-	case INSN_BAD:
-		emit_leave(i->pc, WHY_BAD);
 		return;
 	default:
 		emit_link_jump(next - 1, next);
 	}
 }
 
+/* ---- code that may change ---- */
+
+/* Where a block's code may change without a call (engine/areas.c), its bytes are compared with what was translated each
+ * time it is entered; if they are others the block is forgotten and translated anew.
+ *
+ *   inner: mov $pc, %r; lahf; seto %al                                         cold: all as it was before;
+ *          mov $bytes, %v; cmp %v, n(%r); jne cold       for each eight bytes        why = WHY_STALE, site = block;
+ *          what was borrowed is given back                                           jmp dispatch
+ *
+ * What was live at the old code tells nothing about the new: so all is put back there. */
+
+/* r is neither rsp nor r12: borrow() gives none of them. */
+static void emit_compare_part(unsigned r, unsigned v, unsigned at, unsigned len, u8 *mismatch)
+{
+	u64 value = 0;
+
+	memcpy(&value, code.byte + at, len);
+	if (len == 8) {
+		emit_constant(&hot, v, value);
+		put1(&hot, 0x48 | (v >> 3) << 2 | r >> 3); /* cmp [r + at], v */
+		put1(&hot, 0x39);
+		put1(&hot, 0x80 | (v & 7) << 3 | (r & 7));
+	} else { /* cmp [r + at], value */
+		if (len == 2)
+			put1(&hot, 0x66);
+		put1(&hot, 0x40 | r >> 3);
+		put1(&hot, len == 1 ? 0x80 : 0x81);
+		put1(&hot, 0xb8 | (r & 7));
+	}
+	put4(&hot, at);
+	if (len < 8) {
+		memcpy(hot, &value, len);
+		hot += len;
+	}
+	PUT(&hot, "\x0f\x85"); /* jne */
+	put4(&hot, 0);
+	emit_patch(hot - 4, mismatch);
+}
+
+static void emit_compare_parts(unsigned r, unsigned v, u8 *mismatch)
+{
+	unsigned at = 0, len = 8;
+
+	for (; at + 8 <= code.len; at += 8)
+		emit_compare_part(r, v, at, 8, mismatch);
+	for (; at < code.len; at += len) {
+		while (len > code.len - at)
+			len /= 2;
+		emit_compare_part(r, v, at, len, mismatch);
+	}
+}
+
+static void emit_compare(void)
+{
+	u32 live = insns[0].live, flags = insns[0].flag_live;
+	unsigned r = borrow(1u << RAX, live), v = borrow(1u << RAX | 1u << r, live);
+	u8 *mismatch = cold;
+
+	keep(r);
+	keep(v);
+	keep(RAX);
+	shadowed = 1u << r | 1u << v | 1u << RAX;
+	note_copied(&insns[0], -1);
+	shadowed = 0;
+	emit_constant(&hot, r, code.pc);
+	if ((code.pc ^ (code.pc + code.len - 1)) &
+	    ~0xfffull) /* its last page may not be there: while flags are whole */
+		emit_load_byte(&hot, v, r, (s32)code.len - 1);
+	PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
+	emit_compare_parts(r, v, mismatch);
+	if (flags)
+		PUT(&hot, "\x04\x7f\x9e"); /* add al, 127; sahf */
+	give_back(RAX, live);
+	give_back(r, live);
+	give_back(v, live);
+	PUT(&cold, "\x04\x7f\x9e");
+	emit_load(&cold, RAX, OFF(shadow) + 8 * (s32)RAX);
+	emit_load(&cold, r, OFF(shadow) + 8 * (s32)r);
+	emit_load(&cold, v, OFF(shadow) + 8 * (s32)v);
+	emit_set(&cold, OFF(site), (s32)block_number(current));
+	emit_set(&cold, OFF(why), WHY_STALE);
+	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
+}
+
 /* ---- a block ---- */
-
-/* It ends at the first jump, or with its page. */
-static void decode_block(u64 pc)
-{
-	u64 page = pc & ~0xfffull;
-
-	for (nr_insns = 0; nr_insns < MAX_INSNS && (pc & ~0xfffull) == page;) {
-		struct insn *i = &insns[nr_insns++];
-
-		decode(pc, code_readable(pc, 15), i);
-		pc += i->len;
-		if (insn_ends_block(i))
-			break;
-	}
-}
-
-/* What is live at a place that the block leads to: as far as a look at a few instructions shows. */
-static struct live peek(u64 pc)
-{
-	static struct insn i;
-	struct live l = {0, 0}, killed = {0, 0};
-
-	for (unsigned n = 0; n < PEEK; n++) {
-		decode(pc, code_readable(pc, 15), &i);
-		l.regs |= i.reads & ~killed.regs;
-		l.flags |= i.flag_reads & ~killed.flags;
-		if (i.kind != INSN_COPY)
-			break;
-		killed.regs |= i.kills;
-		killed.flags |= i.flag_kills;
-		pc += i.len;
-		if (!(pc & 0xfff) || (u64)i.len > (pc & 0xfff))
-			break; /* another page, which may not be there */
-	}
-	l.regs |= 0xffff & ~killed.regs;
-	l.flags |= FLAG_ARITH & ~killed.flags;
-	return l;
-}
-
-static struct live live_at_end(const struct insn *last)
-{
-	struct live l = {0xffff, FLAG_ARITH}, other;
-	u64 next = last->pc + last->len;
-
-	switch (last->kind) {
-	case INSN_JCC:
-	case INSN_JRCX:
-		l = peek(last->target);
-		other = peek(next);
-		return (struct live){l.regs | other.regs, l.flags | other.flags};
-	case INSN_JUMP:
-	case INSN_CALL:
-		return peek(last->target);
-	case INSN_COPY:
-		return (next & 0xfff) ? peek(next) : l;
-	default:
-		return l;
-	}
-}
-
-/* What is live before each instruction. */
-static void find_live(void)
-{
-	struct live l = live_at_end(&insns[nr_insns - 1]);
-
-	for (unsigned n = nr_insns; n-- > 0;) {
-		l.regs = (l.regs & ~insns[n].kills) | insns[n].reads;
-		l.flags = (l.flags & ~insns[n].flag_kills) | insns[n].flag_reads;
-		insns[n].live = (u16)l.regs;
-		insns[n].flag_live = (u16)l.flags;
-	}
-}
 
 /* An instruction that reaches into the next page is fetched from there, too; then this page is the last one again. */
 static void emit_crossing(const struct insn *i, s32 stamp)
@@ -746,7 +750,7 @@ static unsigned next_group;
 static void emit_insn(const struct insn *i, s32 stamp)
 {
 	emit_crossing(i, stamp);
-	if (i->kind == INSN_REFUSED || i->kind == INSN_BAD) {
+	if (i->kind == INSN_REFUSED) {
 		emit_end(i);
 		return;
 	}
@@ -761,31 +765,31 @@ static void emit_insn(const struct insn *i, s32 stamp)
 	shadowed &= ~(u32)(i->reads | i->kills);
 }
 
-struct block *translate(u64 pc)
+struct block *translate(u64 pc, u64 sp, u64 *missing)
 {
 	struct block *b;
 	u64 next;
 
-	if (cache_is_full())
+	if (!block_read(pc, sp, missing))
 		return NULL;
-	decode_block(pc);
-	find_live();
 	find_groups();
 	hot = (u8 *)ALIGN_UP((u64)cache.hot, 16ull);
 	cold = cache.cold;
 	b = current = block_add(pc);
 	b->first_insn = copied_next();
 	shadowed = next_group = 0;
+	page_needs(page_number(pc), page_number(pc + code.len - 1));
 	b->outer = hot;
 	emit_fetch(page_number(pc), 0);
 	b->inner = hot;
+	if (code.changes)
+		emit_compare();
 	emit_counts();
 	for (unsigned n = 0; n < nr_insns; n++)
 		emit_insn(&insns[n], (s32)n - (s32)nr_insns);
 	next = insns[nr_insns - 1].pc + insns[nr_insns - 1].len;
-	if (!insn_ends_block(&insns[nr_insns - 1])) {
+	if (!insn_ends_block(&insns[nr_insns - 1]))
 		emit_link_jump(next - 1, next);
-	}
 	b->end = hot;
 	cache.hot = hot;
 	cache.cold = cold;

@@ -7,9 +7,13 @@
 
 #include "engine/cache.h"
 
-/* The block that begins at pc, translated now. NULL: there is no room; clear the cache first. */
-struct block *translate(u64 pc);
-/* How many bytes from pc on may be read and executed: 0 to `most`. The loader's side, or the test's. */
-unsigned code_readable(u64 pc, unsigned most);
+/* The block that begins at pc, translated now, for a program whose stack is at sp; the cache is not full. NULL: the
+ * program cannot go on there: *missing is the address whose byte it would not get, or 0: what is there is no
+ * instruction. */
+struct block *translate(u64 pc, u64 sp, u64 *missing);
+/* Copies what may be fetched at pc: so many bytes, 0 to `most`. *changes: they may change without a call of
+ * cache_forget(). The loader's side, or the test's. */
+unsigned code_read(u64 pc, void *to, unsigned most, bool *changes);
+bool code_same_area(u64 a, u64 b);
 
 #endif

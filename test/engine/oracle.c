@@ -46,6 +46,7 @@ static sigjmp_buf back;
 static u8 arena[ARENA_BYTES], after[ARENA_BYTES];
 static u64 start_of[MAX_LENGTH + 1]; /* of each instruction */
 static unsigned length;
+static bool code_changes; /* the translated code compares itself */
 
 static u64 next(void)
 {
@@ -64,9 +65,16 @@ void *memory_get(u64 bytes)
 	return p == MAP_FAILED ? abort(), p : p;
 }
 
-unsigned code_readable(u64 pc, unsigned most)
+unsigned code_read(u64 pc, void *to, unsigned most, bool *changes)
 {
+	memcpy(to, (const void *)pc, most);
+	*changes = code_changes;
 	return most;
+}
+
+bool code_same_area(u64 a, u64 b)
+{
+	return false;
 }
 
 void runtime_event(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx) {}
@@ -216,7 +224,7 @@ static void make_sequence(void)
 	for (unsigned n = 0; n < length; n++) {
 		do {
 			random_bytes(at);
-			decode((u64)at, 15, &i);
+			decode((u64)at, at, 15, &i);
 		} while (!usable(&i));
 		aim(at, &i);
 		start_of[n] = (u64)at;
@@ -264,7 +272,7 @@ static unsigned live_flags(u64 rip)
 	for (unsigned n = 0; n < length; n++) {
 		if (start_of[n] < rip)
 			continue;
-		decode(start_of[n], 15, &i);
+		decode(start_of[n], (const u8 *)start_of[n], 15, &i);
 		live |= i.flag_reads & ~seen;
 		seen |= i.flag_kills;
 	}
@@ -356,6 +364,7 @@ int main(int argc, char **argv)
 		next();
 		make_sequence();
 		make_state();
+		code_changes = next() % 2;
 		run(run_native, &native);
 		memcpy(after, (void *)ARENA, ARENA_BYTES);
 		cache_clear();

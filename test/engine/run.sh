@@ -71,6 +71,11 @@ for how in 'segv 139' 'abort 134' 'kill 137'; do
 done
 same 'signals that repair, skip, nest; on a stack of their own' "$build/test/engine/handlers"
 
+same 'code that changes, in every way' "$build/test/engine/selfmod"
+for seed in 1 2 3 4; do
+	same "random programs that patch themselves, seed $seed" "$build/test/engine/selfmod" $seed 100
+done
+
 "$quire" run -m 4k --json "$tmp/json" -o "$tmp/report" -- sh -c 'true; /bin/echo; ls >/dev/null' >"$tmp/out" 2>"$tmp/err"
 [ "$(number execs_left)" = 0 ] && [ "$(number malformed)" = 0 ] && [ "$(number processes)" -ge 3 ]
 verdict $? 'who executes stays in the simulation'

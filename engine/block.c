@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/block.c - the instructions of a block, read once, and what is live between them.
+ *
+ * Nothing is read but where the program gets: a block ends with its page, and an instruction that reaches into the next
+ * page is a block of its own. What is live behind a block's end is known from a look at where it leads, as far as that
+ * is code which does not change without a call; all is where that is not known.
+ */
+#include "engine/block.h"
+
+#include "engine/state.h"
+#include "engine/translate.h"
+
+#define PEEK 8 /* instructions */
+
+struct insn insns[MAX_INSNS];
+unsigned nr_insns;
+struct code code;
+
+/* Registers and flags. */
+struct live {
+	unsigned regs, flags;
+};
+
+/* May it write to the block's own code? If that may change the block ends there, so that what it does to itself is seen
+ * at once. The stack's pointer leads there only if both lie in one area. */
+static bool may_write_code(const struct insn *i)
+{
+	if (i->kind == INSN_STRING || i->kind == INSN_GATHER)
+		return true;
+	for (unsigned n = 0; n < i->nr_operands; n++) {
+		const struct operand *o = &i->operand[n];
+
+		if (!(o->rw & 2) || o->fs ||
+		    ((o->base == RSP || o->base == RBP) && o->index == BASE_NONE && !code.on_stack))
+			continue;
+		if (o->base != BASE_RIP || !(o->disp + o->len <= (s64)code.pc || o->disp > (s64)(code.pc + 4096)))
+			return true;
+	}
+	return false;
+}
+
+/* It ends at the first jump. Returns false: there is none, see translate(). */
+static bool decode_block(u64 pc, u64 *missing)
+{
+	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have, at = 0;
+	bool changes = false;
+
+	code.pc = pc;
+	code.changes = false;
+	have = code_read(pc, code.byte, min(in_page, MAX_INSNS * 15u), &code.changes);
+	for (nr_insns = 0; nr_insns < MAX_INSNS && at < in_page;) {
+		struct insn *i = &insns[nr_insns];
+
+		decode(pc + at, code.byte + at, have - at, i);
+		if (i->kind == INSN_CUT && nr_insns == 0 && have == in_page) {
+			have += code_read(pc + in_page, code.byte + have, 15, &changes);
+			code.changes |= changes;
+			decode(pc, code.byte, have, i);
+		}
+		if (i->kind == INSN_CUT || i->kind == INSN_BAD) {
+			*missing = i->kind == INSN_CUT ? pc + have : 0;
+			break;
+		}
+		nr_insns++;
+		at += i->len;
+		if (insn_ends_block(i) || (code.changes && may_write_code(i)))
+			break;
+	}
+	code.len = at;
+	return nr_insns != 0;
+}
+
+/* What is live at a place that the block leads to: as far as a look at a few instructions shows. */
+static struct live peek(u64 pc)
+{
+	static struct insn i;
+	struct live l = {0, 0}, killed = {0, 0};
+	u8 bytes[PEEK * 15];
+	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have, at = 0;
+	bool changes = false;
+
+	have = code_read(pc, bytes, min(in_page, (unsigned)sizeof(bytes)), &changes);
+	if (changes)
+		have = 0;
+	if (have)
+		page_needs(page_number(code.pc), page_number(pc));
+	for (unsigned n = 0; n < PEEK; n++) {
+		decode(pc + at, bytes + at, have - at, &i);
+		if (i.kind == INSN_CUT)
+			break;
+		l.regs |= i.reads & ~killed.regs;
+		l.flags |= i.flag_reads & ~killed.flags;
+		if (i.kind != INSN_COPY)
+			break;
+		killed.regs |= i.kills;
+		killed.flags |= i.flag_kills;
+		at += i.len;
+	}
+	l.regs |= 0xffff & ~killed.regs;
+	l.flags |= FLAG_ARITH & ~killed.flags;
+	return l;
+}
+
+static struct live live_at_end(const struct insn *last)
+{
+	struct live l = {0xffff, FLAG_ARITH}, other;
+	u64 next = last->pc + last->len;
+
+	switch (last->kind) {
+	case INSN_JCC:
+	case INSN_JRCX:
+		l = peek(last->target);
+		other = peek(next);
+		return (struct live){l.regs | other.regs, l.flags | other.flags};
+	case INSN_JUMP:
+	case INSN_CALL:
+		return peek(last->target);
+	case INSN_COPY:
+		return (next & 0xfff) ? peek(next) : l;
+	default:
+		return l;
+	}
+}
+
+/* What is live before each instruction. */
+static void find_live(void)
+{
+	struct live l = live_at_end(&insns[nr_insns - 1]);
+
+	for (unsigned n = nr_insns; n-- > 0;) {
+		l.regs = (l.regs & ~insns[n].kills) | insns[n].reads;
+		l.flags = (l.flags & ~insns[n].flag_kills) | insns[n].flag_reads;
+		insns[n].live = (u16)l.regs;
+		insns[n].flag_live = (u16)l.flags;
+	}
+}
+
+bool block_read(u64 pc, u64 sp, u64 *missing)
+{
+	code.on_stack = code_same_area(pc, sp);
+	if (!decode_block(pc, missing))
+		return false;
+	find_live();
+	return true;
+}

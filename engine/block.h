@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/block.h - the block that is translated now. The cache's lock is held.
+ */
+#ifndef ENGINE_BLOCK_H
+#define ENGINE_BLOCK_H
+
+#include "engine/decode.h"
+
+#define MAX_INSNS 64
+
+extern struct insn insns[MAX_INSNS];
+extern unsigned nr_insns;
+
+extern struct code {
+	u64 pc;
+	unsigned len;  /* bytes of the block */
+	bool changes;  /* without a call */
+	bool on_stack; /* the stack is in the same area */
+	u8 byte[MAX_INSNS * 15 + 15];
+} code;
+
+/* Reads the block at pc. false: there is none, as translate() says it. */
+bool block_read(u64 pc, u64 sp, u64 *missing);
+
+#endif
