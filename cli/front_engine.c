@@ -22,27 +22,33 @@ static const char zydis[] = QUIRE_ZYDIS, installed[] = QUIRE_ENGINE_FROM_BIN;
 static const char zydis[] = "", installed[] = "";
 #endif
 
-bool engine_find(struct launcher *l, char err[512])
+static bool built(void)
+{
+	return zydis[0];
+}
+
+/* QUIRE_ENGINE, or that of the build folder, or the installed one. */
+static bool find(struct launcher *l, char err[512])
 {
 	const char *given = getenv("QUIRE_ENGINE");
 	char folder[PATH_MAX], path[PATH_MAX + 64];
 
-	if (!zydis[0]) {
+	if (!built()) {
 		snprintf(err, 512, "this quire was built without the engine: it needs libzydis-dev");
 		return false;
 	}
 	own_folder(folder);
 	snprintf(path, sizeof(path), "%s/../engine/quire-engine", folder);
-	if (given ? realpath(given, l->engine) : realpath(path, l->engine))
+	if (given ? realpath(given, l->runner) : realpath(path, l->runner))
 		return true;
 	snprintf(path, sizeof(path), "%s/%s", folder, installed);
-	if (realpath(path, l->engine))
+	if (realpath(path, l->runner))
 		return true;
 	snprintf(err, 512, "quire-engine is not where it was built or installed; QUIRE_ENGINE may name it");
 	return false;
 }
 
-void become_engine(const struct launcher *l, const struct program *p, int hub_fd)
+static void become(const struct launcher *l, const struct program *p, int hub_fd)
 {
 	unsigned n = 0;
 	char hub[64], **argv;
@@ -53,7 +59,7 @@ void become_engine(const struct launcher *l, const struct program *p, int hub_fd
 	if (!argv)
 		return;
 	snprintf(hub, sizeof(hub), "/proc/%d/fd/%d", getppid(), hub_fd);
-	argv[0] = (char *)l->engine;
+	argv[0] = (char *)l->runner;
 	argv[1] = hub;
 	argv[2] = (char *)zydis;
 	argv[3] = "-";
@@ -63,5 +69,7 @@ void become_engine(const struct launcher *l, const struct program *p, int hub_fd
 	if (personality(0xffffffff) != -1)
 		personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
 	close(hub_fd);
-	execv(l->engine, argv);
+	execv(l->runner, argv);
 }
+
+const struct front front_engine = {"engine", built, find, become, true};

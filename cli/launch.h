@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cli/launch.h - starts a program under QEMU with the plugin, and waits for it.
+ * cli/launch.h - starts a program under a front end, and waits for it. A front end runs the program and tells its
+ * accesses: the engine (front_engine.c), or QEMU's user mode with the plugin (front_qemu.c).
  */
 #ifndef CLI_LAUNCH_H
 #define CLI_LAUNCH_H
@@ -11,22 +12,33 @@
 
 #include "cli/program.h"
 
-enum front { FRONT_QEMU, FRONT_ENGINE };
+struct launcher;
 
-struct launcher {
-	enum front front;
-	char qemu[PATH_MAX], plugin[PATH_MAX]; /* FRONT_QEMU */
-	char engine[PATH_MAX];                 /* FRONT_ENGINE */
+struct front {
+	const char *name;
+	/* Can it be here at all? */
+	bool (*built)(void);
+	/* Fills in l->runner, l->plugin. Returns false with a line in err. */
+	bool (*find)(struct launcher *l, char err[512]);
+	/* In the child: executes l->runner. Returns only when that fails. */
+	void (*become)(const struct launcher *l, const struct program *p, int hub_fd);
+	/* Programs open the hub by the path of quire's descriptor, also later; else they inherit it, once. */
+	bool hub_by_path;
 };
 
+extern const struct front front_engine, front_qemu;
+
+struct launcher {
+	const struct front *front;
+	char runner[PATH_MAX], plugin[PATH_MAX];
+};
+
+/* The front end of that name; NULL: the first that was built. Returns NULL when there is none of the name. */
+const struct front *front_of(const char *name);
 /* The folder of the running command, without a slash at its end. */
 void own_folder(char folder[PATH_MAX]);
-/* front_engine.c. find: false with a line in err. become: in the child; returns only when it fails. */
-bool engine_find(struct launcher *l, char err[512]);
-void become_engine(const struct launcher *l, const struct program *p, int hub_fd);
 
-/* Finds QEMU (QUIRE_QEMU, or qemu-x86_64 in PATH) and the plugin (QUIRE_PLUGIN, the build folder, the installed one),
- * and that this QEMU takes plugins; or the engine, by l->front. Returns 0, or 125 with a line in err. */
+/* Finds what the front end needs. Returns 0, or 125 with a line in err. */
 int launch_find(struct launcher *l, char err[512]);
 /* Starts the program. hub_fd is inherited. Returns its pid, or -1 with errno. Signals: launch_signals() first. */
 pid_t launch_start(const struct launcher *l, const struct program *p, int hub_fd);

@@ -39,7 +39,7 @@ struct options {
 	unsigned nr_machines;
 	struct machine_config defaults;
 	const char *json, *out;
-	enum front front;
+	const char *front; /* NULL: the standard */
 	char **argv;
 };
 
@@ -52,9 +52,9 @@ static const struct argp_option own_options[] = {
      "A machine to simulate: 4k, thp, madvise, 2m, 1g, with any of the keys below. Repeatable; without it: 4k, thp, 2m "
      "and 1g",
      1},
-    {"front", 'f', "qemu|engine", 0,
-     "what runs PROGRAM and tells its accesses: QEMU's user mode, or the engine, on the CPU itself (programs without "
-     "threads); qemu",
+    {"front", 'f', "engine|qemu", 0,
+     "what runs PROGRAM and tells its accesses: the engine, on the CPU itself (programs without threads), or QEMU's "
+     "user mode; qemu",
      1},
     {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too; -: to standard output", 1},
     {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error; -: to standard output", 1},
@@ -101,12 +101,6 @@ static void set_default(struct options *o, const struct machine_key *k, const ch
 		argp_error(state, "--%s", err);
 }
 
-static int set_front(struct options *o, const char *name)
-{
-	o->front = strcmp(name, "engine") == 0 ? FRONT_ENGINE : FRONT_QEMU;
-	return o->front == FRONT_ENGINE || strcmp(name, "qemu") == 0 ? 0 : -1;
-}
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -123,8 +117,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->machine[o->nr_machines++] = arg;
 		return 0;
 	case 'f':
-		if (set_front(o, arg) != 0)
-			argp_error(state, "--front is qemu or engine, not %s", arg);
+		if (!front_of(arg))
+			argp_error(state, "--front is engine or qemu, not %s", arg);
+		o->front = arg;
 		return 0;
 	case 'j':
 		o->json = arg;
@@ -371,20 +366,19 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 	ring_hub_set_window(hub, window);
 	launch_signals();
 	pid = launch_start(l, p, hub_fd);
-	if (l->front == FRONT_QEMU)
-		close(hub_fd); /* else programs that are executed open it by its path */
+	if (!l->front->hub_by_path)
+		close(hub_fd);
 	if (pid < 0) {
 		fprintf(stderr, "quire: fork: %s\n", strerror(errno));
 		return EXIT_QUIRE;
 	}
 	wait_status = simulate(s, hub, pid);
 	ring_hub_destroy(hub);
-	if (l->front == FRONT_ENGINE)
+	if (l->front->hub_by_path)
 		close(hub_fd);
 	sim_finish(s, &result);
 	if (result.program.threads == 0) {
-		fprintf(stderr, "quire: %s ended before the program began\n",
-			l->front == FRONT_ENGINE ? l->engine : l->qemu);
+		fprintf(stderr, "quire: %s ended before the program began\n", l->runner);
 		return EXIT_QUIRE;
 	}
 	result.argv = o->argv;
@@ -409,8 +403,7 @@ static void hold_closed_streams(void)
 
 int cmd_run(int argc, char **argv)
 {
-	const char *front = getenv("QUIRE_FRONT");
-	struct options o = {0};
+	struct options o = {.front = getenv("QUIRE_FRONT")};
 	struct launcher l = {0};
 	struct program p = {0};
 	struct sim *s;
@@ -421,13 +414,13 @@ int cmd_run(int argc, char **argv)
 
 	hold_closed_streams();
 	machine_config_default(&o.defaults);
-	if (front && set_front(&o, front) != 0) {
-		fprintf(stderr, "quire: QUIRE_FRONT is qemu or engine, not %s\n", front);
+	if (!front_of(o.front)) {
+		fprintf(stderr, "quire: QUIRE_FRONT is engine or qemu, not %s\n", o.front);
 		return EXIT_QUIRE;
 	}
 	parser.options = make_options();
 	argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &o);
-	l.front = o.front;
+	l.front = front_of(o.front);
 	nr = parse_machines(&o, cfg);
 	if (nr == 0)
 		return EXIT_QUIRE;

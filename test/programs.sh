@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # What the scripts that run programs under `quire run` begin with: `. programs.sh`, with $build set to the build folder.
-# TAP: n tests so far, bad is 1 when one failed. Where no QEMU takes the plugin, all is skipped, with quire's own words.
+# TAP: n tests so far, bad is 1 when one failed. QUIRE_FRONT says by which front end; where that is not here (no QEMU that
+# takes plugins), all is skipped, with quire's own words.
 quire=$build/cli/quire
 programs=$build/test/programs
 n=0 bad=0
@@ -10,8 +11,8 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
 skip_all() { echo "1..0 # SKIP $1"; exit 0; }
-if ! "$quire" run -m 4k -o /dev/null -- true 2>"$tmp/err" && grep -qE 'without plugins|not found' "$tmp/err"; then
-	skip_all "needs qemu_plugins: $(head -n 1 "$tmp/err")"
+if ! "$quire" run -m 4k -o /dev/null -- true 2>"$tmp/err" && grep -qE 'without plugins|not found|built without' "$tmp/err"; then
+	skip_all "needs front_${QUIRE_FRONT:-engine}: $(head -n 1 "$tmp/err")"
 fi
 
 # verdict STATUS NAME: one test. What went wrong is in these files.

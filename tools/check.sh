@@ -12,8 +12,10 @@ log=$build/meson-logs/testlog.json
 rm -f "$log"
 echo "== this Linux ($(uname -r)), docs/scripts.md: where Linuxes differ"
 "$build/cli/quire" play --probe
-if "$build/cli/quire" run -m 4k -o /dev/null -- true 2>/dev/null; then answer=yes; else answer=no; fi
-echo "qemu_plugins=$answer"
+for front in engine qemu; do
+	if "$build/cli/quire" run --front $front -m 4k -o /dev/null -- true 2>/dev/null; then answer=yes; else answer=no; fi
+	echo "front_$front=$answer"
+done
 status=0
 meson test -C "$build" --print-errorlogs "$@" || status=$?
 [ -s "$log" ] || { echo "check: no test ran" >&2; exit 1; }

@@ -171,13 +171,19 @@ run "$tmp/arm"
 refused 'a program for another processor' 126 'another processor'
 run "$tmp/orphan"
 refused 'an interpreter that is missing' 127 '/no/such/interpreter'
-QUIRE_QEMU=/no/such/qemu
-export QUIRE_QEMU
+QUIRE_FRONT=qemu QUIRE_QEMU=/no/such/qemu
+export QUIRE_FRONT QUIRE_QEMU
 run true
 refused 'no QEMU' 125 'not found'
 QUIRE_QEMU=/bin/cat
 run true
 refused 'a QEMU without plugins' 125 'without plugins'
-unset QUIRE_QEMU
+QUIRE_FRONT=engine QUIRE_ENGINE=/no/such/engine
+export QUIRE_ENGINE
+run true
+refused 'no engine' 125 'QUIRE_ENGINE'
+QUIRE_FRONT=neither
+run true
+refused 'a front end that there is not' 125 'engine or qemu'
 
 finish
