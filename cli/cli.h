@@ -17,5 +17,6 @@ int cmd_play(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_cpus(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
+int cmd_costs(int argc, char **argv);
 
 #endif

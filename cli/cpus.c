@@ -67,11 +67,8 @@ static void put_cpu(const struct cpu_preset *p)
 	printf("  paging-structure caches: PML4E %u, PDPTE %u, PDE %u entries\n", p->psc.entries[X86_PML4],
 	       p->psc.entries[X86_PDPT], p->psc.entries[X86_PD]);
 	put_source(p->psc.source);
-	printf("  cycles: L2 TLB hit +%u; walk step %u (entry in L1/L2 cache) .. %u (in memory)\n",
-	       p->cost.l2_hit_cycles, p->cost.walk_step_near, p->cost.walk_step_far);
-	put_source(p->cost.source);
-	printf("  walks at once: %u; PCID: %s; 1G pages: %s\n", p->cost.walkers, p->pcid ? "yes" : "no",
-	       p->gbpages_smashed ? "cached as 2M entries" : "cached as such");
+	printf("  PCID: %s; 1G pages: %s; what walks cost: quire costs --cpu %s\n", p->pcid ? "yes" : "no",
+	       p->gbpages_smashed ? "cached as 2M entries" : "cached as such", p->name);
 }
 
 /* Names first, so that a mistake in the last one prints nothing but the error. */

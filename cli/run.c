@@ -38,6 +38,7 @@ struct options {
 	const char *machine[MAX_MACHINES];
 	unsigned nr_machines;
 	struct machine_config defaults;
+	struct cost_changes costs;
 	const char *json, *out;
 	const char *front; /* NULL: the standard */
 	char **argv;
@@ -46,6 +47,7 @@ struct options {
 /* Options that are keys of a machine have this and the key's index, unless they have a letter. */
 #define FIRST_KEY 0x100
 #define MAX_KEYS  64
+#define KEY_COSTS (FIRST_KEY + MAX_KEYS)
 
 static const struct argp_option own_options[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
@@ -56,6 +58,7 @@ static const struct argp_option own_options[] = {
      "what runs PROGRAM and tells its accesses: the engine, on the CPU itself (programs without threads), or QEMU's "
      "user mode; qemu",
      1},
+    {"costs", KEY_COSTS, "FILE", 0, "what events cost: lines NAME = LEAST MOST in place of rows of quire costs", 1},
     {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too; -: to standard output", 1},
     {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error; -: to standard output", 1},
     {0, 0, 0, 0, "Keys of a machine, KEY=VALUE; as an option, of all machines:", 2},
@@ -105,6 +108,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
 	const struct machine_key *k = key_of_option(key);
+	char err[COST_ERR];
 
 	if (k) {
 		set_default(o, k, arg, state);
@@ -120,6 +124,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (!front_of(arg))
 			argp_error(state, "--front is engine or qemu, not %s", arg);
 		o->front = arg;
+		return 0;
+	case KEY_COSTS:
+		if (cost_changes_read(&o->costs, arg, err) != 0)
+			argp_error(state, "--costs %s", err);
+		o->defaults.costs = &o->costs;
 		return 0;
 	case 'j':
 		o->json = arg;

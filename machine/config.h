@@ -21,6 +21,8 @@
 #define MACHINE_MAX_CPUS 64
 #define MACHINE_ERR      256 /* bytes of a message */
 
+struct cost_changes;
+
 /* Values by the key's type: machine_keys[]. */
 struct machine_config {
 	char name[128]; /* as given: "thp,cpu=zen4" */
@@ -43,9 +45,10 @@ struct machine_config {
 	bool pcid, kpti;
 	bool kernel; /* entries touch the kernel's own pages */
 	bool pagecache_cold;
-	struct vm_variant variant; /* which Linux */
-	u8 check;                  /* 0..3 */
-	u8 oracle;                 /* 0, 1 */
+	struct vm_variant variant;        /* which Linux */
+	const struct cost_changes *costs; /* costs that were replaced (cost/file.c); NULL: none */
+	u8 check;                         /* 0..3 */
+	u8 oracle;                        /* 0, 1 */
 };
 #define MACHINE_SWAP_AUTO (~0ull)
 

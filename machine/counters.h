@@ -25,15 +25,13 @@ struct machine_counters {
 	u64 most_lazyfree_bytes;                                                   /* at once */
 	u64 peak_areas;                                                            /* of the process that had most */
 	u64 peak_table_bytes, peak_swap_bytes;
-	u64 io_wait_ns, io_write_ns;                    /* by the device's model */
-	u64 thread_switches;                            /* a CPU went from one living thread to another */
-	u64 kernel_entries[KERNEL_ENTRY_NR];            /* from user mode; a fault in a system call is none */
-	u64 kernel_cycles_min, kernel_cycles_max;       /* of these, CR3 apart: sim/entry.c has the constants */
-	u64 cr3_cycles_min, cr3_cycles_max;             /* of all MOV to CR3 */
-	u64 shootdown_cycles_min, shootdown_cycles_max; /* spent waiting for other CPUs */
-	u64 kernel_walks[2];                            /* data, fetch: the kernel's own pages in entries */
-	u64 kernel_walk_cycles_min, kernel_walk_cycles_max;
-	u64 mismatches; /* the program's kernel and ours disagreed on a call */
+	u64 io_wait_ns, io_write_ns;         /* by the device's model */
+	u64 thread_switches;                 /* a CPU went from one living thread to another */
+	u64 kernel_entries[KERNEL_ENTRY_NR]; /* from user mode; a fault in a system call is none */
+	u64 kernel_walks[2];                 /* data, fetch: the kernel's own pages in entries */
+	u64 kernel_walk_steps;               /* entries that these read */
+	u64 forks, map_calls;                /* calls that map, unmap or change areas, forks apart */
+	u64 mismatches;                      /* the program's kernel and ours disagreed on a call */
 	u64 overcommit_refused;
 };
 

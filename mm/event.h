@@ -32,6 +32,8 @@ enum vm_event_type {
 	VM_EV_OOM_KILL,           /* mm was chosen to die: n = its badness (pages: resident, swapped, tables); va: the
 				     address whose fault found no frame, of whichever mm */
 	VM_EV_COMPACT, /* pages were moved so that a 2M becomes free: n; cause: 1 it did, 0 nothing was found */
+	VM_EV_TABLE,   /* a page table was made */
+	VM_EV_ENTRIES, /* a call worked on so many entries that map something: n; cause: enum vm_entries; order: theirs */
 	VM_EV_NR
 };
 #define VM_FLUSH_ALL (~0ull)
@@ -65,6 +67,14 @@ enum vm_flush_cause {
 	VM_FLUSH_BY_COMPACT,   /* pages that move: compaction, khugepaged, MADV_COLLAPSE */
 	VM_FLUSH_BY_RECLAIM,
 	VM_FLUSH_BY_NR
+};
+
+/* What became of entries, where that is work by the page. */
+enum vm_entries {
+	VM_ENTRIES_UNMAPPED = 0,
+	VM_ENTRIES_PROTECTED, /* other rights */
+	VM_ENTRIES_FORKED,    /* copied into a child */
+	VM_ENTRIES_NR
 };
 
 #define VM_EVF_MAJOR  1u /* waited for I/O */

@@ -103,6 +103,7 @@ static int copy_page_range(struct mmu_gather *tlb, struct mm_struct *child, stru
 		}
 		if (copy_leaf(tlb, child, parent_vma, &it.pos))
 			return -ENOMEM;
+		tlb->worked[VM_ENTRIES_FORKED][it.pos.level > X86_PT]++;
 	}
 	return 0;
 }

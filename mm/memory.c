@@ -16,6 +16,7 @@ static void zap_leaf(struct mmu_gather *tlb, struct mm_struct *mm, const struct 
 	u64 old = pt_set(tlb, mm, pos, 0), pfn = entry_pfn(old);
 	struct page *page = pfn_to_page(mm->vm, pfn);
 
+	tlb->worked[VM_ENTRIES_UNMAPPED][pos->level > X86_PT]++;
 	if (is_swap_entry(old)) {
 		mm->rss[MM_SWAPENTS]--;
 		swap_put(mm->vm, swp_slot(old));
@@ -183,6 +184,7 @@ int change_protection(struct mmu_gather *tlb, struct vm_area_struct *vma, u64 st
 		}
 		if (!entry_has_frame(old))
 			continue; /* it has no rights */
+		tlb->worked[VM_ENTRIES_PROTECTED][it.pos.level > X86_PT]++;
 		while (!pt_store(tlb, mm, &it.pos, &old, changed_rights(vma, old)))
 			;
 	}

@@ -39,6 +39,7 @@ struct page *pt_alloc_table(struct mm_struct *mm, unsigned level)
 	if (!table)
 		return NULL;
 	table->private = level;
+	vm_emit(mm->vm, &(struct vm_event){.type = VM_EV_TABLE, .mm = mm->id});
 	memset(phys_to_virt(mm->vm, page_to_pfn(mm->vm, table) << PAGE_SHIFT), 0, PAGE_SIZE);
 	mm->table_frames++;
 	if (mm->table_frames > mm->peak_table_frames)

@@ -350,6 +350,7 @@ void tlb_gather_mmu(struct mmu_gather *tlb, struct hw_cpu *cpu, struct mm_struct
 	tlb->fullmm = false;
 	tlb->nr_pages = 0;
 	tlb->batch_pfn = 0;
+	memset(tlb->worked, 0, sizeof(tlb->worked));
 	reset_range(tlb);
 }
 
@@ -473,10 +474,23 @@ void tlb_remove_table(struct mmu_gather *tlb, struct page *table)
 	tlb_remove_page(tlb, table);
 }
 
+static void tell_worked(const struct mmu_gather *tlb)
+{
+	for (unsigned what = 0; what < VM_ENTRIES_NR; what++)
+		for (unsigned huge = 0; huge < 2; huge++)
+			if (tlb->worked[what][huge])
+				vm_emit(tlb->mm->vm, &(struct vm_event){.type = VM_EV_ENTRIES,
+									.cause = (u8)what,
+									.order = huge ? HPAGE_PMD_ORDER : 0,
+									.mm = tlb->mm->id,
+									.n = tlb->worked[what][huge]});
+}
+
 void tlb_finish_mmu(struct mmu_gather *tlb)
 {
 	flush_range(tlb);
 	free_gathered(tlb);
+	tell_worked(tlb);
 }
 
 void tlb_gather_end(struct mmu_gather *tlb)

@@ -10,19 +10,21 @@
 #ifndef MM_TLB_H
 #define MM_TLB_H
 
+#include "mm/event.h"
 #include "mm/mm_types.h"
 
 #define MMU_GATHER_BUNDLE 8
 struct mmu_gather {
 	struct mm_struct *mm;
 	struct hw_cpu *cpu;
-	u64 start, end;    /* range whose entries changed; start > end: nothing yet */
-	u8 order;          /* smallest leaf changed, as order: the stride of INVLPG */
-	bool freed_tables; /* paging-structure caches must go too, lazy CPUs included */
-	u8 cause;          /* enum vm_flush_cause */
-	bool fullmm;       /* exit: no flush by range, the context dies */
-	u64 nr_pages;      /* references to drop after the flush: the first in local[], the rest in batches */
-	u64 batch_pfn;     /* newest batch frame, 0 = none (mm/tlb.c draws it) */
+	u64 start, end;               /* range whose entries changed; start > end: nothing yet */
+	u8 order;                     /* smallest leaf changed, as order: the stride of INVLPG */
+	bool freed_tables;            /* paging-structure caches must go too, lazy CPUs included */
+	u8 cause;                     /* enum vm_flush_cause */
+	bool fullmm;                  /* exit: no flush by range, the context dies */
+	u64 worked[VM_ENTRIES_NR][2]; /* entries that the call worked on, 4K and huge: told at the end */
+	u64 nr_pages;  /* references to drop after the flush: the first in local[], the rest in batches */
+	u64 batch_pfn; /* newest batch frame, 0 = none (mm/tlb.c draws it) */
 	u32 local[MMU_GATHER_BUNDLE];
 };
 

@@ -163,7 +163,7 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 
 	for (unsigned level = w.top; level >= w.stop; level--)
 		cpu->counters.walk_steps[level]++;
-	cost_walk(cpu, w.steps);
+	cpu->counters.walk_steps[0] += w.steps;
 	if (outcome == MMU_OK) {
 		unsigned size = min(w.size, cpu->largest);
 		u64 data = walk_data(&w, size);
@@ -205,7 +205,7 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	global = e & X86_PTE_G && cpu->cr4 & X86_CR4_PGE;
 	cpu->counters.walk_steps[X86_PT]++;
 	cpu->counters.walks[fetch]++;
-	cost_walk(cpu, 1);
+	cpu->counters.walk_steps[0]++;
 	if (l2->place[MMU_4K].size == MMU_4K)
 		level_put(l2, va, tlb_kind(MMU_4K, global), cpu->pcid, data);
 	l1 = fill_l1(cpu, fetch, va, MMU_4K, global, data);
@@ -254,7 +254,6 @@ static __attribute__((noinline)) int access_slow(struct mmu_cpu *cpu, u64 va, un
 	if (unlikely(cpu->oracle))
 		oracle_check_hit(cpu, va, e, "L2 TLB");
 	tlb_touch(e.array, e.i);
-	cpu->counters.l2_hit_cycles += cpu->cfg.preset->cost.l2_hit_cycles;
 	return access_by_l2(cpu, va, fetch, slot, e.array->tag[e.i], e.array->data[e.i], r);
 }
 

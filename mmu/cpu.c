@@ -103,7 +103,6 @@ void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg)
 	cpu->l1[1] = &cpu->level[1];
 	cpu->l2[0] = &cpu->level[2];
 	cpu->l2[1] = cpu->level[3].nr ? &cpu->level[3] : &cpu->level[2];
-	cost_init(cpu);
 	cpu_derive(cpu);
 }
 

@@ -25,13 +25,8 @@ struct mmu_cpu {
 	struct tlb_window window;
 	struct mmu_counters counters;
 	/* derived, for walks */
-	u64 root;                         /* of the top table, bytes */
-	u64 rsvd[6][2];                   /* [level][PS]: bits that must be 0 in a present entry */
-	struct cost_walk {                /* [n]: of a walk of n steps (cost.c) */
-		u32 min_cycles, min_rest; /* whole cycles, and the rest in 1/walkers of a cycle */
-		u32 max_cycles;
-	} cost[6];
-	u32 min_rest; /* not yet in counters.walk_cycles_min, in 1/walkers of a cycle */
+	u64 root;       /* of the top table, bytes */
+	u64 rsvd[6][2]; /* [level][PS]: bits that must be 0 in a present entry */
 	/* registers */
 	u64 cr0, cr3, cr4, efer;
 	u32 pkru;
@@ -42,9 +37,5 @@ struct mmu_cpu {
 
 /* What a #PF at va invalidates, so that it cannot come again from a stale entry (SDM 4.10.4.1). */
 void cpu_fault_invalidate(struct mmu_cpu *cpu, u64 va);
-
-/* Charges a walk of n steps (cost.c). */
-void cost_init(struct mmu_cpu *cpu);
-void cost_walk(struct mmu_cpu *cpu, unsigned steps);
 
 #endif

@@ -36,20 +36,11 @@ struct psc_config {
 			   none */
 	const char *source;
 };
-/* Cycles and their sources: what one of each costs. */
-struct cost_config {
-	u16 l2_hit_cycles;  /* extra latency of an L2 TLB hit over an L1 hit */
-	u16 walk_step_near; /* one walk step whose entry is in L1/L2 data cache */
-	u16 walk_step_far;  /* one step whose entry comes from memory */
-	u16 walkers;        /* walks that can overlap */
-	const char *source;
-};
 struct cpu_preset {
 	const char *name, *title;
 	struct tlb_level_config l1i, l1d, l2; /* l2 is unified unless l2i is given */
 	struct tlb_level_config l2i;
 	struct psc_config psc;
-	struct cost_config cost;
 	bool gbpages_smashed; /* 1G leaves are cached as 2M entries (Zen 2) */
 	bool pcid;
 };
@@ -152,9 +143,7 @@ struct mmu_counters {
 	/* Walks begun on a TLB hit: to set D, or because the entry's rights refuse (hardware looks again before it
 	 * faults). Not misses, but they read and cost as walks do: l2_miss + rewalks = walks + walk_faults. */
 	u64 rewalks[2];
-	u64 walk_steps[6];                    /* by level of the entry read, 1..5 */
-	u64 walk_cycles_min, walk_cycles_max; /* interval: all steps near and fully overlapped .. all far and serial */
-	u64 l2_hit_cycles;                    /* cycles of L2 TLB hits */
+	u64 walk_steps[6]; /* entries read: [0] all, [1..5] by their level */
 	u64 invlpg, invpcid, cr3_loads, cr3_flushes, entries_flushed;
 	u64 fills[MMU_NSIZES]; /* L1 fills by page size of the entry */
 };

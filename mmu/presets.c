@@ -13,10 +13,7 @@
  * the L2 data TLB; they are modelled as a cache of their own of half that size, about what they hold of it when uniform
  * random misses compete with them.
  *
- * Cost: walk_step_near is the measured extra of a walk just past the L2 TLB's reach, its entry in the near data caches
- * and the upper levels in the paging-structure caches: one step. walk_step_far is the same at 512 MiB, where a page
- * table's entry comes from L3 or from memory behind it. An entry that always comes from memory costs its full latency
- * (about 320 cycles on Zen 3).
+ * What a hit and a walk cost is in cost/cost.c.
  */
 #include "mmu/mmu.h"
 
@@ -55,12 +52,6 @@ const struct cpu_preset cpu_presets[] = {
 	.l2i = {{ARRAY(B4K, 128, 4, MMU_LRU, "CPUID Milan 0A00F11: 512, 4K 4-way; LRU assumed"),
 		 ARRAY(B2M, 256, 2, MMU_LRU, "CPUID Milan 0A00F11: 512, 2M 2-way; LRU assumed")}},
 	.psc = ZEN_PSC(1024),
-	.cost = {.l2_hit_cycles = 7,
-		 .walk_step_near = 19,
-		 .walk_step_far = 38,
-		 .walkers = 6,
-		 .source = "L2 hit measured on Milan; walk: NewMemLat Zen 3 (+19, 357-319 at 512 MiB); 6 walkers: "
-			   "AnandTech Zen 3 review"},
 	.pcid = true,
     },
     {
@@ -73,12 +64,6 @@ const struct cpu_preset cpu_presets[] = {
 	.l2i = {{ARRAY(B4K | B2M, 64, 8, MMU_LRU,
 		       "512/8 as 7-cpu.com and others say (CPUID Rome says 1024: conflict); LRU assumed")}},
 	.psc = ZEN_PSC(1024),
-	.cost = {.l2_hit_cycles = 6,
-		 .walk_step_near = 12,
-		 .walk_step_far = 60,
-		 .walkers = 2,
-		 .source = "NewMemLat Zen 2 (+6, +12); far: the upper end of the 40-60 cycles seen on other CPUs; 2 "
-			   "walkers: WikiChip Zen 2"},
 	.gbpages_smashed = true,
     },
     {
@@ -92,11 +77,6 @@ const struct cpu_preset cpu_presets[] = {
 	.l2i = {{ARRAY(B4K, 128, 4, MMU_LRU, "CPUID Genoa 0A10F11: 512, 4K 4-way; LRU assumed"),
 		 ARRAY(B2M, 256, 2, MMU_LRU, "CPUID Genoa 0A10F11: 512, 2M 2-way; LRU assumed")}},
 	.psc = ZEN_PSC(1536),
-	.cost = {.l2_hit_cycles = 5,
-		 .walk_step_near = 5,
-		 .walk_step_far = 47,
-		 .walkers = 6,
-		 .source = "NewMemLat Zen 4 (+2..5, +5..15, +47 at 512 MiB); 6 walkers assumed as in Zen 3"},
 	.pcid = true,
     },
     {
@@ -116,13 +96,6 @@ const struct cpu_preset cpu_presets[] = {
 		     "TLB;DR: 128 x 12, XOR-7, three groups of 4-way PLRU; NewMemLat SkylakeX: 1536/12, 4K and 2M"},
 		ARRAY(B1G, 4, 4, MMU_TREE_PLRU, "NewMemLat SkylakeX: 1G 16/4; policy assumed")}},
 	.psc = INTEL_PSC,
-	.cost = {.l2_hit_cycles = 9,
-		 .walk_step_near = 10,
-		 .walk_step_far = 59,
-		 .walkers = 2,
-		 .source =
-		     "NewMemLat SkylakeX (+9, +50..59 at 512 MiB); near: the lower end of the 10-20 cycles seen on "
-		     "other CPUs; 2 walkers: Intel optimization manual"},
 	.pcid = true,
     },
     {
@@ -137,13 +110,6 @@ const struct cpu_preset cpu_presets[] = {
 		ARRAY(B4K | B1G, 128, 8, MMU_TREE_PLRU,
 		      "CPUID Ice Lake-SP 00606A6: 1024/8, 4K and 1G; policy assumed")}},
 	.psc = INTEL_PSC,
-	.cost = {.l2_hit_cycles = 7,
-		 .walk_step_near = 12,
-		 .walk_step_far = 60,
-		 .walkers = 2,
-		 .source =
-		     "NewMemLat Rocket Lake, the same core (+7, +12); far: the upper end of the 40-60 cycles seen on "
-		     "other CPUs; 2 walkers assumed as in Skylake"},
 	.pcid = true,
     },
     {
@@ -163,13 +129,6 @@ const struct cpu_preset cpu_presets[] = {
 		ARRAY(B4K | B1G, 128, 8, MMU_TREE_PLRU,
 		      "CPUID Sapphire Rapids 00806F8: 1024/8, 4K and 1G; policy assumed")}},
 	.psc = INTEL_PSC,
-	.cost = {.l2_hit_cycles = 7,
-		 .walk_step_near = 12,
-		 .walk_step_far = 41,
-		 .walkers = 4,
-		 .source =
-		     "NewMemLat Golden Cove (+7, +12..26, +33..41 at 512 MiB); 4 walkers: Golden Cove disclosure, "
-		     "at second hand"},
 	.pcid = true,
     },
     {.name = NULL},

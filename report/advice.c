@@ -21,14 +21,9 @@
 #include "report/result.h"
 
 /* A cost below 5 cycles per 1000 instructions is at most 1 % of the time of a program that retires two a cycle. */
-#define WORTH_CYCLES_PER_KI 5
-/* Waiting is compared with work as the cycles of a CPU of 3 GHz. */
-#define CYCLES_PER_NS 3
+#define WORTH_PER_KI 5
 /* Under a million cycles (a third of a millisecond) nobody notices; starting a program costs as much. */
-#define WORTH_CYCLES 1000000
-/* The least that an anonymous fault costs: exception and return about 1,050 cycles (Haswell; the same on Zen 3),
- * clearing 4 KiB about 1,000 (Zen 3). The kernel's own work comes on top. */
-#define FAULT_CYCLES_LEAST 2000
+#define WORTH_LEAST 1000000
 /* Another page size must take away at least 30 % of the cost to be worth a change of the program. */
 #define LEFT_WORTH_PERCENT 70
 /* Bloat is worth a word when a quarter of the memory is never touched and it is no rounding (8 huge pages). */
@@ -55,7 +50,7 @@ static u64 zero_faults(const struct sim_machine_result *m)
 
 static bool worth(const struct view *v, u64 cycles)
 {
-	return cycles >= WORTH_CYCLES && cycles / WORTH_CYCLES_PER_KI >= v->r->program.instructions / 1000;
+	return cycles >= WORTH_LEAST && cycles / WORTH_PER_KI >= v->r->program.instructions / 1000;
 }
 
 static bool leaves_little(u64 left, u64 of)
@@ -284,9 +279,10 @@ static void advise(struct view *v)
 		return;
 	}
 	pick_machines(v);
-	v->walk_cycles = m->count.mmu.walk_cycles_max;
-	v->fault_cycles = (zero_faults(m) + m->count.os.faults[VM_FAULT_COW_COPY]) * FAULT_CYCLES_LEAST;
-	wait_cycles = m->count.io_wait_ns * CYCLES_PER_NS;
+	v->walk_cycles = m->bill.row[BILL_WALKS].most;
+	v->fault_cycles = m->bill.row[BILL_ZERO].least + m->bill.row[BILL_COW].least + m->bill.row[BILL_CLEAR].least +
+			  m->bill.row[BILL_COPY].least;
+	wait_cycles = m->bill.row[BILL_IO].least;
 	if (worth(v, wait_cycles) && wait_cycles >= max(v->walk_cycles, v->fault_cycles))
 		advise_memory(v);
 	else if (worth(v, v->walk_cycles) && v->walk_cycles >= v->fault_cycles)

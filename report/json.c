@@ -12,7 +12,7 @@
 
 #include "report/format.h"
 
-#define JSON_VERSION 1
+#define JSON_VERSION 2
 
 static const char *const access_key[2] = {"data", "fetch"};
 static const char *const region_key[] = {
@@ -83,6 +83,16 @@ static json_t *refused_value(const struct sim_program *p)
 	return list;
 }
 
+/* An interval: its least and its most. */
+static void set_cycles(json_t *to, const char *key, struct cycles c)
+{
+	json_t *v = json_object();
+
+	set_u64(v, "least", c.least);
+	set_u64(v, "most", c.most);
+	json_object_set_new(to, key, v);
+}
+
 static json_t *program_value(const struct sim_program *p)
 {
 	json_t *v = json_object(), *names = json_array(), *dropped = json_object();
@@ -124,13 +134,14 @@ static json_t *region_value(const struct sim_region *g)
 	return v;
 }
 
-static json_t *region_result_value(const struct sim_region_result *g)
+static json_t *region_result_value(const struct sim_region_result *g, const struct cost_table *cost)
 {
+	struct cycles walks = bill_walks(cost, g->walk_steps);
 	json_t *v = json_object();
 
 	set_table(v, "walks", access_key, g->walks, 2);
-	set_u64(v, "walk_cycles_min", g->walk_cycles_min);
-	set_u64(v, "walk_cycles_max", g->walk_cycles_max);
+	set_u64(v, "walk_steps", g->walk_steps);
+	set_cycles(v, "walk_cycles", walks);
 	set_u64(v, "faults", g->faults);
 	set_u64(v, "peak_huge_bytes", g->peak_huge_bytes);
 	return v;
@@ -174,6 +185,17 @@ static void set_config(json_t *v, const struct machine_config *c)
 	}
 }
 
+/* What each cause cost, and the sum. */
+static json_t *cost_value(const struct bill *b)
+{
+	json_t *v = json_object();
+
+	for (unsigned row = 0; row < BILL_NR; row++)
+		set_cycles(v, bill_kinds[row].json, b->row[row]);
+	set_cycles(v, "sum", b->sum);
+	return v;
+}
+
 static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_regions)
 {
 	json_t *v = json_object(), *regions = json_array();
@@ -185,8 +207,9 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 		if (row->json)
 			set_path(v, row->json, counter_value(row, &m->count));
 	for (unsigned i = 0; i < nr_regions; i++)
-		json_array_append_new(regions, region_result_value(&m->region[i]));
+		json_array_append_new(regions, region_result_value(&m->region[i], &m->cost));
 	json_object_set_new(v, "regions", regions);
+	json_object_set_new(v, "cost", cost_value(&m->bill));
 	return v;
 }
 

@@ -6,6 +6,7 @@
 #ifndef SIM_COUNTERS_H
 #define SIM_COUNTERS_H
 
+#include "cost/bill.h"
 #include "machine/config.h"
 #include "machine/counters.h"
 #include "trace/event.h"
@@ -47,8 +48,8 @@ struct sim_region {
 };
 
 struct sim_region_result {
-	u64 walks[2]; /* data, fetch */
-	u64 walk_cycles_min, walk_cycles_max;
+	u64 walks[2];   /* data, fetch */
+	u64 walk_steps; /* entries that these walks read, and those of walks that ended in faults before them */
 	u64 faults;
 	u64 peak_huge_bytes; /* mapped by 2M or 1G leaves, most at once */
 };
@@ -56,6 +57,8 @@ struct sim_region_result {
 struct sim_machine_result {
 	struct machine_config cfg; /* pcid: used, so the CPU has them */
 	struct machine_counters count;
+	struct cost_table cost;           /* of its CPU, with what --costs replaced */
+	struct bill bill;                 /* count times cost */
 	struct sim_region_result *region; /* [sim_result.nr_regions] */
 	char oom_note[256];               /* "" or whom the OOM killer chose first, and why */
 	char error[256];                  /* "" or why this machine stopped early (out of memory) */

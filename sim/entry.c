@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * sim/entry.c - entries into the kernel: why, what each touches, what each costs.
+ * sim/entry.c - entries into the kernel: why, and what each touches.
  *
  *   user code --(system call, fault, tick, IPI)--> [entry page] CR3 [kernel's pages] ... CR3 [entry page] --> user code
  *                                                               `-- KPTI only --'
@@ -22,37 +22,17 @@
  * a machine's time is the longest that any CPU computed and slept: at most what passed
  * (docs/decisions/0002-time-asleep.md).
  *
- * Costs, core cycles, each from .. to. They are charged by count (cost_fill), so they change no counter.
- *
- *   what                        from    to    source
- *   a system call, in and out    346    593   ENOSYS and getppid, measured on Zen 3, Linux 6.18, no KPTI
- *   an exception and IRET      1,050  1,150   L. Torvalds 2014 on Haswell (715 + 330); Zen 3 measured from a profile of
- *                                             zero-page faults. An interrupt is taken to cost the same
- *   MOV to CR3                   100    200   Documentation/arch/x86/pti.rst ("on the order of a hundred cycles"); half
- *                                             of getppid's 139 ns for KPTI with PCIDs on Haswell (FreeBSD D13985) at
- *                                             3 GHz. What it flushes is paid as TLB misses
- *   a shootdown, who asks      3,000  9,000   waits for the answers: 1 .. 3 us on current Xeons, as published by
- *                                             practitioners (no paper's figure fits all machines), at 3 GHz
+ * What entries cost in cycles is in cost/; nothing here depends on it.
  *
  * CPUs that Meltdown does not reach (AMD Zen) run without KPTI; with kpti=on the model answers what it would cost
  * there.
  */
+#include "cost/cost.h"
 #include "sim/internal.h"
 
-#define CLOCK_HZ          3000000000ull
+#define CLOCK_HZ          (COST_CLOCK_MHZ * 1000000ull)
 #define IPC               1
 #define MAX_TICKS_AT_ONCE 64 /* with nothing in between more of them change no TLB: they are only counted */
-
-static const struct {
-	u32 from, to;
-} entry_cycles[KERNEL_ENTRY_NR] =
-    {
-	[KERNEL_SYSCALL] = {346, 593},
-	[KERNEL_FAULT] = {1050, 1150},
-	[KERNEL_TICK] = {1050, 1150},
-	[KERNEL_IPI] = {1050, 1150},
-},
-  cr3_cycles = {100, 200}, shootdown_cycles = {3000, 9000};
 
 /* ---- what the kernel touches ---- */
 
@@ -71,7 +51,7 @@ static const struct kernel_page kernel_pages[] = {
 static void touch(struct machine *m, struct machine_cpu *c, const struct kernel_page *page, unsigned n)
 {
 	const struct mmu_counters *k = c->counters;
-	u64 walks[2] = {k->walks[0], k->walks[1]}, min = k->walk_cycles_min, max = k->walk_cycles_max;
+	u64 walks[2] = {k->walks[0], k->walks[1]}, steps = k->walk_steps[0];
 	struct mmu_result r;
 
 	if (!m->cfg.kernel)
@@ -83,10 +63,8 @@ static void touch(struct machine *m, struct machine_cpu *c, const struct kernel_
 		m->kernel.walks[kind] += k->walks[kind] - walks[kind];
 		c->walks[kind] += k->walks[kind] - walks[kind];
 	}
-	m->kernel.walk_cycles_min += k->walk_cycles_min - min;
-	m->kernel.walk_cycles_max += k->walk_cycles_max - max;
-	c->walk_cycles_min += k->walk_cycles_min - min;
-	c->walk_cycles_max += k->walk_cycles_max - max;
+	m->kernel.walk_steps += k->walk_steps[0] - steps;
+	c->walk_steps += k->walk_steps[0] - steps;
 }
 
 /* ---- in and out ---- */
@@ -172,18 +150,10 @@ void kernel_ticks(struct machine *m, struct machine_cpu *c)
 
 void kernel_result(const struct machine *m, struct machine_counters *c)
 {
-	for (unsigned why = 0; why < KERNEL_ENTRY_NR; why++) {
+	for (unsigned why = 0; why < KERNEL_ENTRY_NR; why++)
 		c->kernel_entries[why] = m->kernel.entries[why];
-		c->kernel_cycles_min += m->kernel.entries[why] * entry_cycles[why].from;
-		c->kernel_cycles_max += m->kernel.entries[why] * entry_cycles[why].to;
-	}
-	c->cr3_cycles_min = c->mmu.cr3_loads * cr3_cycles.from;
-	c->cr3_cycles_max = c->mmu.cr3_loads * cr3_cycles.to;
-	c->shootdown_cycles_min = c->os.shootdowns * shootdown_cycles.from;
-	c->shootdown_cycles_max = c->os.shootdowns * shootdown_cycles.to;
 	c->kernel_walks[0] = m->kernel.walks[0];
 	c->kernel_walks[1] = m->kernel.walks[1];
-	c->kernel_walk_cycles_min = m->kernel.walk_cycles_min;
-	c->kernel_walk_cycles_max = m->kernel.walk_cycles_max;
+	c->kernel_walk_steps = m->kernel.walk_steps;
 	c->thread_switches = m->kernel.thread_switches;
 }

@@ -129,7 +129,7 @@ struct machine_cpu {
 	u64 instructions;     /* of threads here, since the last tick */
 	u64 cycles;           /* its time: what threads ran here and slept */
 	const struct mmu_counters *counters;
-	u64 walks[2], walk_cycles_min, walk_cycles_max; /* of counters, those already given to a region */
+	u64 walks[2], walk_steps; /* of counters, those already given to a region */
 };
 
 /* What the producer has in a slot. word: EV_ENTER, 0 = nothing. at: entries of its kind up to and with its own.
@@ -147,7 +147,7 @@ struct machine_thread {
 
 struct machine_kernel {
 	u64 entries[KERNEL_ENTRY_NR];
-	u64 walks[2], walk_cycles_min, walk_cycles_max;
+	u64 walks[2], walk_steps;
 	u64 thread_switches;
 	u64 ticks; /* the machine's time: that of the CPU that is furthest on */
 };
@@ -201,6 +201,7 @@ struct machine {
 	char error[256]; /* not empty: this machine has stopped */
 	struct vm_meminfo at_stop;
 	u64 overcommit_refused; /* calls */
+	u64 forks, map_calls;
 };
 
 static inline bool machine_has(const struct machine *m, const struct space *sp)

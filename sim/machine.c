@@ -301,12 +301,10 @@ static void account_walk(struct machine *m, struct machine_cpu *c, u64 va, unsig
 		struct sim_region_result *r = &m->region[region];
 
 		r->walks[fetch] += k->walks[fetch] - c->walks[fetch];
-		r->walk_cycles_min += k->walk_cycles_min - c->walk_cycles_min;
-		r->walk_cycles_max += k->walk_cycles_max - c->walk_cycles_max;
+		r->walk_steps += k->walk_steps[0] - c->walk_steps;
 	}
 	c->walks[fetch] = k->walks[fetch];
-	c->walk_cycles_min = k->walk_cycles_min;
-	c->walk_cycles_max = k->walk_cycles_max;
+	c->walk_steps = k->walk_steps[0];
 }
 
 /* The access ended in #PF or #GP, as r says: handles it and tries again. From user mode each #PF is an entry of its

@@ -19,12 +19,18 @@
 #define ADVICE_DONTNEED_LOCKED 24 /* these two are not in every libc */
 #define ADVICE_COLLAPSE        25
 
-static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
+static struct machine_cpu *sampled_enter(struct machine *m, struct stream *t)
 {
 	struct machine_cpu *c = machine_enter(m, t);
 
 	machine_sample(m);
 	return c;
+}
+
+static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
+{
+	m->map_calls++;
+	return sampled_enter(m, t);
 }
 
 /* result: what mm/ answered, wanted: what the program's kernel did. */
@@ -81,7 +87,7 @@ void machine_space_create(struct machine *m, struct stream *t, struct space *sp)
 
 void machine_space_fork(struct machine *m, struct stream *t, struct space *child)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = sampled_enter(m, t);
 	struct machine_space *in = space_fit(m, child);
 	u64 *va;
 	size_t n;
@@ -100,6 +106,7 @@ void machine_space_fork(struct machine *m, struct stream *t, struct space *child
 	for (size_t i = 0; i < n; i++)
 		machine_huge_copied(m, m->running->id, va[i], child, va[i]);
 	free(va);
+	m->forks++;
 	machine_sample(m);
 	change_end(m, 0, 0);
 }
@@ -275,7 +282,7 @@ void machine_thp_disable(struct machine *m, struct stream *t, bool disable, u64 
 
 void machine_hold(struct machine *m, struct stream *t, const struct ev_hold *e)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = sampled_enter(m, t);
 	u64 va = e->start, end = e->start + e->len;
 
 	while (va < end && m->nr_holds < SIM_MAX_HOLDS && machine_has(m, m->running)) {

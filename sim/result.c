@@ -12,18 +12,23 @@
 #include "sim/internal.h"
 #include "sim/xalloc.h"
 
-/* The device's model over the counts: each swap-in is one request, each file page is one, as is each page written. */
+/* The device's model (cost/bill.c) over the counts: each page written is one request. */
+static void fill_io(struct sim_machine_result *r)
+{
+	const struct swap_device *swap = r->cfg.swap_device, *disk = swap_device_files(swap);
+	struct machine_counters *c = &r->count;
+
+	c->io_wait_ns = bill_wait_ns(c, &r->cfg, &r->cost).most;
+	c->io_write_ns = bill_device_ns(&r->cost, swap, true, c->os.swap_outs, c->os.swap_outs).most +
+			 bill_device_ns(&r->cost, disk, true, c->os.file_writes, c->os.file_writes).most;
+}
+
 static void fill_memory(const struct machine *m, struct machine_counters *c)
 {
-	const struct swap_device *swap = m->cfg.swap_device, *disk = swap_device_files(swap);
 	struct vm_meminfo info;
 
 	machine_meminfo(m, &info);
 	c->peak_swap_bytes = info.swap_peak * PAGE_SIZE;
-	c->io_wait_ns = swap_device_read_ns(swap, c->os.swap_requests, c->os.swap_ins) +
-			swap_device_read_ns(disk, c->os.file_reads, c->os.file_reads);
-	c->io_write_ns = swap_device_write_ns(swap, c->os.swap_outs, c->os.swap_outs) +
-			 swap_device_write_ns(disk, c->os.file_writes, c->os.file_writes);
 	c->peak_rss_bytes = m->peak_rss_pages * PAGE_SIZE;
 	c->peak_untouched_bytes = m->peak_untouched_bytes;
 	c->peak_partly_unmapped_bytes = m->peak_partly_unmapped * PAGE_SIZE;
@@ -74,9 +79,14 @@ static void fill_machine(struct machine *m, struct sim_machine_result *r)
 	machine_counters_read(m->hw, &r->count);
 	kernel_result(m, &r->count);
 	fill_memory(m, &r->count);
+	r->count.forks = m->forks;
+	r->count.map_calls = m->map_calls;
 	r->count.minflt = minor_faults(&r->count);
 	r->count.mismatches = m->mismatches;
 	r->count.overcommit_refused = m->overcommit_refused;
+	cost_table_make(&r->cost, r->cfg.preset->name, r->cfg.costs);
+	fill_io(r);
+	r->bill = bill_make(&r->count, &r->cfg, &r->cost);
 	memcpy(r->oom_note, m->oom_note, sizeof(r->oom_note));
 	memcpy(r->error, m->error, sizeof(r->error));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * tools/docs.c - writes the parts of the documents that are made from the tables of machine/: keys and counters.
+ * tools/docs.c - writes the parts of the documents that are made from the tables of machine/ and cost/.
  *
  *   docs FILE...          writes those parts of each file anew
  *   docs --check FILE...  exit status 1 when one is not as it would be written
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost/bill.h"
 #include "machine/config.h"
 #include "machine/counters.h"
 
@@ -118,6 +119,22 @@ static void script_counters(FILE *out)
 			fprintf(out, "| `%s` | %s |\n", row->script, row->sentence);
 }
 
+/* ---- costs ---- */
+
+static void bill_field(FILE *out, const char *json, const char *of)
+{
+	fprintf(out, "| `machines[].cost.%s.least` | integer | cycles | %s |\n", json, of);
+	fprintf(out, "| `machines[].cost.%s.most` | integer | cycles | the same, at most |\n", json);
+}
+
+static void json_bill(FILE *out)
+{
+	fprintf(out, "| field | type | unit | meaning |\n|---|---|---|---|\n");
+	for (unsigned row = 0; row < BILL_NR; row++)
+		bill_field(out, bill_kinds[row].json, bill_kinds[row].of);
+	bill_field(out, "sum", "all of these");
+}
+
 /* ---- files ---- */
 
 static const struct {
@@ -125,7 +142,7 @@ static const struct {
 	void (*write)(FILE *out);
 } parts[] = {
     {"json-keys", json_keys},     {"json-counters", json_counters},     {"man-keys", man_keys},
-    {"script-keys", script_keys}, {"script-counters", script_counters},
+    {"script-keys", script_keys}, {"script-counters", script_counters}, {"json-bill", json_bill},
 };
 
 static void die(const char *file, const char *what)

@@ -9,6 +9,7 @@
 #  4  It stays readable: mm/ + its lib/ 12,000 lines (8,000 until reclaim, swap and KPTI came, 10,000 until locks, compaction and hugetlb), mmu/ 2,500, a file 800.
 #  5  Every numbered invariant of vm_check has a test that breaks it and sees it caught.
 #  6  C code is as clang-format 14 writes it with .clang-format (other versions of it write otherwise).
+#  7  Cycles come from cost/: no other room gives a name or a field of them a number.
 src=$1 mm=$(realpath -e "$2") mmu=$(realpath -e "$3") || exit 1
 n=0 bad=0
 tmp=$(mktemp -d) || exit 1
@@ -70,6 +71,10 @@ sed -nE 's/.*INV\("([a-z._]+)", ([0-9]+),.*/sim\/\1: invariant \2 /p' sim/check.
 grep -oE 'sim/[a-z._]+: invariant [0-9]+ ' test/sim/check.c | sort -u >"$tmp/broken"
 comm -23 "$tmp/invariants" "$tmp/broken" | sed 's/^/no test breaks /' >"$tmp/untested"
 verdict "law 5: every invariant of sim_check is broken by a test" "$tmp/untested"
+
+grep -vE '^(cost|test|bench)/' "$tmp/code" |
+	xargs grep -nE '#define +[A-Z0-9_]*CYCLES[A-Z0-9_]* +\(?[0-9]|[a-z0-9_]*_cycles[a-z_]* *= *\{?[1-9][0-9]' >"$tmp/cost"
+verdict "law 7: cycles come from cost/" "$tmp/cost"
 
 format=
 for f in clang-format-14 clang-format; do

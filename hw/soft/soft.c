@@ -268,6 +268,8 @@ void hw_clear_frames(struct hw_machine *m, u64 pfn, unsigned order)
 	u8 *to = frames(m, pfn, order);
 
 	m->counters.frames_cleared += 1ull << order;
+	if (order)
+		m->counters.huge_cleared[order == HPAGE_PUD_ORDER]++;
 	if (m->cfg.contents)
 		memset(to, 0, PAGE_SIZE << order);
 }
@@ -277,6 +279,7 @@ void hw_copy_frames(struct hw_machine *m, u64 dst_pfn, u64 src_pfn, unsigned ord
 	u8 *to = frames(m, dst_pfn, order), *from = frames(m, src_pfn, order);
 
 	m->counters.frames_copied += 1ull << order;
+	m->counters.huge_copied += order > 0;
 	if (m->cfg.contents)
 		memcpy(to, from, PAGE_SIZE << order);
 }
@@ -374,6 +377,12 @@ void hw_event(struct hw_machine *m, const struct vm_event *ev)
 		break;
 	case VM_EV_THP_COLLAPSE:
 		c->thp_collapse++;
+		break;
+	case VM_EV_TABLE:
+		c->tables_made++;
+		break;
+	case VM_EV_ENTRIES:
+		c->entries[ev->cause][ev->order > 0] += ev->n;
 		break;
 	case VM_EV_OOM:
 		c->oom++;

@@ -53,6 +53,9 @@ struct hw_soft_counters {
 	u64 file_reads, file_writes;                          /* pages */
 	u64 reclaimed[2];                                     /* in the background; by who needed a frame */
 	u64 frames_cleared, frames_copied;
+	u64 huge_cleared[2], huge_copied; /* of these, 2M and 1G pages; 2M pages */
+	u64 tables_made;
+	u64 entries[VM_ENTRIES_NR][2]; /* that calls worked on, 4K and huge */
 };
 
 /* True for the causes that end an access instead of letting it go on. */

@@ -342,7 +342,6 @@ static const struct cpu_preset tiny = {
     .l1d = {{ARRAY(B4K, 2, 4, MMU_TREE_PLRU), ARRAY(ALL & ~B4K, 1, 4, MMU_LRU)}},
     .l2 = {{ARRAY(ALL, 4, 4, MMU_LRU)}},
     .psc = {.entries = {[2] = 4, [3] = 2, [4] = 2}},
-    .cost = {.l2_hit_cycles = 7, .walk_step_near = 20, .walk_step_far = 40, .walkers = 2},
     .pcid = true,
 };
 

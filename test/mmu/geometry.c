@@ -150,8 +150,7 @@ static bool naive_tree(struct naive_set *s, unsigned ways, unsigned leaves, u64 
 static void policy(unsigned sets, unsigned ways, unsigned replace, unsigned index)
 {
 	struct cpu_preset p = {.l1d = {{{.sizes = 1, .sets = sets, .ways = ways, .replace = replace, .index = index}}},
-			       .l1i = {{{.sizes = 1, .sets = 1, .ways = 1}}},
-			       .cost = {.walkers = 1}};
+			       .l1i = {{{.sizes = 1, .sets = 1, .ways = 1}}}};
 	struct naive_set *set = calloc(sets, sizeof(*set));
 	u64 seed = 3, pages = 3 * sets * ways, misses = 0;
 	struct mmu_result r;
@@ -219,7 +218,6 @@ static void presets_are_sourced(void **state)
 			for (unsigned a = 0; a < MMU_MAX_ARRAYS && level[l]->array[a].ways; a++)
 				assert_non_null(level[l]->array[a].source);
 		assert_non_null(p->psc.source);
-		assert_non_null(p->cost.source);
 		assert_true(level_entries(&p->l1d, MMU_4K) && level_entries(&p->l1i, MMU_4K));
 	}
 	assert_null(cpu_preset_find("zen"));

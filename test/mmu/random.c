@@ -270,7 +270,6 @@ static void flushed_tiny(void **state)
 	    .l2 = {{{.sizes = 3, .replace = MMU_FIFO, .index = MMU_INDEX_XOR, .sets = 4, .ways = 2},
 		    {.sizes = 5, .replace = MMU_RANDOM, .sets = 4, .ways = 3}}},
 	    .psc = {.entries = {[2] = 2, [3] = 1, [4] = 1}},
-	    .cost = {.walkers = 1},
 	    .pcid = true,
 	};
 

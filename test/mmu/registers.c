@@ -240,7 +240,6 @@ static u64 from_every_state(bool pcid, unsigned phys_bits)
 {
 	/* few entries: a CPU is made millions of times */
 	const struct cpu_preset preset = {.pcid = pcid,
-					  .cost = {.walkers = 1},
 					  .l1i = {{{.sizes = 7, .sets = 1, .ways = 1}}},
 					  .l1d = {{{.sizes = 7, .sets = 1, .ways = 1}}},
 					  .l2 = {{{.sizes = 7, .sets = 1, .ways = 1}}}};

@@ -39,7 +39,7 @@ static void fill(void)
 		*p = n++;
 	for (u64 *p = syn.machine[0].count.os.faults; p <= &syn.machine[0].count.os.frames_copied; p++)
 		*p = n++;
-	syn.region_result[0][0] = (struct sim_region_result){{1, 2}, 3, 4, 5, 6};
+	syn.region_result[0][0] = (struct sim_region_result){{1, 2}, 3, 4, 5};
 }
 
 static json_t *load(void)

@@ -36,6 +36,9 @@ void synthetic_init(struct synthetic *s)
 		if (machine_parse(machine[i], &standard, &m->cfg, err) != 0)
 			abort();
 		m->count.peak_rss_bytes = 512ull << 20;
+		cost_table_make(&m->cost, m->cfg.preset->name, NULL);
+		m->cost.at[COST_WALK_STEP] = (struct cost){1, 1, "-", "a test"};
+		m->cost.at[COST_WALKS_AT_ONCE] = (struct cost){1, 1, "-", "a test"};
 		m->region = s->region_result[i];
 	}
 	s->result = (struct sim_result){
@@ -48,21 +51,28 @@ void synthetic_init(struct synthetic *s)
 	};
 }
 
+void synthetic_price(struct synthetic *s)
+{
+	for (unsigned i = 0; i < SYN_MACHINES; i++)
+		s->machine[i].bill = bill_make(&s->machine[i].count, &s->machine[i].cfg, &s->machine[i].cost);
+}
+
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles)
 {
 	s->region_result[m][region].walks[0] += walks;
 	s->machine[m].count.mmu.l2_miss[0] += walks;
 	s->machine[m].count.mmu.walks[0] += walks;
-	s->machine[m].count.mmu.walk_cycles_min += walks;
-	s->machine[m].count.mmu.walk_cycles_max += walks * cycles;
+	s->machine[m].count.mmu.walk_steps[0] += walks * cycles;
+	s->region_result[m][region].walk_steps += walks * cycles;
 }
 
-char *synthetic_text(const struct synthetic *s, void (*print)(FILE *out, const struct sim_result *r))
+char *synthetic_text(struct synthetic *s, void (*print)(FILE *out, const struct sim_result *r))
 {
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
+	synthetic_price(s);
 	print(out, &s->result);
 	fclose(out);
 	return text;

@@ -22,9 +22,11 @@ struct synthetic {
 };
 
 void synthetic_init(struct synthetic *s);
-/* Region's walks on machine m, counted in the machine's totals too; `cycles` (at most) each. */
+/* The machines' bills, from their counters as they are now. */
+void synthetic_price(struct synthetic *s);
+/* Region's walks on machine m, counted in the machine's totals too; `cycles` each (a step costs one). */
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles);
-/* What print writes, NUL-terminated; free() it. */
-char *synthetic_text(const struct synthetic *s, void (*print)(FILE *out, const struct sim_result *r));
+/* The machines priced, and what print writes, NUL-terminated; free() it. */
+char *synthetic_text(struct synthetic *s, void (*print)(FILE *out, const struct sim_result *r));
 
 #endif

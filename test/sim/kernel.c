@@ -86,8 +86,6 @@ static void entries_by_cause(void **state)
 		assert_int_equal(a->count.mmu.cr3_loads - loads, kpti ? 2 * entries : 0);
 		assert_int_equal(a->cfg.kpti, kpti);
 		assert_int_equal(a->cfg.pcid, i < 2);
-		assert_true(a->count.kernel_cycles_min >= 50 * 346 + 107 * 1050);
-		assert_int_equal(a->count.cr3_cycles_max, 200 * a->count.mmu.cr3_loads);
 		sim_destroy(s);
 		tape_free(&t);
 	}
@@ -319,7 +317,6 @@ static void threads(void **state)
 			 r.machine[0].count.os.ipis); /* as many CPUs as threads: each its own */
 	assert_true(r.machine[3].count.kernel_entries[KERNEL_IPI] <= r.machine[3].count.os.ipis);
 	assert_int_equal(r.machine[4].count.kernel_entries[KERNEL_IPI], r.machine[3].count.kernel_entries[KERNEL_IPI]);
-	assert_true(r.machine[3].count.shootdown_cycles_min >= 3000 * r.machine[3].count.os.shootdowns);
 	sim_destroy(s);
 	crowd_free(&c);
 }

@@ -231,7 +231,7 @@ static void nearly_filtered(void **state)
 	tape_free(&tu);
 }
 
-/* Regions and the kernel share out all walks and their cycles, and all faults: nothing is lost and nothing is counted
+/* Regions and the kernel share out all walks and their steps, and all faults: nothing is lost and nothing is counted
  * twice. */
 static void regions_add_up(void **state)
 {
@@ -244,21 +244,22 @@ static void regions_add_up(void **state)
 	for (unsigned i = 0; i < r.nr_machines; i++) {
 		const struct sim_machine_result *m = &r.machine[i];
 		u64 walks[2] = {m->count.kernel_walks[0], m->count.kernel_walks[1]}, faults = 0, all_faults = 0;
-		u64 cycles[2] = {m->count.kernel_walk_cycles_min, m->count.kernel_walk_cycles_max};
+		u64 steps = m->count.kernel_walk_steps, levels = 0;
 
 		for (unsigned k = 0; k < r.nr_regions; k++) {
 			walks[0] += m->region[k].walks[0];
 			walks[1] += m->region[k].walks[1];
-			cycles[0] += m->region[k].walk_cycles_min;
-			cycles[1] += m->region[k].walk_cycles_max;
+			steps += m->region[k].walk_steps;
 			faults += m->region[k].faults;
 		}
 		for (unsigned k = 0; k < VM_FAULT_NR; k++)
 			all_faults += m->count.os.faults[k];
 		assert_int_equal(walks[0], m->count.mmu.walks[0]);
 		assert_int_equal(walks[1], m->count.mmu.walks[1]);
-		assert_int_equal(cycles[0], m->count.mmu.walk_cycles_min);
-		assert_int_equal(cycles[1], m->count.mmu.walk_cycles_max);
+		for (unsigned level = X86_PT; level <= X86_PML5; level++)
+			levels += m->count.mmu.walk_steps[level];
+		assert_int_equal(steps, m->count.mmu.walk_steps[0]);
+		assert_int_equal(steps, levels);
 		assert_int_equal(faults, all_faults);
 	}
 	sim_destroy(s);

@@ -50,10 +50,13 @@ static void end(void)
 /* Figures of the data sheets, by hand: 85 us + 4096 B / 3.2 GB/s = 1280 ns, and so on. */
 static void devices(void **state)
 {
-	assert_int_equal(swap_device_read_ns(swap_device_find("nvme"), 1, 1), 85000 + 1280);
-	assert_int_equal(swap_device_read_ns(swap_device_find("sata"), 2, 8), 220000 + 65536);
-	assert_int_equal(swap_device_read_ns(swap_device_find("hdd"), 1, 1), 11560000 + 16449);
-	assert_int_equal(swap_device_write_ns(swap_device_find("zram"), 1, 1), 5251);
+	struct cost_table t;
+
+	cost_table_make(&t, "zen3", NULL);
+	assert_int_equal(bill_device_ns(&t, swap_device_find("nvme"), false, 1, 1).most, 85000 + 1280);
+	assert_int_equal(bill_device_ns(&t, swap_device_find("sata"), false, 2, 8).least, 220000 + 65536);
+	assert_int_equal(bill_device_ns(&t, swap_device_find("hdd"), false, 1, 1).most, 11560000 + 16449);
+	assert_int_equal(bill_device_ns(&t, swap_device_find("zram"), true, 1, 1).least, 5251);
 	assert_string_equal(swap_device_files(swap_device_find("zram"))->name, "nvme");
 	assert_null(swap_device_find("tape"));
 }
@@ -80,10 +83,12 @@ static void random_reads(void **state)
 		assert_int_equal(m->count.os.major_faults, m->count.os.swap_requests);
 		assert_true(m->count.os.swap_ins >= m->count.os.swap_requests);
 		assert_true(m->count.os.swap_ra_hits <= m->count.os.swap_ins - m->count.os.swap_requests);
-		assert_int_equal(m->count.io_wait_ns,
-				 swap_device_read_ns(dev, m->count.os.swap_requests, m->count.os.swap_ins));
-		assert_int_equal(m->count.io_write_ns,
-				 swap_device_write_ns(dev, m->count.os.swap_outs, m->count.os.swap_outs));
+		assert_int_equal(
+		    m->count.io_wait_ns,
+		    bill_device_ns(&m->cost, dev, false, m->count.os.swap_requests, m->count.os.swap_ins).most);
+		assert_int_equal(
+		    m->count.io_write_ns,
+		    bill_device_ns(&m->cost, dev, true, m->count.os.swap_outs, m->count.os.swap_outs).most);
 		assert_true(m->count.peak_rss_bytes < 32 * MIB && m->count.peak_rss_bytes > 28 * MIB);
 		assert_true(m->count.peak_rss_bytes + m->count.peak_swap_bytes >= 64 * MIB);
 		assert_int_equal(m->count.os.oom_kills, 0);
