@@ -3,7 +3,7 @@
  * cli/front_engine.c - a program under the engine: finding it, and what it is started with.
  *
  *   quire (simulator) ---- hub: a memfd ----+
- *     `-- fork, exec: quire-engine /proc/PID/fd/N LIBZYDIS - PATH ARG0 ARG...
+ *     `-- fork, exec: quire-engine /proc/PID/fd/N LIBZYDIS - NAME PATH ARG0 ARG...
  *
  * The hub is opened by its path, so that programs may close all their descriptors and still execute others. Addresses
  * are those of a run without randomisation: personality(ADDR_NO_RANDOMIZE).
@@ -55,7 +55,7 @@ static void become(const struct launcher *l, const struct program *p, int hub_fd
 
 	while (p->argv[n])
 		n++;
-	argv = calloc(n + 6, sizeof(*argv));
+	argv = calloc(n + 7, sizeof(*argv));
 	if (!argv)
 		return;
 	snprintf(hub, sizeof(hub), "/proc/%d/fd/%d", getppid(), hub_fd);
@@ -63,9 +63,10 @@ static void become(const struct launcher *l, const struct program *p, int hub_fd
 	argv[1] = hub;
 	argv[2] = (char *)zydis;
 	argv[3] = "-";
-	argv[4] = (char *)p->path;
+	argv[4] = (char *)p->name;
+	argv[5] = (char *)p->path;
 	for (unsigned i = 0; i < n; i++)
-		argv[5 + i] = p->argv[i];
+		argv[6 + i] = p->argv[i];
 	if (personality(0xffffffff) != -1)
 		personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
 	close(hub_fd);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -79,6 +80,19 @@ static int fail(int status, char err[512], const char *path, const char *what)
 	return status;
 }
 
+/* Does the kernel give it rights that its user has not? Whoever maps it himself gets none. */
+static bool gives_rights(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	if ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
+	    ((st.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st.st_gid != getegid()))
+		return true;
+	return geteuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0;
+}
+
 /* The segments must lie in the file, and the interpreter exist. h was checked. */
 static int check_segments(int fd, const Elf64_Ehdr *h, const char *path, char err[512])
 {
@@ -120,6 +134,10 @@ static int check_elf(int fd, const u8 *head, size_t n, const char *path, char er
 		return fail(EXIT_CANNOT_RUN, err, path, "a program for another processor; Quire runs x86-64 ones");
 	if (h.e_type != ET_EXEC && h.e_type != ET_DYN)
 		return fail(EXIT_CANNOT_RUN, err, path, "an ELF file, but no program");
+	if (gives_rights(fd))
+		return fail(EXIT_CANNOT_RUN, err, path,
+			    "a set-user-ID program, or one with capabilities: under Quire it has "
+			    "no such rights");
 	if (h.e_phentsize != sizeof(Elf64_Phdr) || h.e_phnum == 0)
 		return fail(EXIT_CANNOT_RUN, err, path, "an ELF file without program headers");
 	return check_segments(fd, &h, path, err);
@@ -208,6 +226,7 @@ int program_find(char *const argv[], struct program *p, char err[512])
 
 	if (status != 0)
 		return explain_not_executable(p->path, status, err);
+	memcpy(p->name, p->path, sizeof(p->name));
 	while (argv[n])
 		n++;
 	p->argv = calloc(n + 1, sizeof(*p->argv));

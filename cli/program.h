@@ -11,7 +11,8 @@
 #define PROGRAM_MAX_SCRIPTS 5 /* scripts that are the interpreters of scripts: the kernel's limit */
 
 struct program {
-	char path[PATH_MAX]; /* an x86-64 ELF file: the program, or the interpreter of a script */
+	char name[PATH_MAX]; /* what is executed: the program, or the script */
+	char path[PATH_MAX]; /* an x86-64 ELF file: the program, or the interpreter of the script */
 	char **argv;         /* as that file gets it, NULL-terminated; program_free() */
 };
 

@@ -29,6 +29,7 @@ struct program {
 	u64 entry; /* where the first instruction is: the interpreter's or the program's */
 	u64 stack;
 	u64 brk;
+	const char *file; /* its path, as /proc/self/exe has it */
 };
 
 /* One clear line on standard error, and the end of the process. number: printed in hexadecimal behind; 0: not. */
@@ -36,8 +37,9 @@ _Noreturn void die(const char *what, const char *name, u64 number);
 
 /* zydis.c: the decoder's library comes into the engine's memory. */
 void zydis_load(const char *path);
-/* load.c: the program at path, its interpreter, its stack. argv, envp, auxv: the engine's own, of the program. */
-void program_load(const char *path, char **argv, char **envp, u64 *auxv, struct program *out);
+/* load.c: the program at path, its interpreter, its stack. name: what exec was given. argv, envp, auxv: the engine's own,
+ * of the program. */
+void program_load(const char *name, const char *path, char **argv, char **envp, u64 *auxv, struct program *out);
 /* What exec would have told of it. Returns where brk begins. */
 u64 program_tell(void *thread, exec_emit *emit);
 /* perform.c: the system call that the thread is at, carried out. */
@@ -47,8 +49,10 @@ void call_perform(struct thread *t);
 _Noreturn void child_main(struct thread *t);
 void child_begins(struct thread *t);
 long clone_on(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls, struct thread *t);
+/* host.c: of the program's memory, which may not be there. Returns the bytes that were. */
+u64 program_read(void *to, u64 va, u64 len);
 /* exec.c: returns -errno, or does not return. */
-long exec_program(const struct thread *t, const char *path, char **argv, char **envp);
+long exec_program(struct thread *t, const char *path, char **argv, char **envp);
 
 struct signals {
 	struct {
@@ -68,6 +72,6 @@ long signal_action(u64 sig, u64 new_at, u64 old_at, u64 bytes);
 long signal_altstack(const struct thread *t, u64 new_at, u64 old_at);
 long gate_call(long nr, const u64 arg[6]); /* start.S */
 
-void calls_begin(const struct program *p, const char *path);
+void calls_begin(const struct program *p);
 
 #endif

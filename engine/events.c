@@ -72,12 +72,12 @@ static unsigned counts_event(u64 *w, const struct thread *t)
 	return long_event(w, EV_COUNTS, 0, &c, EV_PAYLOAD_WORDS(c), NULL);
 }
 
-static void will_set(struct thread *t, unsigned how)
+static void will_set(struct thread *t, unsigned how, const char *name)
 {
 	u64 w[2 * LONG_WORDS], status = 0;
 	unsigned n = counts_event(w, t);
 
-	n += long_event(w + n, EV_EXIT, how, &status, 1, NULL);
+	n += long_event(w + n, EV_EXIT, how, &status, 1, name);
 	ring_will(t->ring, w, n);
 }
 
@@ -109,7 +109,7 @@ static bool stream_begin(struct thread *t)
 	t->ended = !t->ring;
 	if (t->ended)
 		return false;
-	will_set(t, EVX_LOST);
+	will_set(t, EVX_LOST, NULL);
 	ring_put(t->ring, w, long_event(w, EV_THREAD, 0, &who, EV_PAYLOAD_WORDS(who), NULL));
 	t->clock = ring_clock(events.hub);
 	send_clock(t);
@@ -204,6 +204,17 @@ void events_exit(struct thread *t, unsigned how, u64 status)
 	}
 	t->ring = NULL;
 	t->ended = true;
+}
+
+void events_leaving(struct thread *t, u64 name)
+{
+	char text[NAME_WORDS * sizeof(u64)] = "";
+
+	if (!t->ring)
+		return;
+	program_read(text, name, sizeof(text) - 1);
+	will_set(t, name ? EVX_EXEC : EVX_LOST, name ? text : NULL);
+	ring_watch_exec(t->ring, name != 0);
 }
 
 void events_forked(struct thread *t)

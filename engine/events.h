@@ -28,6 +28,8 @@ void events_exit(struct thread *t, unsigned how, u64 status);
 /* The number of its ring as text, for the engine that this one becomes: "-": it has none. adopt: there. */
 void events_ring(const struct thread *t, char text[16]);
 void events_adopt(struct thread *t, const char *text);
+/* It may be about to execute what is not followed, the program whose path is at name; 0: it did not. */
+void events_leaving(struct thread *t, u64 name);
 /* In the child, right after the fork. */
 void events_forked(struct thread *t);
 /* The kernel wrote (or read) user memory by itself: a signal's frame. */

@@ -2,9 +2,11 @@
  *
  * engine/exec.c - execve: the engine executes itself, with the program that the kernel would have executed.
  *
- *   #! INTERPRETER ONE-ARGUMENT   -->   INTERPRETER ONE-ARGUMENT PATH ARGV[1]...   at most four deep, as in Linux
+ *   #! INTERPRETER ONE-ARGUMENT   -->   INTERPRETER ONE-ARGUMENT PATH ARGV[1]...   at most five deep, as in Linux
  *
- * What the kernel would refuse is refused with its error, before anything is given up.
+ * What cannot be followed is put to the kernel as it is: a 32-bit program, one that gets rights by being executed, one
+ * that may not be read, a kind of file that the engine does not know, and all that the kernel refuses. So the error is
+ * the kernel's, before anything is given up; and a process that goes on leaves the simulation and is named in the report.
  *
  * Source: Linux 6.12 fs/binfmt_script.c (load_script), fs/exec.c.
  */
@@ -15,16 +17,20 @@
 
 #undef EV_NONE
 #include "engine/events.h"
+#include "engine/paths.h"
 #include "lib/sys.h"
 
-#define MAX_DEPTH 5
-#define HEADER    256 /* BINPRM_BUF_SIZE */
-#define MAX_ARGS  65536
-#define S_IFMT_   0170000u
-#define S_IFREG_  0100000u
-#define S_ISUID_  04000u
-#define S_ISGID_  02000u
-#define MODE_X    1u
+#define MAX_DEPTH       6
+#define HEADER          256 /* BINPRM_BUF_SIZE */
+#define MAX_PHDRS       64
+#define S_IFMT_         0170000u
+#define S_IFREG_        0100000u
+#define S_ISUID_        04000u
+#define S_ISGID_        02000u
+#define S_IXGRP_        00010u
+#define S_IXALL         00111u
+#define MODE_X          1u
+#define EXEC_ONLY_CHECK 0x10000u /* AT_EXECVE_CHECK, Linux 6.14 */
 
 static bool is_blank(char c)
 {
@@ -54,80 +60,163 @@ static bool parse_script(char head[HEADER + 1], char **interpreter, char **argum
 	return **interpreter != 0;
 }
 
-/* Reads the file's beginning. Returns 0 or -errno, as execve would. */
-static long look(int dir, const char *path, u64 flags, char head[HEADER + 1])
+/* Does executing it give rights that the process has not? */
+static bool gives_rights(long fd, const struct statx *st)
 {
-	long fd = sys6(SYS_openat, (u64)(long)dir, (u64)path, O_RDONLY | O_CLOEXEC | (flags & O_NOFOLLOW), 0, 0, 0), n;
-	struct statx st;
+	u32 uid = (u32)sys3(SYS_geteuid, 0, 0, 0), gid = (u32)sys3(SYS_getegid, 0, 0, 0);
 
-	n = sys6(SYS_statx, (u64)(long)dir, (u64)path, flags & (AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW), STATX_BASIC_STATS,
-		 (u64)&st, 0);
-	if (n < 0)
-		return n;
-	if ((st.stx_mode & S_IFMT_) != S_IFREG_ ||
-	    sys6(SYS_faccessat2, (u64)(long)dir, (u64)path, MODE_X, AT_EACCESS | (flags & AT_EMPTY_PATH), 0, 0) != 0) {
-		if (fd >= 0)
-			sys3(SYS_close, (u64)fd, 0, 0);
-		return -EACCES;
-	}
-	if (st.stx_mode & S_ISUID_ || (st.stx_mode & S_ISGID_ && st.stx_mode & 010))
-		die("a set-user-ID program is not run:", path, 0);
-	if (fd < 0)
-		die("cannot be read, and the engine must:", path, 0);
-	memset(head, 0, HEADER + 1);
-	n = sys3(SYS_read, (u64)fd, (u64)head, HEADER);
-	sys3(SYS_close, (u64)fd, 0, 0);
-	return n < 0 ? n : 0;
+	return (st->stx_mode & S_ISUID_ && st->stx_uid != uid) ||
+	       ((st->stx_mode & (S_ISGID_ | S_IXGRP_)) == (S_ISGID_ | S_IXGRP_) && st->stx_gid != gid) ||
+	       (uid != 0 && sys6(SYS_fgetxattr, (u64)fd, (u64) "security.capability", 0, 0, 0, 0) > 0);
 }
 
-static bool is_program(const char *head)
+static bool may_execute(const char *path, const struct statx *st)
+{
+	static char *none[] = {NULL};
+	long ret;
+
+	if ((st->stx_mode & S_IFMT_) != S_IFREG_)
+		return false;
+	ret = sys6(SYS_execveat, (u64)AT_FDCWD, (u64)path, (u64)none, (u64)none, EXEC_ONLY_CHECK, 0);
+	if (ret == -EINVAL || ret == -ENOSYS || ret == -EPERM)
+		ret = sys6(SYS_faccessat2, (u64)AT_FDCWD, (u64)path, MODE_X, AT_EACCESS, 0, 0);
+	return ret == 0 || ((ret == -ENOSYS || ret == -EPERM) && st->stx_mode & S_IXALL); /* in a sandbox */
+}
+
+/* Is the file an x86-64 program whose interpreter is there? head: its beginning. */
+static bool is_program(long fd, const char *head)
 {
 	const Elf64_Ehdr *h = (const Elf64_Ehdr *)head;
+	Elf64_Phdr ph[MAX_PHDRS];
+	char interpreter[4096];
+	Elf64_Ehdr of;
+	long n;
 
-	return memcmp(head, ELFMAG, SELFMAG) == 0 && h->e_ident[EI_CLASS] == ELFCLASS64 && h->e_machine == EM_X86_64;
+	if (memcmp(head, ELFMAG, SELFMAG) != 0 || h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_machine != EM_X86_64 ||
+	    (h->e_type != ET_EXEC && h->e_type != ET_DYN) || h->e_phentsize != sizeof(ph[0]) || !h->e_phnum ||
+	    h->e_phnum > MAX_PHDRS ||
+	    sys6(SYS_pread64, (u64)fd, (u64)ph, h->e_phnum * sizeof(ph[0]), h->e_phoff, 0, 0) < 0)
+		return false;
+	for (unsigned i = 0; i < h->e_phnum; i++) {
+		if (ph[i].p_type != PT_INTERP)
+			continue;
+		n = sys6(SYS_pread64, (u64)fd, (u64)interpreter, min(ph[i].p_filesz, sizeof(interpreter)),
+			 ph[i].p_offset, 0, 0);
+		if (n <= 0 || interpreter[n - 1])
+			return false;
+		fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64)interpreter, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+		if (fd < 0)
+			return false;
+		n = sys3(SYS_read, (u64)fd, (u64)&of, sizeof(of));
+		sys3(SYS_close, (u64)fd, 0, 0);
+		return n == sizeof(of) && memcmp(&of, ELFMAG, SELFMAG) == 0;
+	}
+	return true;
+}
+
+/* Can it be followed? head: the file's beginning. */
+static bool look(const char *path, char head[HEADER + 1])
+{
+	struct statx st;
+	bool ok;
+	long fd;
+
+	memset(head, 0, HEADER + 1);
+	if (sys6(SYS_statx, (u64)AT_FDCWD, (u64)path, 0, STATX_BASIC_STATS, (u64)&st, 0) != 0 ||
+	    !may_execute(path, &st))
+		return false;
+	fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	if (fd < 0)
+		return false;
+	ok = sys3(SYS_read, (u64)fd, (u64)head, HEADER) > 0 && (memcmp(head, "#!", 2) == 0 || is_program(fd, head)) &&
+	     !gives_rights(fd, &st);
+	sys3(SYS_close, (u64)fd, 0, 0);
+	return ok;
+}
+
+/* ---- the arguments ---- */
+
+/* What the engine is executed with: at[first] is the program's own argv[0], as many as fit behind, and before it room for
+ * the engine's and for scripts'. */
+struct arguments {
+	char **at;
+	u64 room; /* pointers */
+};
+
+enum { ENGINE_ARGS = 6, ARGS_BEFORE = ENGINE_ARGS + 2 * MAX_DEPTH };
+
+/* Copies the program's argv. Returns 0 or -errno. */
+static long collect(struct arguments *to, char **argv)
+{
+	u64 n = ARGS_BEFORE, got;
+
+	for (;;) {
+		if (n + 2 > to->room) {
+			char **more = memory_get((to->room * 2 + 4096) * sizeof(*more));
+
+			if (to->room)
+				memcpy(more, to->at, n * sizeof(*more));
+			*to = (struct arguments){more, to->room * 2 + 4096};
+		}
+		to->at[n] = NULL;
+		if (!argv)
+			break;
+		got = program_read(&to->at[n], (u64)argv++, sizeof(*argv));
+		if (got != sizeof(*argv))
+			return -EFAULT;
+		if (!to->at[n])
+			break;
+		n++;
+	}
+	if (n == ARGS_BEFORE) { /* Linux 5.18: no program without argv[0] */
+		to->at[n] = (char *)"";
+		to->at[n + 1] = NULL;
+	}
+	return 0;
+}
+
+static long exec_natively(struct thread *t, const char *path, char **argv, char **envp)
+{
+	long ret;
+
+	events_leaving(t, (u64)path);
+	ret = sys3(SYS_execve, (u64)path, (u64)argv, (u64)envp);
+	events_leaving(t, 0);
+	return ret;
 }
 
 /* Does not return unless it fails: -errno. */
-long exec_program(const struct thread *t, const char *path, char **argv, char **envp)
+long exec_program(struct thread *t, const char *path, char **argv, char **envp)
 {
+	static struct arguments args;
 	static char head[MAX_DEPTH][HEADER + 1];
-	static char *args[MAX_ARGS];
-	const char *file = path;
-	unsigned n = 0, first = 5 + 2 * MAX_DEPTH + 1, from = first;
-	char *interpreter, *argument;
-	char ring[16];
-	long err;
+	const char *exe = paths_exe((u64)path), *file = exe ? exe : path;
+	char *interpreter, *argument, ring[16];
+	char **from;
+	long err = collect(&args, argv);
 
-	events_ring(t, ring);
-	for (unsigned i = argv && argv[0] ? 1 : 0; argv && argv[i]; i++) {
-		if (first + n + 1 >= MAX_ARGS)
-			return -E2BIG;
-		args[first + n++] = argv[i];
-	}
-	args[first + n] = NULL;
-	args[--from] = argv && argv[0] ? argv[0] : (char *)"";
+	if (err)
+		return err;
+	from = args.at + ARGS_BEFORE;
 	for (unsigned depth = 0;; depth++) {
-		if (depth == MAX_DEPTH)
-			return -ELOOP;
-		err = look(AT_FDCWD, file, 0, head[depth]);
-		if (err)
-			return err;
+		if (depth == MAX_DEPTH || !look(file, head[depth]))
+			return exec_natively(t, exe ? exe : path, argv, envp);
 		if (memcmp(head[depth], "#!", 2) != 0)
 			break;
 		if (!parse_script(head[depth], &interpreter, &argument))
-			return -ENOEXEC;
-		args[from] = (char *)file;
+			return exec_natively(t, path, argv, envp);
+		*from = (char *)file;
 		if (argument)
-			args[--from] = argument;
-		args[--from] = interpreter;
+			*--from = argument;
+		*--from = interpreter;
 		file = interpreter;
 	}
-	if (!is_program(head[0]) && memcmp(head[0], "#!", 2) != 0 && memcmp(head[0], ELFMAG, SELFMAG) != 0)
-		return -ENOEXEC;
-	args[--from] = (char *)file;
-	args[--from] = ring;
-	args[--from] = engine.zydis;
-	args[--from] = engine.hub;
-	args[--from] = engine.self;
-	return sys3(SYS_execve, (u64)engine.self, (u64)(args + from), (u64)envp);
+	events_ring(t, ring);
+	*--from = (char *)file;
+	*--from = (char *)path;
+	*--from = ring;
+	*--from = engine.zydis;
+	*--from = engine.hub;
+	*--from = engine.self;
+	return sys3(SYS_execve, (u64)engine.self, (u64)from, (u64)envp);
 }

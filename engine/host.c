@@ -9,6 +9,7 @@
 
 #include "engine/engine.h"
 #include "engine/events.h"
+#include "engine/paths.h"
 #include "lib/sys.h"
 
 #define S_IFMT      0170000u
@@ -23,17 +24,20 @@ struct span {
 	u64 at, len;
 };
 
-static bool host_read(void *thread, u64 va, void *to, u64 len, bool sure)
+u64 program_read(void *to, u64 va, u64 len)
 {
 	struct span local = {(u64)to, len}, remote = {va, len};
-	u64 pid;
+	long got = sys6(SYS_process_vm_readv, (u64)sys3(SYS_getpid, 0, 0, 0), (u64)&local, 1, (u64)&remote, 1, 0);
 
-	if (sure) {
-		memcpy(to, (const void *)va, len);
-		return true;
-	}
-	pid = (u64)sys3(SYS_getpid, 0, 0, 0);
-	return sys6(SYS_process_vm_readv, pid, (u64)&local, 1, (u64)&remote, 1, 0) == (long)len;
+	return got > 0 ? (u64)got : 0;
+}
+
+static bool host_read(void *thread, u64 va, void *to, u64 len, bool sure)
+{
+	if (!sure)
+		return program_read(to, va, len) == len;
+	memcpy(to, (const void *)va, len);
+	return true;
 }
 
 static void file_of(const struct stat *st, struct call_file *out)
@@ -48,22 +52,6 @@ static void file_of(const struct stat *st, struct call_file *out)
 	out->waits = kind != S_IFREG && kind != S_IFDIR && kind != S_IFBLK &&
 		     !(kind == S_IFCHR && st->st_rdev >> 8 == MAJOR_MEM);
 	out->name[0] = 0;
-}
-
-/* "/proc/self/fd/N" */
-static void link_of(int fd, char link[32])
-{
-	static const char folder[] = "/proc/self/fd/";
-	char digits[12];
-	unsigned n = 0, at = sizeof(folder) - 1;
-
-	memcpy(link, folder, at);
-	do
-		digits[n++] = (char)('0' + fd % 10);
-	while (fd /= 10);
-	while (n)
-		link[at++] = digits[--n];
-	link[at] = 0;
 }
 
 static bool host_file(void *thread, int fd, struct call_file *out, bool with_name)

@@ -20,11 +20,11 @@
 #undef EV_NONE /* <elf.h> has one, too */
 #include "engine/areas.h"
 #include "engine/engine.h"
+#include "engine/paths.h"
 #include "lib/sys.h"
 
 #define MAX_PHDRS    64
 #define PIE_BASE     0x555555554000ull /* ELF_ET_DYN_BASE: 2/3 of 47 bits */
-#define MAX_STRINGS  65536
 #define MAX_AUX      64
 #define KERNEL_INODE (1ull << 62) /* of the vdso, on device 0: no file has it */
 
@@ -40,7 +40,7 @@ struct image {
 	long fd;
 	u64 bias, end;
 	u64 code_start, code_end, data_start, data_end;
-	char interp[4096];
+	char interp[4096], file[4096];
 };
 
 static struct image program, interp;
@@ -58,6 +58,8 @@ static long sys_mmap(u64 at, u64 len, int prot, int flags, long fd, u64 offset)
 static void image_read(struct image *m, const char *path)
 {
 	struct stat st = {0};
+	char link[32];
+	long got;
 
 	m->path = path;
 	m->fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
@@ -65,6 +67,9 @@ static void image_read(struct image *m, const char *path)
 	    memcmp(m->h.e_ident, ELFMAG, SELFMAG) != 0 || m->h.e_machine != EM_X86_64 || m->h.e_phnum > MAX_PHDRS ||
 	    sys6(SYS_pread64, (u64)m->fd, (u64)m->ph, m->h.e_phnum * sizeof(m->ph[0]), m->h.e_phoff, 0, 0) < 0)
 		die("is no x86-64 program:", path, 0);
+	link_of((int)m->fd, link);
+	got = sys3(SYS_readlink, (u64)link, (u64)m->file, sizeof(m->file) - 1);
+	m->file[got > 0 ? got : 0] = 0;
 	sys3(SYS_fstat, (u64)m->fd, (u64)&st, 0);
 	m->dev = st.st_dev;
 	m->ino = st.st_ino;
@@ -197,20 +202,35 @@ static u64 place_areas(struct span *area, unsigned n)
 
 /* ---- the stack ---- */
 
+/* argv's and then envp's: away from the stack, and where they come to be on it. */
 struct strings {
-	const char *text[MAX_STRINGS];
-	u64 at[MAX_STRINGS];
-	unsigned nr;
+	const char **text;
+	u64 *at;
+	unsigned argc, nr;
 };
 
-static void collect(struct strings *s, char **list)
+static u64 strings_count(char **list, u64 *bytes)
 {
-	for (; *list; list++) {
-		u64 bytes = strlen(*list) + 1;
+	u64 n = 0;
 
-		if (s->nr == MAX_STRINGS)
-			die("too many arguments", "", 0);
-		s->text[s->nr++] = memcpy(memory_get(bytes), *list, bytes);
+	for (; list[n]; n++)
+		*bytes += strlen(list[n]) + 1;
+	return n;
+}
+
+static void strings_take(struct strings *s, char **argv, char **envp)
+{
+	u64 bytes = 0, argc = strings_count(argv, &bytes), n = argc + strings_count(envp, &bytes);
+	char *to = memory_get(bytes + n * (sizeof(*s->text) + sizeof(*s->at)) + 1);
+
+	*s = (struct strings){(const char **)to, (u64 *)to + n, (unsigned)argc, (unsigned)n};
+	to += n * (sizeof(*s->text) + sizeof(*s->at));
+	for (unsigned i = 0; i < n; i++) {
+		const char *text = i < argc ? argv[i] : envp[i - argc];
+
+		bytes = strlen(text) + 1;
+		s->text[i] = memcpy(to, text, bytes);
+		to += bytes;
 	}
 }
 
@@ -233,32 +253,31 @@ static u64 stack_top(u64 inside)
 }
 
 /* Returns the stack pointer. */
-static u64 fill_stack(const char *path, char **argv, char **envp, u64 *auxv, u64 vdso)
+static u64 fill_stack(const char *exec_name, char **argv, char **envp, u64 *auxv, u64 vdso)
 {
-	struct strings *s = memory_get(sizeof(*s));
+	struct strings s;
 	u64 aux[2 * MAX_AUX], nr_aux = 0, top = stack_top((u64)auxv), old = (u64)argv, sp, random[2], *w;
 	unsigned argc, n;
 	char *name;
 
-	collect(s, argv);
-	argc = s->nr;
-	collect(s, envp);
-	n = s->nr;
+	strings_take(&s, argv, envp);
+	argc = s.argc;
+	n = s.nr;
 	while (auxv[2 * nr_aux] != AT_NULL && nr_aux < MAX_AUX - 1)
 		nr_aux++;
 	memcpy(aux, auxv, 16 * (nr_aux + 1));
 	for (u64 *a = aux; a[0] != AT_NULL; a += 2)
 		if (a[0] == AT_RANDOM)
 			memcpy(random, (void *)a[1], 16);
-	name = memcpy(memory_get(strlen(path) + 1), path, strlen(path) + 1);
+	name = memcpy(memory_get(strlen(exec_name) + 1), exec_name, strlen(exec_name) + 1);
 	memset((void *)(ALIGN_DOWN(old, 4096ull)), 0, top - ALIGN_DOWN(old, 4096ull));
 	sp = top - 8;
 	sp -= strlen(name) + 1;
 	memcpy((void *)sp, name, strlen(name) + 1);
 	set_aux(aux, AT_EXECFN, sp);
 	for (unsigned i = n; i-- > 0;) {
-		sp -= strlen(s->text[i]) + 1;
-		s->at[i] = (u64)memcpy((void *)sp, s->text[i], strlen(s->text[i]) + 1);
+		sp -= strlen(s.text[i]) + 1;
+		s.at[i] = (u64)memcpy((void *)sp, s.text[i], strlen(s.text[i]) + 1);
 	}
 	sp = ALIGN_DOWN(sp, 16ull) - 7;
 	memcpy((void *)sp, "x86_64", 7);
@@ -273,14 +292,14 @@ static u64 fill_stack(const char *path, char **argv, char **envp, u64 *auxv, u64
 	set_aux(aux, AT_SYSINFO_EHDR, vdso);
 	sp = ALIGN_DOWN(sp, 16ull) - 16 * (nr_aux + 1);
 	sp = ALIGN_DOWN(sp - 8ull * (n + 3), 16ull);
-	stack = (struct exec_stack){top, sp, n ? s->at[0] : top, 8ull << 20};
+	stack = (struct exec_stack){top, sp, n ? s.at[0] : top, 8ull << 20};
 	w = (u64 *)sp;
 	*w++ = argc;
 	for (unsigned i = 0; i < argc; i++)
-		*w++ = s->at[i];
+		*w++ = s.at[i];
 	*w++ = 0;
 	for (unsigned i = argc; i < n; i++)
-		*w++ = s->at[i];
+		*w++ = s.at[i];
 	*w++ = 0;
 	memcpy(w, aux, 16 * (nr_aux + 1));
 	return sp;
@@ -303,8 +322,8 @@ static u64 set_mm(u64 sp, u64 auxv)
 
 	while (last[0])
 		last++;
-	map.arg_start = argc ? argv[0] : 0;
-	map.arg_end = envp[0] ? envp[0] : map.arg_start;
+	map.arg_start = argc ? argv[0] : stack.strings;
+	map.arg_end = argc ? argv[argc - 1] + strlen((char *)argv[argc - 1]) + 1 : map.arg_start;
 	map.env_start = map.arg_end;
 	map.env_end = last > envp ? last[-1] + strlen((char *)last[-1]) + 1 : map.env_start;
 	for (u64 *a = (u64 *)auxv; a[0] != AT_NULL; a += 2)
@@ -324,7 +343,7 @@ static const char *base_name(const char *path)
 	return name;
 }
 
-void program_load(const char *path, char **argv, char **envp, u64 *auxv, struct program *out)
+void program_load(const char *name, const char *path, char **argv, char **envp, u64 *auxv, struct program *out)
 {
 	u64 vdso;
 
@@ -338,7 +357,7 @@ void program_load(const char *path, char **argv, char **envp, u64 *auxv, struct 
 	if (program.interp[0])
 		image_map(&interp, 0, program.interp);
 	vdso = place_areas(areas, nr_areas);
-	out->stack = fill_stack(path, argv, envp, auxv, vdso);
+	out->stack = fill_stack(name, argv, envp, auxv, vdso);
 	auxv = (u64 *)out->stack + 1 + *(u64 *)out->stack + 1;
 	while (*auxv++)
 		;
@@ -347,8 +366,9 @@ void program_load(const char *path, char **argv, char **envp, u64 *auxv, struct 
 			sys3(SYS_mprotect, ALIGN_DOWN(out->stack, 4096ull), 4096,
 			     PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN);
 	out->brk = set_mm(out->stack, (u64)auxv);
+	out->file = program.file;
 	out->entry = program.interp[0] ? interp.bias + interp.h.e_entry : program.bias + program.h.e_entry;
-	sys3(SYS_prctl, PR_SET_NAME, (u64)base_name(path), 0);
+	sys3(SYS_prctl, PR_SET_NAME, (u64)base_name(name), 0);
 }
 
 static void image_tell(const struct image *m, struct exec_image *out)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine/main.c - the engine's start: engine HUB ZYDIS RING PATH ARGV...
+ * engine/main.c - the engine's start: engine HUB ZYDIS RING NAME PATH ARGV...
  *
  * HUB: the path of the hub's descriptor; ZYDIS: the decoder's library; RING: the number of the ring whose stream goes
- * on (after an exec), or -; PATH: the program, ARGV: its arguments, the first its name.
+ * on (after an exec), or -; NAME: what is executed; PATH: the program that runs it (NAME itself, or a script's
+ * interpreter); ARGV: its arguments, the first its name.
  */
 #include <asm/prctl.h>
 #include <sys/mman.h>
@@ -60,10 +61,10 @@ _Noreturn void engine_main(u64 *sp)
 	u64 *auxv = (u64 *)envp;
 	struct program p;
 	struct thread *t;
-	char *path;
+	char *name;
 	u8 *code;
 
-	if (*sp < 6)
+	if (*sp < 7)
 		die("the engine is started by `quire run` only", "", 0);
 	while (*auxv++)
 		;
@@ -78,14 +79,14 @@ _Noreturn void engine_main(u64 *sp)
 	t = memory_get(sizeof(*t));
 	thread_init(t, stack + STACK_BYTES / 2, ring_hub_window(events.hub));
 	events_adopt(t, argv[3]);
-	path = copy(argv[4]);
-	program_load(path, argv + 5, envp, auxv, &p);
+	name = copy(argv[4]);
+	program_load(name, copy(argv[5]), argv + 6, envp, auxv, &p);
 	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
 	t->gpr[RSP] = p.stack;
 	t->pc = p.entry;
 	areas_begin();
 	signals_begin();
-	calls_begin(&p, path);
+	calls_begin(&p);
 	if (events_begin(t))
 		events.calls.brk_start = events.calls.brk = program_tell(t, events_emit);
 

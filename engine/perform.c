@@ -10,17 +10,17 @@
 
 #include "engine/areas.h"
 #include "engine/events.h"
+#include "engine/paths.h"
 #include "lib/sys.h"
 
 static struct {
 	u64 brk_start, brk; /* where the kernel has no brk of ours: an area that is kept here */
 	bool own_brk;
-	const char *path;
 } program;
 
-void calls_begin(const struct program *p, const char *path)
+void calls_begin(const struct program *p)
 {
-	program.path = path;
+	paths_begin(p->file);
 	program.own_brk = !p->brk;
 }
 
@@ -104,20 +104,10 @@ static long make_process(struct thread *t, u64 flags, u64 stack, u64 ptid, u64 c
 	return ret;
 }
 
-/* /proc/self/exe is the program, not the engine. */
-static long read_link(long nr, const u64 *a, const char *path, u64 to, u64 room)
-{
-	u64 len = strlen(program.path);
-
-	if (strcmp(path, "/proc/self/exe") != 0)
-		return gate_call(nr, a);
-	len = min(len, room);
-	memcpy((void *)to, program.path, len);
-	return (long)len;
-}
-
 static long perform(struct thread *t, long nr, const u64 *a)
 {
+	long ret;
+
 	switch (nr) {
 	case SYS_arch_prctl:
 		return arch_prctl(t, a[0], a[1]);
@@ -139,16 +129,12 @@ static long perform(struct thread *t, long nr, const u64 *a)
 		return exec_program(t, (const char *)a[0], (char **)a[1], (char **)a[2]);
 	case SYS_execveat:
 		die("the engine does not run programs that use execveat yet", "", 0);
-	case SYS_readlink:
-		return read_link(nr, a, (const char *)a[0], a[1], a[2]);
-	case SYS_readlinkat:
-		return read_link(nr, a, (const char *)a[1], a[2], a[3]);
 	case SYS_rt_sigaction:
 		return signal_action(a[0], a[1], a[2], a[3]);
 	case SYS_sigaltstack:
 		return signal_altstack(t, a[0], a[1]);
 	default:
-		return gate_call(nr, a);
+		return paths_answer(nr, a, &ret) ? ret : gate_call(nr, a);
 	}
 }
 

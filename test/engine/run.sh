@@ -62,6 +62,15 @@ chmod +x "$tmp/script"
 same 'a script' sh -c "$tmp/script word"
 same 'env, which executes' env -i A=1 /usr/bin/env
 echo 'int main(void) { return 5; }' >"$tmp/x.c"
+_=x
+export _
+same 'what a program sees of itself' setarch -R "$build/test/engine/self"
+same 'executed by its link' setarch -R "$build/test/engine/self" exec
+same 'without an environment' env -i setarch -R "$build/test/engine/self" word
+rm -rf "$tmp/files"
+same 'what execve refuses, and what it does not' sh -c "mkdir $tmp/files && $build/test/engine/execs $tmp/files; rm -r $tmp/files"
+[ "$(number execs_left)" -le 1 ] # the 32-bit one, where the kernel runs such
+verdict $? 'who is followed does not leave'
 same 'a compiler: cc1, as, ld' sh -c "cd $tmp && cc -O1 x.c -o x && ./x"
 for how in 'segv 139' 'abort 134' 'kill 137'; do
 	set -- $how

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/paths.h - names of files in /proc that would show the engine to the program.
+ */
+#ifndef ENGINE_PATHS_H
+#define ENGINE_PATHS_H
+
+#include "lib/types.h"
+
+/* file: the program's path, as /proc/self/exe is to have it. */
+void paths_begin(const char *file);
+/* The program's path where the string at va is a name of this process' exe; else NULL. */
+const char *paths_exe(u64 va);
+/* Carries out a call that names this process' exe or maps. false: it names neither. */
+bool paths_answer(long nr, const u64 a[6], long *ret);
+/* "/proc/self/fd/N" */
+void link_of(int fd, char link[32]);
+
+#endif
