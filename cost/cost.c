@@ -211,6 +211,11 @@ enum cost_id cost_find(const char *name)
 	return id;
 }
 
+const struct cost *cost_common(enum cost_id id)
+{
+	return &common[id];
+}
+
 void cost_table_make(struct cost_table *t, const char *cpu, const struct cost_changes *changes)
 {
 	memcpy(t->at, common, sizeof(t->at));

@@ -110,6 +110,8 @@ struct cost_changes {
 
 /* COST_NR: there is no such row. */
 enum cost_id cost_find(const char *name);
+/* The row of a CPU that has none of its own. */
+const struct cost *cost_common(enum cost_id id);
 /* The rows of a CPU (a preset's name, mmu/presets.c), with changes, which may be NULL. The rows point into changes. */
 void cost_table_make(struct cost_table *t, const char *cpu, const struct cost_changes *changes);
 /* Reads lines of NAME = LEAST MOST; empty lines and what follows a # are passed over. Returns 0, or -1 with one line in

@@ -8,12 +8,10 @@
  *
  * The least is the quietest batch, the most the upper quartile. What could not be measured stays out.
  */
+#include "cost/cost.h"
 #include "measure/measure.h"
 
-/* Cycles that each part of a fault takes off. */
-#define EXCEPTION_LEAST 1050 /* cost/'s row `exception` */
-#define EXCEPTION_MOST  1150
-
+/* What each part of a fault takes off. */
 enum less { LESS_NOTHING = 0, LESS_EXCEPTION = 1, LESS_CLEAR = 2, LESS_COPY = 4, LESS_CALL = 8, LESS_HANDLER = 16 };
 
 struct row {
@@ -85,6 +83,7 @@ static void put(FILE *out, const char *name, double from, double to, const char 
 
 static void put_row(FILE *out, const struct measure *m, const struct row *row)
 {
+	struct cost exception = *cost_common(COST_EXCEPTION);
 	double low = 0, high = 0;
 	bool any = false;
 
@@ -100,8 +99,8 @@ static void put_row(FILE *out, const struct measure *m, const struct row *row)
 	if (!any)
 		fprintf(out, "# %s: %s\n", row->name, m->figure[row->first].missing);
 	else
-		put(out, row->name, low - parts(m, row->less, EXCEPTION_LEAST, least),
-		    high - parts(m, row->less, EXCEPTION_MOST, most), row->how);
+		put(out, row->name, low - parts(m, row->less, (double)exception.least, least),
+		    high - parts(m, row->less, (double)exception.most, most), row->how);
 }
 
 /* A read of empty memory: where there is no zero page its page is cleared too, and that the model counts apart. */

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost/cost.h"
 #include "measure/measure.h"
 #include "report/format.h"
 #include "x86/paging.h"
 
-#define EXCEPTION_CYCLES 1100 /* exception and IRET: 1,050 (L. Torvalds 2014, Haswell) .. 1,150 (Zen 3) */
-#define CR3_LOADS_CYCLES 250  /* a system call under KPTI is more: its two loads of CR3 alone are about 200 */
+#define CR3_LOADS 2.5 /* a system call under KPTI takes more than so many: two, and what any call does */
 /* A fault of its own kernel's is two to three times an exception, a system call and the clearing together (6,700 for
  * 2,700 on Zen 3); where 33,000 cycles were seen the hypervisor had its hand in each. */
 #define TRAPPED 5
@@ -62,7 +62,7 @@ static void say_kpti(struct words *w, const struct measure *m)
 		say(w, "KPTI is on: each way into the kernel and out loads CR3 twice.");
 	else if (h->kpti == TRI_NO)
 		say(w, "KPTI is off (Meltdown, says the kernel: %s).", h->meltdown[0] ? h->meltdown : "nothing");
-	else if (call > 0 && call < CR3_LOADS_CYCLES)
+	else if (call > 0 && call < CR3_LOADS * (double)cost_common(COST_CR3)->least)
 		say(w, "KPTI is off: a system call of %lu cycles has no room for its two loads of CR3.", whole(call));
 	else
 		say(w, "Whether KPTI is on is not known: /proc/cpuinfo and /sys do not say, and %s.",
@@ -77,7 +77,7 @@ static void say_kpti(struct words *w, const struct measure *m)
 static void say_faults(struct words *w, const struct measure *m)
 {
 	double fault = least(m, FIG_FAULT_WRITE), clear = least(m, FIG_CLEAR_4K), call = least(m, FIG_SYSCALL),
-	       parts = EXCEPTION_CYCLES + clear + call, huge = least(m, FIG_FAULT_THP);
+	       parts = (double)cost_common(COST_EXCEPTION)->most + clear + call, huge = least(m, FIG_FAULT_THP);
 
 	if (fault > 0 && clear > 0 && call > 0 && fault > TRAPPED * parts)
 		say(w,
