@@ -142,7 +142,7 @@ static void add_operand(struct insn *i, struct operand o)
 static void add_stack(struct insn *i)
 {
 	u16 len = i->z.operand_width == 16 ? 2 : 8;
-	struct operand o = {.base = 4, .index = BASE_NONE, .scale = 1, .len = len};
+	struct operand o = {.base = 4, .index = BASE_NONE, .scale = 1, .times = 1, .len = len};
 
 	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_PUSH:
@@ -224,6 +224,7 @@ static void add_memory(struct insn *i, const ZydisDecodedOperand *o)
 	out.index = o->mem.index == ZYDIS_REGISTER_NONE ? BASE_NONE : (u8)gpr_number[o->mem.index];
 	if (out.base == BASE_RIP)
 		out.disp += (s64)(i->pc + i->len);
+	out.times = out.rw == 3 ? 2 : 1;
 	if (out.rw & 2)
 		out.rw = 2; /* a read-modify-write is a write: x86 takes it as one */
 	add_operand(i, out);

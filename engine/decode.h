@@ -39,6 +39,7 @@ struct operand {
 	bool fs;     /* fs: */
 	bool addr32; /* the address is cut to 32 bits */
 	u8 rw;       /* bit 0: read, bit 1: written */
+	u8 times;    /* accesses that it counts as: 2: it is read, then written */
 	u16 len;
 	s64 disp;
 };

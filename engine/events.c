@@ -44,7 +44,7 @@ void events_attach(const char *path)
 
 static struct ev_counts counts_of(const struct thread *t)
 {
-	return (struct ev_counts){t->icount, t->accesses, t->fetch_changes};
+	return (struct ev_counts){t->icount - t->string_steps, t->accesses, t->fetch_changes};
 }
 
 /* Header, payload and name as words into w[LONG_WORDS]. Returns how many. */
@@ -133,6 +133,8 @@ static void windows_clear(struct thread *t)
 	window_clear(&t->fetch);
 	send_left(t, &t->data, 0);
 	send_left(t, &t->fetch, EV_WINDOW);
+	if (t->fetch_page)
+		t->fetch_last = page_of_number((u32)t->fetch_page);
 	t->fetch_page = 0;
 }
 
@@ -222,11 +224,11 @@ void events_forked(struct thread *t)
 	events.parent = events.pid;
 	events.pid = (u64)sys3(SYS_getpid, 0, 0, 0);
 	t->ring = NULL;
-	t->icount = t->accesses = t->fetch_changes = 0;
+	t->icount = t->string_steps = t->accesses = t->fetch_changes = 0;
 	t->ended = false;
 	window_init(&t->data, &ring_hub_window(events.hub)[0]);
 	window_init(&t->fetch, &ring_hub_window(events.hub)[1]);
-	t->fetch_page = 0;
+	t->fetch_page = t->fetch_last = 0;
 }
 
 void events_touch(struct thread *t, u64 start, u64 len, unsigned rwx)

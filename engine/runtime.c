@@ -151,27 +151,29 @@ static void touch(struct thread *t, u64 page, unsigned rw, u64 stamp)
 		runtime_event(t, &t->data, page, (unsigned)slot, rw == SITE_WRITE ? EVR_WRITE : EVR_READ);
 }
 
-static void touch_range(struct thread *t, u64 va, u64 len, unsigned rw, u64 stamp)
+/* Returns how many page boundaries it crosses: an access over one is two (trace/event.h). */
+static unsigned touch_range(struct thread *t, u64 va, u64 len, unsigned rw, u64 stamp)
 {
-	u64 last = (va + len - 1) & ~0xfffull;
+	u64 page = va & ~0xfffull, last = (va + len - 1) & ~0xfffull;
+	unsigned crossed = 0;
 
-	for (u64 page = va & ~0xfffull;; page += 4096) {
-		touch(t, page, rw, stamp);
-		if (page == last)
-			return;
-	}
+	touch(t, page, rw, stamp);
+	for (; page != last; crossed++)
+		touch(t, page += 4096, rw, stamp);
+	return crossed;
 }
 
 static void fetch(struct thread *t, u32 number, u64 stamp)
 {
+	u64 page = page_of_number(number);
 	int slot;
 
+	t->fetch_changes += t->fetch_page || page != t->fetch_last;
 	t->fetch_page = number;
-	t->fetch_changes++;
 	t->fetch.now = stamp - 1;
-	slot = window_enter(&t->fetch, page_of_number(number), 0);
+	slot = window_enter(&t->fetch, page, 0);
 	if (slot >= 0)
-		runtime_event(t, &t->fetch, page_of_number(number), (unsigned)slot, EVR_FETCH);
+		runtime_event(t, &t->fetch, page, (unsigned)slot, EVR_FETCH);
 }
 
 const void *access_slow(struct thread *t)
@@ -184,32 +186,57 @@ const void *access_slow(struct thread *t)
 		return s->back;
 	}
 	for (;; s++) {
-		touch_range(t, t->address + s->page, s->len, s->rw & ~SITE_MORE, stamp);
+		t->accesses += touch_range(t, t->address + s->page, s->len, s->rw & ~SITE_MORE, stamp);
 		if (!(s->rw & SITE_MORE))
 			return s->back;
 	}
 }
 
-/* What was taken of memory from `before` to `now` (a pointer of a string, moving up or down), in elements of len. */
-static void touch_string(struct thread *t, u64 before, u64 now, u64 bytes, unsigned len, unsigned rw, u64 stamp)
+/* A pointer that a string instruction moves, from `at` on, up or down. */
+struct string {
+	u64 at;
+	unsigned rw; /* 0: the instruction has none such */
+};
+
+/* Bytes of it that lie in the page of the next one, at most `most`. */
+static u64 string_piece(const struct string *s, bool down, u64 most)
 {
-	touch_range(t, now >= before ? before : now + len, bytes, rw, stamp);
+	u64 left = down ? ((s->at - 1) & 4095) + 1 : 4096 - (s->at & 4095);
+
+	return s->rw ? min(left, most) : most;
 }
 
-/* scratch[]: rsi, rdi, rcx before the instruction. Both strings' pages in the order of their use, page by page. */
+static void string_touch(struct thread *t, struct string *s, bool down, u64 bytes, u64 stamp)
+{
+	if (s->rw)
+		touch(t, (down ? s->at - bytes : s->at) & ~0xfffull, s->rw, stamp);
+	s->at += down ? -bytes : bytes;
+}
+
+/* scratch[]: rsi, rdi, rcx before the instruction. Both strings' pages in the order of their use. */
 const void *access_string(struct thread *t)
 {
-	const struct site *s = site_get((unsigned)t->site);
-	u64 stamp = t->icount + (u64)(s64)s->stamp, bytes = (t->scratch[2] - t->gpr[RCX]) * s->len;
+	const struct site *site = site_get((unsigned)t->site);
+	u64 stamp = t->icount + (u64)(s64)site->stamp, bytes = (t->scratch[2] - t->gpr[RCX]) * site->len, piece;
+	struct string from = {t->scratch[0], site->rw & SITE_SOURCE ? SITE_READ : 0};
+	struct string to = {t->scratch[1], site->rw & (SITE_READ | SITE_WRITE)};
+	bool down = from.rw ? t->gpr[RSI] < from.at : t->gpr[RDI] < to.at;
 
 	if (!bytes)
-		return s->back;
-	t->accesses += bytes / s->len * ((s->rw & SITE_SOURCE ? 1 : 0) + (s->rw & (SITE_READ | SITE_WRITE) ? 1 : 0));
-	if (s->rw & SITE_SOURCE)
-		touch_string(t, t->scratch[0], t->gpr[RSI], bytes, s->len, SITE_READ, stamp);
-	if (s->rw & (SITE_READ | SITE_WRITE))
-		touch_string(t, t->scratch[1], t->gpr[RDI], bytes, s->len, s->rw & (SITE_READ | SITE_WRITE), stamp);
-	return s->back;
+		return site->back;
+	t->accesses += bytes / site->len * ((from.rw ? 1 : 0) + (to.rw ? 1 : 0));
+	if (down) { /* the first element begins there; the pieces end there */
+		from.at += site->len;
+		to.at += site->len;
+	}
+	for (; bytes; bytes -= piece, stamp += 2) {
+		piece = string_piece(&to, down, string_piece(&from, down, bytes));
+		string_touch(t, &from, down, piece, stamp);
+		string_touch(t, &to, down, piece, stamp + 1);
+		t->icount += 2;
+		t->string_steps += 2;
+	}
+	return site->back;
 }
 
 void thread_rebase(struct thread *child, const struct thread *t, void *stack_top)
@@ -220,7 +247,7 @@ void thread_rebase(struct thread *child, const struct thread *t, void *stack_top
 	child->steps = false;
 	window_init(&child->data, &t->data.shape);
 	window_init(&child->fetch, &t->fetch.shape);
-	child->fetch_page = 0;
+	child->fetch_page = child->fetch_last = 0;
 	thread_add(child);
 }
 

@@ -58,12 +58,12 @@ struct thread {
 	u64 address, site;    /* what the check of an access hands over */
 	s64 why;              /* the block's end does */
 	const void *enter[3]; /* enum runtime_entry */
-	u64 icount;           /* instructions executed: a block adds all of its own at its beginning */
-	u64 fetch_page;       /* number (cache.h) of the page that instructions come from; 0: none */
-	u64 fetch_changes;    /* of it */
-	u64 accesses;         /* to memory, read or written */
+	u64 icount;        /* instructions executed, and string_steps: a block adds all of its own at its beginning */
+	u64 fetch_page;    /* number (cache.h) of the page that instructions come from; 0: none */
+	u64 fetch_changes; /* of it */
+	u64 accesses;      /* to memory, read or written */
 	u64 fs_base;
-	u64 reserved;
+	u64 fetch_last;               /* the page that instructions came from when the windows were emptied */
 	u64 gpr[NR_GPR];              /* T_GPR */
 	u64 flags;                    /* T_FLAGS: RFLAGS */
 	u64 pc;                       /* T_PC */
@@ -75,6 +75,7 @@ struct thread {
 	u32 in;                       /* it may run generated code (cache.h) */
 	u64 generation;               /* of the cache, that indirect[] is of */
 	struct thread *next, *before; /* in the list of threads (runtime.h) */
+	u64 string_steps;             /* of icount: no instructions, they order the accesses of strings */
 	/* events.c: its stream */
 	struct ring *ring; /* NULL: not begun, or ended */
 	u64 clock;         /* the hub's clock as last told */

@@ -484,7 +484,8 @@ static void emit_counts(void)
 	unsigned accesses = 0;
 
 	for (unsigned n = 0; n < nr_insns; n++)
-		accesses += insns[n].nr_operands;
+		for (unsigned k = 0; k < insns[n].nr_operands; k++)
+			accesses += insns[n].operand[k].times;
 	emit_add(OFF(icount), nr_insns, insns[0].flag_live != 0);
 	emit_add(OFF(accesses), accesses, insns[0].flag_live != 0);
 }
