@@ -190,8 +190,9 @@ static void compare_counts(const struct ev_counts *a, const struct ev_counts *b,
 int main(int argc, char **argv)
 {
 	static const struct front *const fronts[2] = {&front_engine, &front_qemu};
-	char *guest[2] = {argc > 1 ? argv[1] : NULL, NULL};
-	struct program p = {.argv = guest};
+	char *guest[2] = {NULL, NULL};
+	struct program p = {0};
+	char err[512], path[PATH_MAX];
 	struct stream s[2] = {{0}};
 	u64 repeated;
 
@@ -200,7 +201,8 @@ int main(int argc, char **argv)
 	repeated = strtoull(argv[4], NULL, 0);
 	setenv("QUIRE_ENGINE", argv[2], 1);
 	setenv("QUIRE_PLUGIN", argv[3], 1);
-	if (!realpath(argv[1], p.path))
+	guest[0] = realpath(argv[1], path);
+	if (!guest[0] || program_find(guest, &p, err) != 0)
 		return 2;
 	for (unsigned i = 0; i < 2; i++) {
 		if (!collect(fronts[i], &p, &s[i])) {
@@ -213,5 +215,6 @@ int main(int argc, char **argv)
 	compare_enters(&s[0], &s[1]);
 	compare_counts(&s[0].counts, &s[1].counts, repeated);
 	printf("1..7\n");
+	program_free(&p);
 	return 0;
 }
