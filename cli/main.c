@@ -17,7 +17,8 @@ struct verb {
 static const struct verb verbs[] = {
     {"run", cmd_run, "[OPTION...] -- PROGRAM [ARG...]", "run a program on simulated machines and report its costs"},
     {"play", cmd_play, "[OPTION...] FILE...", "run scripts of memory operations, explain them, compare with Linux"},
-    {"explain", cmd_explain, "ADDRESS", "draw how the hardware splits an address"},
+    {"explain", cmd_explain, "ADDRESS | --error CODE | --pte ENTRY",
+     "draw how the hardware splits an address; decode faults, entries"},
     {"costs", cmd_costs, "[--cpu NAME] [--costs FILE] [--json]", "list what each event costs in cycles, with sources"},
     {"cpus", cmd_cpus, "[NAME...]", "list the CPUs that can be simulated, with sources"},
     {"measure", cmd_measure, "[OPTION...]", "measure what virtual memory costs on this machine"},

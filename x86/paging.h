@@ -56,13 +56,17 @@ enum x86_level { X86_PT = 1, X86_PD = 2, X86_PDPT = 3, X86_PML4 = 4, X86_PML5 = 
 #define X86_PTE_NX         (1ull << 63)          /* reserved while EFER.NXE = 0 */
 #define X86_PHYS_MASK      0x000ffffffffff000ull /* bits 51:12, the widest physical address there is */
 
-/* Page-fault error code (SDM figure 4-12). */
+/* Page-fault error code (SDM figure 4-12; RMP: AMD APM vol. 2, 8.4.2). */
 #define X86_PF_PROT     (1u << 0) /* P: 0 = not present, 1 = a rights or reserved-bit violation */
 #define X86_PF_WRITE    (1u << 1) /* W/R */
 #define X86_PF_USER     (1u << 2) /* U/S: CPL was 3 */
 #define X86_PF_RSVD     (1u << 3) /* a reserved bit was set in an entry */
 #define X86_PF_INSTR    (1u << 4) /* I/D: an instruction fetch (only with EFER.NXE or CR4.SMEP) */
 #define X86_PF_PK       (1u << 5) /* protection keys */
+#define X86_PF_SS       (1u << 6) /* a shadow-stack access */
+#define X86_PF_HLAT     (1u << 7) /* during the walk of HLAT paging */
+#define X86_PF_SGX      (1u << 15)
+#define X86_PF_RMP      (1u << 31) /* SEV-SNP: the reverse map forbids it */
 
 #define X86_CR0_PE      (1ull << 0)
 #define X86_CR0_WP      (1ull << 16)

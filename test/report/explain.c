@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * test/report/explain.c - `quire explain`: what is drawn adds up to the address again, and mistakes are refused.
+ * test/report/explain.c - `quire explain`: what is drawn adds up to the address again; error codes and entries against the
+ * manual's rules, written again here; and mistakes are refused.
  */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "lib/types.h"
@@ -123,13 +127,210 @@ static void mistakes(void **state)
 	}
 }
 
+/* ---- error codes ---- */
+
+/* The row of a bit: its value, or -1. */
+static int row_of(const char *text, const char *name)
+{
+	char head[16];
+	const char *at;
+
+	snprintf(head, sizeof(head), "  %-4s  ", name);
+	at = strstr(text, head);
+	return at == NULL ? -1 : at[8] - '0';
+}
+
+static void error_codes(void **state)
+{
+	static const char *const name[] = {"P", "W/R", "U/S", "RSVD", "I/D", "PK", "SS", "HLAT"};
+
+	for (unsigned code = 0; code < 256; code++) {
+		bool p = code & 1, w = code & 2, rsvd = code & 8, fetch = code & 16, pk = code & 32;
+		bool possible = (p || (!rsvd && !pk)) && !(fetch && (w || pk)); /* SDM 4.7 */
+		char text[16], *out;
+		int status;
+
+		snprintf(text, sizeof(text), code % 2 ? "%x" : "0x%x", code);
+		out = run((char *)"--error", text, NULL, &status);
+		assert_int_equal(status, 0);
+		for (unsigned bit = 0; bit < ARRAY_SIZE(name); bit++) {
+			int row = row_of(out, name[bit]), set = code >> bit & 1;
+
+			if (row != set && !(bit >= 6 && !set && row == -1))
+				fail_msg("code %#x: %s is %d in: %s", code, name[bit], row, out);
+		}
+		if ((strstr(out, "No CPU makes this") == NULL) != possible)
+			fail_msg("code %#x: possible %d, but: %s", code, possible, out);
+		free(out);
+	}
+}
+
+static void log_lines(void **state)
+{
+	static const struct {
+		const char *line, *wanted;
+	} lines[] = {
+	    {"a[7]: segfault at 10 ip 000055d0c0b5d139 sp 00007ffc5b1e2b10 error 6 in a[55d0c0b5d000+1000]",
+	     "error code 0x6"},
+	    {"a[7]: segfault at 10 ip 000055d0c0b5d139 sp 00007ffc5b1e2b10 error 6 in a[55d0c0b5d000+1000]",
+	     "a NULL pointer, 16 bytes"},
+	    /* the kernel prints hexadecimal: 14 is a fetch in user mode */
+	    {"[  12.3] a[7]: segfault at 0 ip 0000000000000000 sp 00007ffc5b1e2b10 error 14 likely on CPU 1",
+	     "error code 0x14"},
+	    {"a[7]: segfault at 0 ip 0000000000000000 sp 00007ffc5b1e2b10 error 14", "function pointer that is NULL"},
+	    {"a[7]: segfault at 7ffc5b1e2a00 ip 000055d0c0b5d139 sp 00007ffc5b1e2b10 error 6",
+	     "272 bytes below the stack"},
+	    {"a[7]: segfault at ffff888000000000 ip 000055d0c0b5d139 sp 00007ffc5b1e2b10 error 5", "kernel's half"},
+	    {"segfault at 7f0000001000 ip 1 sp 2 error 7", "quire explain 0x7f0000001000"},
+	    {"#PF: error_code(0x0002) - not-present page", "error code 0x2"},
+	    {"traps: a[7] general protection fault ip:401136 sp:7ffd error:0 in a[401000+1000]", "not canonical"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
+		expect_text(lines[i].line, lines[i].wanted);
+}
+
+/* ---- entries ---- */
+
+/* Bits that must be 0 in a present entry, a bit at a time, as SDM tables 4-14 .. 4-20 list them. */
+static bool is_reserved(unsigned bit, unsigned level, bool leaf, unsigned phys_bits)
+{
+	if (bit >= phys_bits && bit <= 51)
+		return true;
+	if (bit == 7)
+		return level >= 4;
+	if (leaf && level == 2)
+		return bit >= 13 && bit <= 20;
+	return leaf && level == 3 && bit >= 13 && bit <= 29;
+}
+
+static char *entry_text(unsigned level, u64 entry, unsigned phys_bits)
+{
+	static const char *const option[] = {"", "--pte", "--pmd", "--pud", "--pgd"};
+	char value[64], width[32], *out;
+	int status;
+
+	snprintf(value, sizeof(value), "%s=%#llx", option[level], (unsigned long long)entry);
+	snprintf(width, sizeof(width), "--phys-bits=%u", phys_bits);
+	out = run(value, width, NULL, &status);
+	assert_int_equal(status, 0);
+	return out;
+}
+
+static void present_entries(void **state)
+{
+	u64 random = 0x9e3779b97f4a7c15;
+
+	for (unsigned i = 0; i < 2000; i++) {
+		unsigned level = i % 4 + 1, phys_bits = 32 + i % 21;
+		u64 keep = i % 3 ? 0x8000000000000fffull | (((1ull << phys_bits) - 1) & ~0x3fffffffull) : ~0ull, entry,
+		    wrong = 0;
+		bool leaf;
+		char *out, address[48];
+
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		entry = (random & keep) | 1;
+		leaf = level == 1 || (level < 4 && entry & 0x80);
+		for (unsigned bit = 0; bit < 64; bit++)
+			if (is_reserved(bit, level, leaf, phys_bits))
+				wrong |= entry & 1ull << bit;
+		out = entry_text(level, entry, phys_bits);
+		if ((strstr(out, "RSVD") != NULL) != (wrong != 0))
+			fail_msg("level %u, %u bits, wrong %#llx: %s", level, phys_bits, (unsigned long long)wrong,
+				 out);
+		snprintf(address, sizeof(address), "physical address %#llx",
+			 (unsigned long long)(entry & 0xffffffffff000ull &
+					      (leaf ? ~0ull << (12 + 9 * (level - 1)) : ~0ull)));
+		if (strstr(out, address) == NULL || (strstr(out, "A page of") != NULL) != leaf)
+			fail_msg("level %u, %s: %s", level, address, out);
+		for (char *line = out; *line; line += strcspn(line, "\n") + 1)
+			if (strcspn(line, "\n") > 79)
+				fail_msg("too wide: %s", line);
+		free(out);
+	}
+}
+
+static void expect_entry(unsigned level, u64 entry, const char *wanted)
+{
+	char *out = entry_text(level, entry, 52);
+
+	for (char *c = out; *c; c++) /* sentences, however they were wrapped */
+		*c = *c == '\n' ? ' ' : *c;
+	if (strstr(out, wanted) == NULL)
+		fail_msg("level %u, %#llx: \"%s\" is not in: %s", level, (unsigned long long)entry, wanted, out);
+	free(out);
+}
+
+static void absent_entries(void **state)
+{
+	u64 random = 88172645463325252ull;
+	char wanted[80];
+
+	expect_entry(1, 0, "Empty");
+	expect_entry(1, 0xffffffffff800, "a guard");
+	expect_entry(1, 0x123456104, "frame 0x123456 is kept");
+	expect_entry(2, 0x123400184, "frame 0x123400 is kept");
+	for (unsigned i = 0; i < 200; i++) {
+		u32 slot;
+		u64 offset;
+
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		slot = (u32)(random >> 34);
+		/* mm/swap.h's drawing: the slot's complement in 51:12, bit 9, bit 10 exclusive */
+		snprintf(wanted, sizeof(wanted), "slot %u%s", slot, i % 2 ? "; the page" : ".");
+		expect_entry(1, ((0xffffffffffull ^ slot) << 12) | 0x200 | (i % 2 ? 0x400 : 0), wanted);
+		/* Linux: the type in 63:59, the offset's complement in 58:9 */
+		offset = random >> 20;
+		snprintf(wanted, sizeof(wanted), "type %u, offset %#llx", i % 32, (unsigned long long)offset);
+		expect_entry(1, (u64)(i % 32) << 59 | ((0x3ffffffffffffull ^ offset) << 9), wanted);
+	}
+}
+
+static void wrong_options(void **state)
+{
+	static const char *const bad[][3] = {
+	    {"--error", "x"},
+	    {"--error", ""},
+	    {"--pte", "10000000000000000"},
+	    {"--pte", "-1"},
+	    {"--pte=1", "--pmd=1"},
+	    {"--pte=1", "0x1000"},
+	    {"--pte=1", "--phys-bits=31"},
+	    {"--pte=1", "--phys-bits=53"},
+	    {"1", "2"},
+	    {"segfault at 10 error", "y"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		int status, out[2];
+		char text[512] = "";
+		pid_t child;
+
+		/* argp ends the process that it finds a mistake in */
+		assert_int_equal(pipe(out), 0);
+		child = fork();
+		if (child == 0) {
+			dup2(out[1], STDOUT_FILENO);
+			dup2(out[1], STDERR_FILENO);
+			argp_err_exit_status = EXIT_QUIRE;
+			_exit(cmd_explain(
+			    3, (char *[]){(char *)"quire explain", (char *)bad[i][0], (char *)bad[i][1], NULL}));
+		}
+		close(out[1]);
+		assert_true(read(out[0], text, sizeof(text) - 1) >= 0);
+		close(out[0]);
+		assert_true(waitpid(child, &status, 0) == child);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != EXIT_QUIRE)
+			fail_msg("%s %s: status %#x: %s", bad[i][0], bad[i][1], status, text);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(drawing_adds_up),
-	    cmocka_unit_test(canonical_form),
-	    cmocka_unit_test(bases),
-	    cmocka_unit_test(mistakes),
+	    cmocka_unit_test(drawing_adds_up), cmocka_unit_test(canonical_form), cmocka_unit_test(bases),
+	    cmocka_unit_test(mistakes),        cmocka_unit_test(error_codes),    cmocka_unit_test(log_lines),
+	    cmocka_unit_test(present_entries), cmocka_unit_test(absent_entries), cmocka_unit_test(wrong_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
