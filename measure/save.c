@@ -11,39 +11,38 @@
 #include "cost/cost.h"
 #include "measure/measure.h"
 
-/* What each part of a fault takes off. */
 enum less { LESS_NOTHING = 0, LESS_EXCEPTION = 1, LESS_CLEAR = 2, LESS_COPY = 4, LESS_CALL = 8, LESS_HANDLER = 16 };
 
 struct row {
-	const char *name;
+	enum cost_id cost;
 	enum figure_id first, last; /* the least of all, the most of all */
 	unsigned less;
 	const char *how;
 };
 
 static const struct row rows[] = {
-    {"system-call", FIG_SYSCALL, FIG_SYSCALL, LESS_NOTHING, "getppid"},
-    {"clear-4k", FIG_CLEAR_4K, FIG_CLEAR_4K, LESS_NOTHING, "rep stosb, in the cache"},
-    {"copy-4k", FIG_COPY_4K, FIG_COPY_4K, LESS_NOTHING, "rep movsb, in the cache"},
-    {"fault-zero-write", FIG_FAULT_WRITE, FIG_FAULT_WRITE, LESS_EXCEPTION | LESS_CLEAR,
+    {COST_SYSTEM_CALL, FIG_SYSCALL, FIG_SYSCALL, LESS_NOTHING, "getppid"},
+    {COST_CLEAR_4K, FIG_CLEAR_4K, FIG_CLEAR_4K, LESS_NOTHING, "rep stosb, in the cache"},
+    {COST_COPY_4K, FIG_COPY_4K, FIG_COPY_4K, LESS_NOTHING, "rep movsb, in the cache"},
+    {COST_FAULT_ZERO_WRITE, FIG_FAULT_WRITE, FIG_FAULT_WRITE, LESS_EXCEPTION | LESS_CLEAR,
      "whole fault, less exception and clearing"},
-    {"clear-2m", FIG_FAULT_THP, FIG_FAULT_THP, LESS_EXCEPTION | LESS_HANDLER,
+    {COST_CLEAR_2M, FIG_FAULT_THP, FIG_FAULT_THP, LESS_EXCEPTION | LESS_HANDLER,
      "whole 2M fault, less exception and handler"},
-    {"fault-file", FIG_FAULT_FILE, FIG_FAULT_FILE_AROUND, LESS_EXCEPTION, "one page .. 16 around, less exception"},
-    {"fault-cow-copy", FIG_FAULT_COPY, FIG_FAULT_COPY, LESS_EXCEPTION | LESS_COPY,
+    {COST_FAULT_FILE, FIG_FAULT_FILE, FIG_FAULT_FILE_AROUND, LESS_EXCEPTION, "one page .. 16 around, less exception"},
+    {COST_FAULT_COW_COPY, FIG_FAULT_COPY, FIG_FAULT_COPY, LESS_EXCEPTION | LESS_COPY,
      "whole fault, less exception and copying"},
-    {"fault-cow-reuse", FIG_FAULT_REUSE, FIG_FAULT_REUSE, LESS_EXCEPTION, "whole fault, less exception"},
-    {"populate", FIG_POPULATE, FIG_POPULATE, LESS_CLEAR, "MAP_POPULATE, a page, less clearing"},
-    {"map-call", FIG_MMAP, FIG_MMAP, LESS_CALL, "mmap, less the system call"},
-    {"unmap-4k", FIG_MUNMAP_PAGE, FIG_MUNMAP_PAGE, LESS_NOTHING, "munmap of 64M and of 4K"},
-    {"unmap-2m", FIG_MUNMAP_THP, FIG_MUNMAP_THP, LESS_NOTHING, "munmap of 2M pages"},
-    {"protect-page", FIG_MPROTECT_PAGE, FIG_MPROTECT_PAGE, LESS_NOTHING, "mprotect of 64M and of 4K"},
-    {"fork-4k", FIG_FORK_PAGE, FIG_FORK_PAGE, LESS_NOTHING, "forks of 1M and more"},
-    {"fork-2m", FIG_FORK_THP_PAGE, FIG_FORK_THP_PAGE, LESS_NOTHING, "forks of 64M and more in 2M pages"},
-    {"thread-switch", FIG_SWITCH_THREAD, FIG_SWITCH_THREAD, LESS_NOTHING, "two threads and two pipes on a CPU"},
-    {"shootdown", FIG_SHOOT_MPROTECT, FIG_SHOOT_DONTNEED, LESS_NOTHING,
+    {COST_FAULT_COW_REUSE, FIG_FAULT_REUSE, FIG_FAULT_REUSE, LESS_EXCEPTION, "whole fault, less exception"},
+    {COST_POPULATE, FIG_POPULATE, FIG_POPULATE, LESS_CLEAR, "MAP_POPULATE, a page, less clearing"},
+    {COST_MAP_CALL, FIG_MMAP, FIG_MMAP, LESS_CALL, "mmap, less the system call"},
+    {COST_UNMAP_4K, FIG_MUNMAP_PAGE, FIG_MUNMAP_PAGE, LESS_NOTHING, "munmap of 64M and of 4K"},
+    {COST_UNMAP_2M, FIG_MUNMAP_THP, FIG_MUNMAP_THP, LESS_NOTHING, "munmap of 2M pages"},
+    {COST_PROTECT_PAGE, FIG_MPROTECT_PAGE, FIG_MPROTECT_PAGE, LESS_NOTHING, "mprotect of 64M and of 4K"},
+    {COST_FORK_4K, FIG_FORK_PAGE, FIG_FORK_PAGE, LESS_NOTHING, "forks of 1M and more"},
+    {COST_FORK_2M, FIG_FORK_THP_PAGE, FIG_FORK_THP_PAGE, LESS_NOTHING, "forks of 64M and more in 2M pages"},
+    {COST_THREAD_SWITCH, FIG_SWITCH_THREAD, FIG_SWITCH_THREAD, LESS_NOTHING, "two threads and two pipes on a CPU"},
+    {COST_SHOOTDOWN, FIG_SHOOT_MPROTECT, FIG_SHOOT_DONTNEED, LESS_NOTHING,
      "mprotect, munmap and madvise with a second CPU"},
-    {"ipi", FIG_SHOOT_ANSWER, FIG_SHOOT_ANSWER, LESS_NOTHING, "the gap on the CPU that is interrupted"},
+    {COST_IPI, FIG_SHOOT_ANSWER, FIG_SHOOT_ANSWER, LESS_NOTHING, "the gap on the CPU that is interrupted"},
 };
 
 static double least(const struct measure *m, enum figure_id id)
@@ -74,16 +73,16 @@ static double parts(const struct measure *m, unsigned less, double exception,
 	return sum;
 }
 
-static void put(FILE *out, const char *name, double from, double to, const char *how)
+static void put(FILE *out, enum cost_id id, double from, double to, const char *how)
 {
 	u64 low = from > 0 ? (u64)(from + 0.5) : 0, high = to > 0 ? (u64)(to + 0.5) : 0;
 
-	fprintf(out, "%-16s = %lu %lu  # %s\n", name, low, high < low ? low : high, how);
+	fprintf(out, "%-16s = %lu %lu  # %s\n", cost_kinds[id].name, low, high < low ? low : high, how);
 }
 
 static void put_row(FILE *out, const struct measure *m, const struct row *row)
 {
-	struct cost exception = *cost_common(COST_EXCEPTION);
+	const struct cost *exception = cost_common(COST_EXCEPTION);
 	double low = 0, high = 0;
 	bool any = false;
 
@@ -97,17 +96,17 @@ static void put_row(FILE *out, const struct measure *m, const struct row *row)
 		any = true;
 	}
 	if (!any)
-		fprintf(out, "# %s: %s\n", row->name, m->figure[row->first].missing);
+		fprintf(out, "# %s: %s\n", cost_kinds[row->cost].name, m->figure[row->first].missing);
 	else
-		put(out, row->name, low - parts(m, row->less, (double)exception.least, least),
-		    high - parts(m, row->less, (double)exception.most, most), row->how);
+		put(out, row->cost, low - parts(m, row->less, (double)exception->least, least),
+		    high - parts(m, row->less, (double)exception->most, most), row->how);
 }
 
 /* A read of empty memory: where there is no zero page its page is cleared too, and that the model counts apart. */
 static void put_zero_read(FILE *out, const struct measure *m)
 {
 	bool zero_page = m->figure[FIG_FAULT_ZERO_WRITE].nr != 0;
-	struct row row = {"fault-zero-read", FIG_FAULT_READ, FIG_FAULT_READ,
+	struct row row = {COST_FAULT_ZERO_READ, FIG_FAULT_READ, FIG_FAULT_READ,
 			  LESS_EXCEPTION | (zero_page ? 0 : LESS_CLEAR),
 			  zero_page ? "whole fault, less exception" : "no zero page here: less clearing too"};
 
@@ -119,11 +118,11 @@ static void put_translation(FILE *out, const struct measure *m)
 	const struct tlb_found *t = &m->tlb;
 
 	if (t->l2_hit > 0)
-		put(out, "l2-tlb-hit", 0, t->l2_hit, "from the chases");
+		put(out, COST_L2_TLB_HIT, 0, t->l2_hit, "from the chases");
 	else
 		fputs("# l2-tlb-hit: the chases do not show it\n", out);
 	if (t->walk_near > t->l2_hit && t->walk_far >= t->walk_near)
-		put(out, "walk-step", t->walk_near - t->l2_hit, t->walk_far - t->l2_hit,
+		put(out, COST_WALK_STEP, t->walk_near - t->l2_hit, t->walk_far - t->l2_hit,
 		    m->host.is_virtual == TRI_YES ? "from the chases; the hypervisor's walks are in it"
 						  : "from the chases");
 	else
@@ -134,12 +133,12 @@ void measure_save(FILE *out, const struct measure *m)
 {
 	fprintf(out, "# quire measure: %s, Linux %s%s%s. Core cycles.\n", m->host.cpu[0] ? m->host.cpu : "x86-64",
 		m->host.kernel, m->host.hypervisor[0] ? ", under " : "", m->host.hypervisor);
-	put(out, "clock", m->clock.core_hz / 1e6, m->clock.core_hz / 1e6, "MHz, as the core ran");
+	put(out, COST_CLOCK, m->clock.core_hz / 1e6, m->clock.core_hz / 1e6, "MHz, as the core ran");
 	put_translation(out, m);
 	put_zero_read(out, m);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		put_row(out, m, &rows[i]);
 	if (m->figure[FIG_FORK_1M].nr && m->figure[FIG_EXIT_1M].nr)
-		put(out, "fork", least(m, FIG_FORK_1M) + least(m, FIG_EXIT_1M),
+		put(out, COST_FORK, least(m, FIG_FORK_1M) + least(m, FIG_EXIT_1M),
 		    most(m, FIG_FORK_1M) + most(m, FIG_EXIT_1M), "1M resident, and its exit");
 }

@@ -11,7 +11,6 @@
 #include "report/format.h"
 #include "x86/paging.h"
 
-#define CR3_LOADS 2.5 /* a system call under KPTI takes more than so many: two, and what any call does */
 /* A fault of its own kernel's is two to three times an exception, a system call and the clearing together (6,700 for
  * 2,700 on Zen 3); where 33,000 cycles were seen the hypervisor had its hand in each. */
 #define TRAPPED 5
@@ -62,7 +61,7 @@ static void say_kpti(struct words *w, const struct measure *m)
 		say(w, "KPTI is on: each way into the kernel and out loads CR3 twice.");
 	else if (h->kpti == TRI_NO)
 		say(w, "KPTI is off (Meltdown, says the kernel: %s).", h->meltdown[0] ? h->meltdown : "nothing");
-	else if (call > 0 && call < CR3_LOADS * (double)cost_common(COST_CR3)->least)
+	else if (call > 0 && call < 2.0 * (double)cost_common(COST_CR3)->least)
 		say(w, "KPTI is off: a system call of %lu cycles has no room for its two loads of CR3.", whole(call));
 	else
 		say(w, "Whether KPTI is on is not known: /proc/cpuinfo and /sys do not say, and %s.",

@@ -236,6 +236,26 @@ static void save_is_well_formed(const char *file)
 	free(text);
 }
 
+/* The cost model takes it: `quire costs` has the file as the source of every row in it. */
+static void save_is_read(const char *file)
+{
+	char command[256], *text, *saved = contents(file), *rest = saved, *line;
+	unsigned rows = 0, sources = 0;
+
+	snprintf(command, sizeof(command), "%s costs --costs %s > %s/out 2>&1", quire, file, folder);
+	if (system(command) != 0)
+		fail_msg("%s: %s", command, contents(path("out")));
+	text = contents(path("out"));
+	while ((line = strsep(&rest, "\n")) != NULL)
+		rows += line[0] != '#' && line[0] != '\0';
+	for (const char *at = text; (at = strstr(at, file)) != NULL; at++)
+		sources++;
+	if (sources != rows)
+		fail_msg("%u rows were saved, %u are the file's in: %s", rows, sources, text);
+	free(text);
+	free(saved);
+}
+
 static void lines_fit(const char *text)
 {
 	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + (line[strcspn(line, "\n")] != '\0'))
@@ -262,6 +282,7 @@ static void figures_relate(void **state)
 	relations(&r);
 	chases(&r);
 	save_is_well_formed(path("my.costs"));
+	save_is_read(path("my.costs"));
 	svg = contents(path("my.svg"));
 	assert_true(strncmp(svg, "<svg ", 5) == 0 && strcmp(svg + strlen(svg) - 7, "</svg>\n") == 0);
 	free(svg);
