@@ -26,7 +26,7 @@
 /* Words after which sim_pump returns, so that the caller can show how far it is. */
 #define ENOUGH (1u << 20)
 
-/* Is the first event of these words, EV_COUNTS aside, one that changes a mapping? Then the EV_CLOCK before it is the
+/* Is the first event of these words, EV_COUNTS aside, one that changes a mapping, or that others go by? Then the EV_CLOCK before it is the
  * tick that this thread made; else the thread only saw it. */
 static bool changes_mapping(const volatile u64 *w, size_t n)
 {
@@ -45,16 +45,10 @@ static bool changes_mapping(const volatile u64 *w, size_t n)
 	case EV_LOCK:
 	case EV_SYNC:
 	case EV_THP_DISABLE:
-	case EV_FILE_SIZE:
-	case EV_FILE_HOLE:
-	case EV_HOLD:
-	case EV_DRAIN:
-	case EV_FORK:
 	case EV_EXEC:
-	case EV_EXIT:
 		return true;
 	}
-	return false;
+	return ev_for_others(type);
 }
 
 /* Takes all that the ring holds now, as far as it may go. Returns the number of words. */

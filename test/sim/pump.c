@@ -203,6 +203,91 @@ static void child_first(void **state)
 	assert_int_equal(result.program.lost, 1);
 }
 
+/* An event of a process with one thread, as its producer tells it (event.h): with a tick of the clock where other
+ * processes go by it. */
+static void tell(struct tape *t, u64 tick, unsigned type, const void *payload, unsigned words)
+{
+	if (ev_for_others(type))
+		tape_clock(t, tick);
+	tape_put(t, type, 0, payload, words);
+}
+
+/* Parent and child at one pipe, in this order at these ticks: the child reads it (2), the parent puts 64 pages into it
+ * (3), the child reads half of them (4) and ends (5), the parent writes. So the first half are its own again, and the
+ * pipe still has the others. Whichever ring is looked at first. */
+static void a_pipe_of_two(void **state)
+{
+	const struct ev_hold hold = {A, 64 * PAGE_SIZE, 3, 4};
+	const struct ev_drain drain = {3, 4, 32 * PAGE_SIZE};
+	const struct ev_exit gone = {0};
+
+	for (unsigned swap = 0; swap < 2; swap++) {
+		struct ring *child = NULL, *parent;
+		struct sim_result result;
+		struct tape t;
+
+		start();
+		if (swap)
+			child = open_ring();
+		parent = first_thread(&t);
+		if (!swap)
+			child = open_ring();
+		tape_sweep(&t, A, 64 * PAGE_SIZE, EVR_WRITE);
+		tell(&t, 1, EV_FORK, &(struct ev_fork){200, 0}, EV_PAYLOAD_WORDS(struct ev_fork));
+		tell(&t, 3, EV_HOLD, &hold, EV_PAYLOAD_WORDS(hold));
+		tape_clock(&t, 5);
+		tape_sweep(&t, A, 64 * PAGE_SIZE, EVR_WRITE);
+		write_tape(parent, &t);
+		tape_thread(&t, 200, 200, 100);
+		tell(&t, 2, EV_DRAIN, &drain, EV_PAYLOAD_WORDS(drain));
+		tell(&t, 4, EV_DRAIN, &drain, EV_PAYLOAD_WORDS(drain));
+		tell(&t, 5, EV_EXIT, &gone, EV_PAYLOAD_WORDS(gone));
+		write_tape(child, &t);
+		ring_close(child);
+		ring_close(parent);
+		sim_pump(sim, hub);
+		result = finish();
+		assert_int_equal(result.program.malformed, 0);
+		assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_COW_REUSE], 32);
+		assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_COW_COPY], 32);
+	}
+}
+
+/* Two processes share a file: one uses all of it before the other makes it shorter, which hits nobody. */
+static void a_file_of_two(void **state)
+{
+	const struct ev_file_size shorter = {1, 7, PAGE_SIZE};
+
+	for (unsigned swap = 0; swap < 2; swap++) {
+		struct ring *child = NULL, *parent;
+		struct sim_result result;
+		struct tape t;
+
+		start();
+		if (swap)
+			child = open_ring();
+		parent = first_thread(&t);
+		if (!swap)
+			child = open_ring();
+		tape_map_file(&t, A, 64 * PAGE_SIZE, RW, MAP_SHARED, 7, 64 * PAGE_SIZE, "/x");
+		tell(&t, 1, EV_FORK, &(struct ev_fork){200, 0}, EV_PAYLOAD_WORDS(struct ev_fork));
+		write_tape(parent, &t);
+		tape_thread(&t, 200, 200, 100);
+		write_tape(child, &t);
+		sim_pump(sim, hub);
+		tape_sweep(&t, A, 64 * PAGE_SIZE, EVR_WRITE);
+		write_tape(parent, &t);
+		tell(&t, 2, EV_FILE_SIZE, &shorter, EV_PAYLOAD_WORDS(shorter));
+		write_tape(child, &t);
+		ring_close(child);
+		ring_close(parent);
+		sim_pump(sim, hub);
+		result = finish();
+		assert_int_equal(result.program.malformed, 0);
+		assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_BUS], 0);
+	}
+}
+
 /* A child whose parent is gone, a stream of rubbish, and a thread that says nothing: the others go on. */
 static void nobody_stops_the_others(void **state)
 {
@@ -334,6 +419,8 @@ int main(void)
 	    cmocka_unit_test(clock_order),
 	    cmocka_unit_test(second_thread),
 	    cmocka_unit_test(child_first),
+	    cmocka_unit_test(a_pipe_of_two),
+	    cmocka_unit_test(a_file_of_two),
 	    cmocka_unit_test(nobody_stops_the_others),
 	    cmocka_unit_test(real_threads),
 	};
