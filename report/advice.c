@@ -144,7 +144,7 @@ static void advise_walks(struct view *v)
 	unsigned top;
 	const struct sim_region *g;
 	u64 all = 0, walks, thp_left, huge_left;
-	char name[300];
+	char name[600];
 
 	fprintf(v->out, "Page walks cost up to %s cycles per 1000 instructions", per_ki(v, v->walk_cycles).s);
 	if (result_top_regions(v->r, v->base, &top, 1) == 0) {
@@ -157,7 +157,7 @@ static void advise_walks(struct view *v)
 	huge_left = v->huge ? result_region_walks(&v->huge->region[top]) : walks;
 	for (unsigned i = 0; i < v->r->nr_regions; i++)
 		all += result_region_walks(&v->base->region[i]);
-	result_region_name(name, sizeof(name), g);
+	result_region_of(name, sizeof(name), v->r, g);
 	fprintf(v->out, "; %s of them come from %s", fmt_percent(walks, all).s, name);
 
 	if (leaves_little(thp_left, walks)) {
@@ -196,10 +196,10 @@ static void advise_faults(struct view *v)
 {
 	const struct sim_region *g = faulting_region(v);
 	u64 zero = zero_faults(v->base), copies = v->base->count.os.faults[VM_FAULT_COW_COPY], keep = PMD_SIZE;
-	char name[300] = "the program's memory";
+	char name[600] = "the program's memory";
 
 	if (g != NULL)
-		result_region_name(name, sizeof(name), g);
+		result_region_of(name, sizeof(name), v->r, g);
 	fprintf(v->out, "Page faults, not walks, are the cost (at least %s cycles per 1000 instructions): ",
 		per_ki(v, v->fault_cycles).s);
 	if (copies > zero) {

@@ -153,15 +153,40 @@ unsigned fmt_columns(const char *text)
 	return n;
 }
 
-static bool is_control(char c)
+/* Of text, its first byte; C1 (U+0080 to U+009F) by either of its two. */
+static bool is_control(const char *c, const char *text)
 {
-	return (unsigned char)c < 0x20 || c == 0x7f;
+	if ((unsigned char)*c < 0x20 || *c == 0x7f)
+		return true;
+	if (c > text && (*c & 0xe0) == 0x80)
+		c--;
+	return (unsigned char)c[0] == 0xc2 && (c[1] & 0xe0) == 0x80;
+}
+
+/* The byte at which column n begins. */
+static char *column(char *text, unsigned n)
+{
+	while (*text != '\0' && (n > 0 || (*text & 0xc0) == 0x80))
+		n -= (*text++ & 0xc0) != 0x80;
+	return text;
+}
+
+void fmt_fit(char *text, unsigned columns)
+{
+	unsigned len = fmt_columns(text);
+	char *cut = column(text, columns - 10), *tail = column(text, len - min(len, 8u));
+
+	if (len <= columns)
+		return;
+	*cut++ = '.';
+	*cut++ = '.';
+	memmove(cut, tail, strlen(tail) + 1);
 }
 
 void fmt_plain(char *out, size_t n, const char *text)
 {
-	for (; *text != '\0' && n > 4; text++) {
-		int len = snprintf(out, n, is_control(*text) ? "\\x%02x" : "%c", *text);
+	for (const char *c = text; *c != '\0' && n > 4; c++) {
+		int len = snprintf(out, n, is_control(c, text) ? "\\x%02x" : "%c", (unsigned char)*c);
 
 		out += len;
 		n -= (size_t)len;

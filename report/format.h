@@ -29,6 +29,9 @@ unsigned fmt_columns(const char *text);
 /* Text of the program (arguments, files' names) as one line: what a terminal would take for a command is \xNN. */
 void fmt_plain(char *out, size_t n, const char *text);
 
+/* Text that is longer than so many columns (at least 12) keeps its first ones and its last eight: "a_very_lo..1.0 code". */
+void fmt_fit(char *text, unsigned columns);
+
 /* A word of a command line as one would write it in a shell; at most FMT_WORD bytes of it, with what ends it. */
 #define FMT_WORD 512
 void fmt_word(char *out, size_t n, const char *word);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "report/format.h"
+#include "report/result.h"
 
 #define JSON_VERSION 2
 
@@ -120,13 +121,27 @@ static json_t *program_value(const struct sim_program *p)
 	return v;
 }
 
+/* A row's number; none is -1. */
+static void set_index(json_t *to, const char *key, u32 index)
+{
+	json_object_set_new(to, key, json_integer(index == SIM_NO_PROGRAM ? -1 : (json_int_t)index));
+}
+
+static void set_ran(json_t *to, const struct sim_ran *ran)
+{
+	set_u64(to, "instructions", ran->instructions);
+	set_u64(to, "data_accesses", ran->data_accesses);
+	set_u64(to, "fetch_page_changes", ran->fetch_page_changes);
+	set_u64(to, "syscalls", ran->syscalls);
+}
+
 static json_t *region_value(const struct sim_region *g)
 {
 	json_t *v = json_object();
 
 	set_text(v, "name", g->name);
 	set_text(v, "kind", region_key[g->kind < ARRAY_SIZE(region_key) ? g->kind : REGION_OTHER]);
-	set_u64(v, "process", g->pid_index);
+	set_index(v, "program", g->program);
 	set_address(v, "start", g->start);
 	set_address(v, "end", g->end);
 	set_u64(v, "peak_bytes", g->peak_bytes);
@@ -213,9 +228,68 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	return v;
 }
 
+static json_t *share_value(const struct sim_share *s)
+{
+	json_t *v = json_object();
+
+	set_u64(v, "faults", s->faults);
+	set_u64(v, "major_faults", s->major_faults);
+	set_table(v, "walks", access_key, s->walks, 2);
+	set_u64(v, "walk_faults", s->walk_faults);
+	set_u64(v, "peak_rss_bytes", s->peak_rss_bytes);
+	return v;
+}
+
+static json_t *programs_value(const struct sim_result *r)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < r->nr_program_rows; i++) {
+		const struct sim_program_row *p = &r->program_row[i];
+		json_t *v = json_object(), *machines = json_array();
+
+		set_text(v, "name", result_file_name(p->path));
+		set_text(v, "path", p->path);
+		set_u64(v, "processes", p->processes);
+		set_ran(v, &p->ran);
+		for (unsigned k = 0; k < r->nr_machines; k++) {
+			const struct sim_machine_result *m = &r->machine[k];
+			struct sim_share share = result_share(&m->program_count[i]);
+			json_t *row = share_value(&share);
+
+			set_cycles(row, "cost", bill_make(&m->program_count[i], &m->cfg, &m->cost).sum);
+			json_array_append_new(machines, row);
+		}
+		json_object_set_new(v, "machines", machines);
+		json_array_append_new(list, v);
+	}
+	return list;
+}
+
+static json_t *processes_value(const struct sim_result *r)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < r->nr_process_rows; i++) {
+		const struct sim_process_row *p = &r->process_row[i];
+		json_t *v = json_object(), *machines = json_array();
+
+		set_u64(v, "pid", p->pid);
+		set_u64(v, "parent", p->parent_pid);
+		set_index(v, "program", p->program);
+		set_ran(v, &p->ran);
+		for (unsigned k = 0; k < r->nr_machines; k++)
+			json_array_append_new(machines, share_value(&r->machine[k].process_share[i]));
+		json_object_set_new(v, "machines", machines);
+		json_array_append_new(list, v);
+	}
+	return list;
+}
+
 static json_t *result_value(const struct sim_result *r)
 {
 	json_t *v = json_object(), *argv = json_array(), *regions = json_array(), *machines = json_array();
+	json_t *beside = json_object();
 	char advice[1024];
 
 	set_text(v, "schema", "quire-run");
@@ -234,6 +308,12 @@ static json_t *result_value(const struct sim_result *r)
 	for (unsigned i = 0; i < r->nr_machines; i++)
 		json_array_append_new(machines, machine_value(&r->machine[i], r->nr_regions));
 	json_object_set_new(v, "machines", machines);
+	json_object_set_new(v, "programs", programs_value(r));
+	json_object_set_new(v, "processes", processes_value(r));
+	set_u64(beside, "programs", r->beside.programs);
+	set_u64(beside, "processes", r->beside.processes);
+	set_u64(beside, "instructions", r->beside.instructions);
+	json_object_set_new(v, "beside", beside);
 	report_advice(advice, sizeof(advice), r);
 	set_text(v, "advice", advice);
 	return v;

@@ -10,6 +10,8 @@
 #include "sim/counters.h"
 
 void report_text(FILE *out, const struct sim_result *r);
+/* Of that, the rows of programs where there are several, and of processes where they are asked for. */
+void report_programs(FILE *out, const struct sim_result *r, bool bold);
 /* Returns 0 or -1 with errno. Schema: docs/json.md. */
 int report_json(FILE *out, const struct sim_result *r);
 /* One or two sentences into out[n]: the exact call or setting that helps most, or that nothing is to be gained. */

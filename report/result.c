@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "report/format.h"
+
 static bool first_word_is(const char *name, const char *word)
 {
 	return strcspn(name, ",") == strlen(word) && strncmp(name, word, strlen(word)) == 0;
@@ -120,16 +122,53 @@ u64 result_faults(const struct sim_machine_result *m)
 	return sum;
 }
 
+const char *result_file_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+void result_program_name(char *out, size_t n, const struct sim_result *r, u32 program)
+{
+	const char *path = program < r->nr_program_rows ? r->program_row[program].path : "[others]";
+	const char *name = result_file_name(path);
+
+	for (unsigned i = 0; i < r->nr_program_rows; i++)
+		if (i != program && strcmp(result_file_name(r->program_row[i].path), name) == 0)
+			name = path;
+	fmt_plain(out, n, name[0] != '\0' ? name : "[before exec]");
+}
+
 void result_region_name(char *out, size_t n, const struct sim_region *g)
 {
-	const char *slash = strrchr(g->name, '/');
-	const char *name = slash != NULL && slash[1] != '\0' ? slash + 1 : g->name;
 	const char *part = g->kind == REGION_FILE_TEXT ? " code" : g->kind == REGION_FILE_DATA ? " data" : "";
 
-	if (g->pid_index > 0)
-		snprintf(out, n, "%s%s #%u", name, part, g->pid_index + 1);
-	else
-		snprintf(out, n, "%s%s", name, part);
+	snprintf(out, n, "%s%s", result_file_name(g->name), part);
+}
+
+void result_region_of(char *out, size_t n, const struct sim_result *r, const struct sim_region *g)
+{
+	size_t len;
+
+	result_region_name(out, n, g);
+	len = strlen(out);
+	if (r->nr_program_rows < 2 || len + sizeof(" of ") >= n)
+		return;
+	strcpy(out + len, " of ");
+	result_program_name(out + len + 4, n - len - 4, r, g->program);
+}
+
+struct sim_share result_share(const struct machine_counters *c)
+{
+	struct sim_share s = {.major_faults = c->os.major_faults,
+			      .walks = {c->mmu.walks[0], c->mmu.walks[1]},
+			      .walk_faults = c->mmu.walk_faults[0] + c->mmu.walk_faults[1],
+			      .peak_rss_bytes = c->peak_rss_bytes};
+
+	for (unsigned cause = 0; cause < VM_FAULT_NR; cause++)
+		s.faults += c->os.faults[cause];
+	return s;
 }
 
 unsigned result_top_regions(const struct sim_result *r, const struct sim_machine_result *base, unsigned *index,

@@ -26,8 +26,15 @@ const struct sim_machine_result *result_baseline(const struct sim_result *r);
 u64 result_walks(const struct sim_machine_result *m);
 u64 result_region_walks(const struct sim_region_result *g);
 u64 result_faults(const struct sim_machine_result *m);
-/* "libc.so.6 code", "[heap]", "[anon] #2" (of the third process): out[n]. */
+/* The last part of a path. */
+const char *result_file_name(const char *path);
+/* A program by that, or by its path where another has the same name; fit for a terminal: out[n]. */
+void result_program_name(char *out, size_t n, const struct sim_result *r, u32 program);
+/* "libc.so.6 code", "[heap]": out[n]. */
 void result_region_name(char *out, size_t n, const struct sim_region *g);
+/* The same in a sentence, with its program where there are several: "[heap] of cc1". */
+void result_region_of(char *out, size_t n, const struct sim_result *r, const struct sim_region *g);
+struct sim_share result_share(const struct machine_counters *c);
 /* Regions by baseline walks, most first; ties in the order given. Writes at most max indexes, returns how many. */
 unsigned result_top_regions(const struct sim_result *r, const struct sim_machine_result *base, unsigned *index,
 			    unsigned max);

@@ -35,6 +35,7 @@
 /* From here on the number of areas is worth a word. */
 #define AREAS_WORTH_PERCENT 75
 #define TOP_REGIONS         5
+#define PROGRAM_COLUMNS     60 /* of a program's name in a sentence */
 
 struct screen {
 	FILE *out;
@@ -183,36 +184,16 @@ static void put_names(const struct screen *s)
 	bold_off(s);
 }
 
-/* Columns [from, to) of the text. */
-static void put_part(const struct screen *s, const char *text, unsigned from, unsigned to)
-{
-	unsigned at = 0;
-
-	for (; *text != '\0'; text++) {
-		at += (*text & 0xc0) != 0x80;
-		if (at > from && at <= to)
-			fputc(*text, s->out);
-	}
-}
-
-/* A name that is too long for its column keeps both ends: "a_very_long_li..1.0 code". */
+/* "a_very_long_li..1.0 code" */
 static void put_region_name(const struct screen *s, const struct sim_region *g)
 {
 	char raw[300], name[4 * sizeof(raw)];
-	unsigned len, room = LABEL_WIDTH - 3; /* two before, one after */
+	const unsigned room = LABEL_WIDTH - 3; /* two before, one after */
 
 	result_region_name(raw, sizeof(raw), g);
 	fmt_plain(name, sizeof(name), raw);
-	len = fmt_columns(name);
-	fputs("  ", s->out);
-	if (len <= room) {
-		fprintf(s->out, "%s%*s", name, (int)(room - len), "");
-	} else {
-		put_part(s, name, 0, room - 10);
-		fputs("..", s->out);
-		put_part(s, name, len - 8, len);
-	}
-	fputc(' ', s->out);
+	fmt_fit(name, room);
+	fprintf(s->out, "  %s%*s ", name, (int)(room - fmt_columns(name)), "");
 }
 
 /* One region: its walks on each machine; on the baseline their share of all walks, elsewhere what is left of them. */
@@ -220,7 +201,7 @@ static void put_region(const struct screen *s, unsigned index, u64 all_walks)
 {
 	const struct sim_region *g = &s->r->region[index];
 	u64 of = result_region_walks(&s->base->region[index]);
-	char text[80];
+	char text[80], program[1024] = "", line[sizeof(program) + 200];
 
 	put_region_name(s, g);
 	for (unsigned i = s->first; i < s->end; i++) {
@@ -231,8 +212,15 @@ static void put_region(const struct screen *s, unsigned index, u64 all_walks)
 			 fmt_percent(walks, m == s->base ? all_walks : of).s);
 		put_column(s, text);
 	}
-	fprintf(s->out, "\n    %#llx..%#llx, %s%s\n", (unsigned long long)g->start, (unsigned long long)g->end,
-		fmt_bytes(g->peak_bytes).s, g->madvised ? ", asks for huge pages" : "");
+	if (s->r->nr_program_rows > 1) {
+		result_program_name(program, sizeof(program), s->r, g->program);
+		fmt_fit(program, PROGRAM_COLUMNS);
+	}
+	snprintf(line, sizeof(line), "%#llx..%#llx, %s%s%s%s", (unsigned long long)g->start, (unsigned long long)g->end,
+		 fmt_bytes(g->peak_bytes).s, g->madvised ? ", asks for huge pages" : "", program[0] ? ", of " : "",
+		 program);
+	fputc('\n', s->out);
+	fmt_wrap(s->out, 4, LINE_WIDTH, line);
 }
 
 static void put_regions_heading(const struct screen *s)
@@ -557,6 +545,7 @@ void report_text(FILE *out, const struct sim_result *r)
 		put_rows(&s);
 		put_regions(&s);
 	}
+	report_programs(out, r, s.bold);
 	report_advice(advice, sizeof(advice), r);
 	bold_on(&s);
 	fputs("\nAdvice\n", out);

@@ -44,6 +44,36 @@ static void check_processes(const struct sim *s)
 	}
 }
 
+static void ran_add(u64 sum[4], const struct sim_ran *r)
+{
+	sum[0] += r->instructions;
+	sum[1] += r->data_accesses;
+	sum[2] += r->fetch_page_changes;
+	sum[3] += r->syscalls;
+}
+
+static void check_programs(const struct sim *s)
+{
+	const struct sim_program *all = &s->program;
+	u64 total[4] = {all->instructions, all->data_accesses, all->fetch_page_changes, all->syscalls};
+	u64 programs[4] = {0}, processes[4] = {0};
+
+	for (u32 i = 0; i < s->nr_programs; i++)
+		if (s->program_row[i].counted)
+			ran_add(programs, &s->program_row[i].info.ran);
+	for (u32 i = 0; i < s->nr_rows; i++)
+		ran_add(processes, &s->row[i].ran);
+	for (unsigned i = 0; i < ARRAY_SIZE(total); i++)
+		INV("programs.c", 1, programs[i] == total[i] && processes[i] == total[i]);
+	for (const struct process *p = s->processes; p; p = p->next) {
+		u32 row = (u32)p->payer;
+
+		INV("programs.c", 2, p->payer >> 32 == p->program && p->program < s->nr_programs && row < s->nr_rows);
+		INV("programs.c", 2, row == SIM_MAX_ROWS || s->row[row].pid == p->pid);
+		INV("programs.c", 2, !p->space || p->space->map.program == p->program);
+	}
+}
+
 static bool process_lives(const struct sim *s, const struct process *process)
 {
 	const struct process *p = s->processes;
@@ -75,20 +105,6 @@ static void check_streams(const struct sim *s)
 
 /* ---- regions ---- */
 
-static u64 bytes_of(const struct sim *s, const struct region_map *map, unsigned region)
-{
-	const struct region *r = &s->regions.region[region];
-	u64 bytes = 0;
-
-	for (unsigned i = 0; i < map->nr; i++) {
-		u64 start = r->grows ? max(map->span[i].start, r->info.start) : map->span[i].start;
-
-		if (map->span[i].region == region && start < map->span[i].end)
-			bytes += map->span[i].end - start;
-	}
-	return bytes;
-}
-
 static void check_regions(const struct sim *s, const struct region_map *map)
 {
 	for (unsigned i = 0; i < map->nr; i++) {
@@ -102,7 +118,7 @@ static void check_regions(const struct sim *s, const struct region_map *map)
 		unsigned region = map->span[i].region;
 
 		INV("regions.h", 3,
-		    region == s->regions.other || s->regions.region[region].bytes == bytes_of(s, map, region));
+		    region == s->regions.other || s->regions.region[region].info.program == map->program);
 	}
 }
 
@@ -174,6 +190,7 @@ static void check_machine(const struct machine *m)
 bool sim_check(const struct sim *s)
 {
 	check_processes(s);
+	check_programs(s);
 	check_streams(s);
 	for (unsigned id = 0; id < s->nr_spaces; id++)
 		if (s->space[id])

@@ -11,7 +11,14 @@
 #include "machine/counters.h"
 #include "trace/event.h"
 
-/* What the program did: the same for every machine of a run. */
+/* What somebody ran. */
+struct sim_ran {
+	u64 instructions, data_accesses, fetch_page_changes;
+	u64 syscalls;
+};
+
+/* What the program did: the same for every machine of a run. Where some programs do not count (sim_select), what those
+ * did that count. */
 struct sim_program {
 	u64 instructions, data_accesses, fetch_page_changes;
 	u64 syscalls;
@@ -36,14 +43,14 @@ struct sim_program {
 
 enum sim_region_kind { REGION_ANON, REGION_HEAP, REGION_STACK, REGION_FILE_TEXT, REGION_FILE_DATA, REGION_OTHER };
 
-/* A range of addresses that page walks come from: one area as the program sees it (adjacent areas of the same name and
- * kind are one). Per machine figures are in sim_machine_result.region[], same index. */
+/* A range of addresses that page walks come from: one area as a program sees it, in all of its processes (adjacent areas
+ * of the same name and kind are one). Per machine figures are in sim_machine_result.region[], same index. */
 struct sim_region {
 	char name[256]; /* "[heap]", "[stack]", a file's path, "[anon]" */
 	u8 kind;        /* enum sim_region_kind */
-	u32 pid_index;  /* 0 = first process, by order of birth */
+	u32 program;    /* whose: index in sim_result.program_row[] */
 	u64 start, end; /* bytes; the largest extent it had */
-	u64 peak_bytes; /* mapped at once */
+	u64 peak_bytes; /* mapped at once, by one process */
 	bool madvised;  /* the program itself asked for huge pages here */
 };
 
@@ -51,7 +58,32 @@ struct sim_region_result {
 	u64 walks[2];   /* data, fetch */
 	u64 walk_steps; /* entries that these walks read, and those of walks that ended in faults before them */
 	u64 faults;
-	u64 peak_huge_bytes; /* mapped by 2M or 1G leaves, most at once */
+	u64 peak_huge_bytes; /* mapped by 2M or 1G leaves, most at once, in all processes together */
+};
+
+/* A program that ran: a file that processes executed. */
+struct sim_program_row {
+	char path[256]; /* as it was first executed; "": nothing was */
+	u32 processes;  /* that executed it, and forked children that executed nothing else */
+	struct sim_ran ran;
+};
+
+/* A process. Beyond SIM_MAX_ROWS of them the rest are together one row: pid 0. */
+#define SIM_MAX_PROGRAMS 1024
+#define SIM_MAX_ROWS     4096
+#define SIM_NO_PROGRAM   (~0u)
+struct sim_process_row {
+	u64 pid, parent_pid; /* as the program sees them; 0: none */
+	u32 program;         /* that it executed last: index in sim_result.program_row[]; SIM_NO_PROGRAM: several */
+	struct sim_ran ran;
+};
+
+/* What a process cost on a machine. */
+struct sim_share {
+	u64 faults, major_faults;
+	u64 walks[2]; /* data, fetch: completed */
+	u64 walk_faults;
+	u64 peak_rss_bytes; /* ru_maxrss */
 };
 
 struct sim_machine_result {
@@ -60,8 +92,12 @@ struct sim_machine_result {
 	struct cost_table cost;           /* of its CPU, with what --costs replaced */
 	struct bill bill;                 /* count times cost */
 	struct sim_region_result *region; /* [sim_result.nr_regions] */
-	char oom_note[256];               /* "" or whom the OOM killer chose first, and why */
-	char error[256];                  /* "" or why this machine stopped early (out of memory) */
+	/* [nr_program_rows]: count is their sum. Peaks are the machine's alone; peak_rss_bytes here: of the process that
+	 * had most (ru_maxrss). */
+	struct machine_counters *program_count;
+	struct sim_share *process_share; /* [nr_process_rows] */
+	char oom_note[256];              /* "" or whom the OOM killer chose first, and why */
+	char error[256];                 /* "" or why this machine stopped early (out of memory) */
 };
 
 struct sim_result {
@@ -69,7 +105,16 @@ struct sim_result {
 	int exit_status; /* as quire will exit */
 	int signal;      /* that killed the program; 0: it ended by itself */
 	bool core_dumped;
+	bool show_processes; /* as rows of the text report */
 	struct sim_program program;
+	struct sim_program_row *program_row; /* those that count, in the order in which they were first executed */
+	unsigned nr_program_rows;
+	struct sim_process_row *process_row; /* the same, by birth */
+	unsigned nr_process_rows;
+	struct {
+		u32 programs, processes;
+		u64 instructions;
+	} beside; /* what ran, and does not count */
 	struct sim_region *region;
 	unsigned nr_regions;
 	struct sim_machine_result *machine;

@@ -152,6 +152,8 @@ static struct machine_cpu *take_cpu(struct machine *m, const struct stream *t)
 	struct mm_struct *mm = m->space[sp->id].mm;
 
 	ASSERT(machine_has(m, sp));
+	if (unlikely(m->payer != t->process->payer))
+		machine_pays(m, t->process);
 	machine_fit_regions(m);
 	m->running = sp;
 	hw_soft_set_current(m->hw, c->hw);
@@ -198,6 +200,8 @@ void machine_enter_kernel(struct machine *m, struct stream *t)
 		return;
 	}
 	m->running = NULL;
+	if (m->payer != t->process->payer)
+		machine_pays(m, t->process);
 	if (c->hw)
 		kernel_enter(m, c, KERNEL_SYSCALL);
 }

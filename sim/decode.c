@@ -105,12 +105,13 @@ static void drop(struct sim *s, unsigned type)
 static size_t take_enters(struct sim *s, struct stream *t, u64 w, const volatile u64 *words, size_t n)
 {
 	bool somebody = t->state == STREAM_LIVE && t->process->space;
+	bool counts = somebody && program_counts(s, t->process);
 	size_t taken = 0, len = 0;
 
 	n = min(n, (size_t)SIM_BATCH);
 	do {
 		if (somebody && enter_valid(w)) {
-			s->program.events += !ev_is_leave(w);
+			s->program.events += counts && !ev_is_leave(w);
 			s->batch[len++] = w;
 		} else {
 			drop(s, EV_ENTER);
@@ -181,9 +182,9 @@ static int take_counts(struct sim *s, struct stream *t, const struct ev_counts *
 		return -1;
 	if (t->process->space)
 		for_each_machine(s, m) machine_time(m, t, e->instructions - c->instructions);
-	s->program.instructions += e->instructions - c->instructions;
-	s->program.data_accesses += e->data_accesses - c->data_accesses;
-	s->program.fetch_page_changes += e->fetch_page_changes - c->fetch_page_changes;
+	program_ran(s, t->process,
+		    &(struct sim_ran){e->instructions - c->instructions, e->data_accesses - c->data_accesses,
+				      e->fetch_page_changes - c->fetch_page_changes, 0});
 	*c = *e;
 	return 0;
 }
@@ -274,7 +275,7 @@ static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, c
 	case EV_CLOCK:
 		return 0;
 	case EV_SYSCALL:
-		s->program.syscalls++;
+		program_ran(s, t->process, &(struct sim_ran){.syscalls = 1});
 		t->waits_in_call = arg & EVS_WAITS;
 		if (t->process->space)
 			for_each_machine_of(s, t->process->space, m) machine_syscall(m, t, t->waits_in_call);
@@ -283,7 +284,8 @@ static int take_event(struct sim *s, struct stream *t, unsigned type, u64 arg, c
 		process_refused(s, (const void *)p);
 		return 0;
 	case EV_EXEC:
-		return process_exec(s, t);
+		name_take(name, p + EV_PAYLOAD_WORDS(struct ev_exec), n - EV_PAYLOAD_WORDS(struct ev_exec));
+		return process_exec(s, t, (const void *)p, name);
 	case EV_EXIT:
 		name_take(name, p + EV_PAYLOAD_WORDS(struct ev_exit), n - EV_PAYLOAD_WORDS(struct ev_exit));
 		return process_exit(s, t, arg, name);

@@ -5,6 +5,7 @@
  *   struct sim
  *     |-- stream[]   one a ring: a thread's events, checked      decode.c, pump.c (order)
  *     |-- process    pids; each runs in a space                  process.c
+ *     |-- program    what they executed; who pays                programs.c
  *     |-- space[]    an address space as the program sees it     process.c, regions.c
  *     |-- file[]     what was mapped, by device and inode        process.c
  *     `-- machine[]  one simulated computer each                 machine.c
@@ -45,15 +46,25 @@ struct space {
 	u32 id;             /* index in sim.space[], reused */
 	u32 users;          /* processes that run in it: more than one after vfork */
 	u64 brk_start, brk; /* 0: not placed yet */
+	u64 pid;            /* of the process that it was made for */
 	struct region_map map;
 };
 
 struct process {
-	u64 pid;
-	u32 birth;   /* 0 = first */
-	u32 threads; /* streams attached now */
+	u64 pid, parent_pid;
+	u32 threads;   /* streams attached now */
+	u32 program;   /* that it runs: index in sim.program_row[] */
+	u64 payer;     /* its rows: programs.c */
+	bool executed; /* it has executed something itself */
+	bool counted;  /* it is in the totals: it has run something that counts */
 	struct space *space;
 	struct process *next;
+};
+
+struct program {
+	struct sim_program_row info;
+	u64 dev, ino;
+	bool counted;
 };
 
 struct file {
@@ -104,13 +115,18 @@ struct sim {
 	unsigned nr_files, cap_files;
 	struct region_table regions;
 	struct sim_program program;
+	struct program *program_row;
+	unsigned nr_programs, cap_programs;
+	struct sim_process_row *row;
+	unsigned nr_rows, cap_rows;
+	const char *const *only, *const *except; /* patterns of programs that count, and that do not */
+	unsigned nr_only, nr_except;
 	u64 cpus_used; /* bit n: CPU n has a thread */
 	bool sliced;   /* a machine has cpus=: accesses come in slices */
 	u64 next_serial;
 	u64 looked_at_host_ms;
 	u8 check; /* the highest check= of the machines */
 	u64 pass; /* pump.c: passes over the rings so far */
-	u32 next_birth;
 	struct sim_result result;
 	u64 batch[SIM_BATCH];
 };
@@ -170,6 +186,11 @@ struct machine {
 	struct hw_machine *hw;
 	struct vm *vm;
 	struct machine_cpu cpu[HW_SOFT_CPUS];
+	u64 payer;                              /* who pays for what is counted now; NO_PAYER: nobody has run yet */
+	struct machine_counters charged;        /* as they stood when somebody paid last */
+	struct machine_counters *program_count; /* what programs paid for, by index in sim.program_row[] */
+	struct sim_share *row_share;            /* processes, by index in sim.row[] */
+	unsigned cap_program_counts, cap_row_shares;
 	struct machine_thread *thread; /* by stream index */
 	unsigned cap_threads;
 	u64 *waits_since; /* by stream index: its CPU's cycles when its thread began to wait */
@@ -197,6 +218,8 @@ struct machine {
 	u64 lazyfree_seen_at; /* the height at which peak_lazyfree was counted; 0: nothing was given up then */
 	u64 most_lazyfree;    /* pages, at once */
 	u32 peak_areas;       /* of one space */
+	u64 peak_swap_pages;  /* as sampled since machine_forget(); vm's own peak as it was then */
+	u64 swap_peak_before;
 	u64 mismatches;
 	char error[256]; /* not empty: this machine has stopped */
 	struct vm_meminfo at_stop;
@@ -267,8 +290,10 @@ void machine_stop(struct machine *m);
 void machine_meminfo(const struct machine *m, struct vm_meminfo *out); /* of a stopped one: as it was then */
 /* The processes that the OOM killer chose end here. */
 void machine_end_killed(struct machine *m);
-/* Takes the sizes of sp into the totals and the peaks. */
+/* Takes the machine's sizes into the totals and the peaks. */
 void machine_sample(struct machine *m);
+/* The peaks and the regions' figures begin anew, from what there is now. */
+void machine_forget(struct machine *m);
 
 /* ---- cpu.c ---- */
 
@@ -307,7 +332,7 @@ void kernel_result(const struct machine *m, struct machine_counters *c);
 
 int process_thread(struct sim *s, struct stream *t, const struct ev_thread *e);
 int process_fork(struct sim *s, struct stream *t, const struct ev_fork *e);
-int process_exec(struct sim *s, struct stream *t);
+int process_exec(struct sim *s, struct stream *t, const struct ev_exec *e, const char *path);
 int process_exec_done(struct sim *s, struct stream *t, const struct ev_exec_done *e);
 int process_map(struct sim *s, struct stream *t, const struct ev_map *e, const char *path, u64 evm);
 int process_unmap(struct sim *s, struct stream *t, const struct ev_range *e);
@@ -324,6 +349,25 @@ int process_exit(struct sim *s, struct stream *t, unsigned how, const char *name
 /* The living process with this pid, the newest if the number came again; NULL. */
 struct process *process_find(const struct sim *s, u64 pid);
 void process_free_all(struct sim *s);
+
+/* ---- programs.c ---- */
+
+#define NO_PAYER (~0ull)
+
+/* p is new; parent: whose fork it is, or NULL, and then parent_pid says who made it as far as that is known. */
+void program_begin(struct sim *s, struct process *p, const struct process *parent, u64 parent_pid);
+/* p executes the file, before it has a new space. */
+void program_exec(struct sim *s, struct process *p, u64 dev, u64 ino, const char *path);
+/* p has one more thread. */
+void program_thread(struct sim *s, const struct process *p);
+void program_ran(struct sim *s, const struct process *p, const struct sim_ran *what);
+bool program_counts(const struct sim *s, const struct process *p);
+/* From here on p pays, who did not before. */
+void machine_pays(struct machine *m, const struct process *p);
+/* The resident memory of the running space is its payer's. */
+void machine_share_memory(struct machine *m);
+/* The counters of what counts, but for peaks. */
+void machine_counted(struct machine *m, struct machine_counters *out);
 
 /* ---- host.c ---- */
 

@@ -125,11 +125,11 @@ static void kill_seen(struct machine *m, const struct vm_event *ev)
 	m->running_dies |= victim == m->running;
 	if (m->oom_note[0])
 		return;
-	snprintf(
-	    m->oom_note, sizeof(m->oom_note),
-	    "process %u was killed for want of memory: it held %llu MiB (resident, swapped, page tables), the most of "
-	    "all; process %u needed a page",
-	    victim->map.pid_index + 1, (unsigned long long)(ev->n * PAGE_SIZE >> 20), m->running->map.pid_index + 1);
+	snprintf(m->oom_note, sizeof(m->oom_note),
+		 "process %llu was killed for want of memory: it held %llu MiB (resident, swapped, page tables), the "
+		 "most of all; process %llu needed a page",
+		 (unsigned long long)victim->pid, (unsigned long long)(ev->n * PAGE_SIZE >> 20),
+		 (unsigned long long)m->running->pid);
 }
 
 /* A 1G leaf that is split becomes 2M leaves: still huge. */
@@ -181,6 +181,7 @@ int machine_init(struct machine *m, struct sim *s, const struct machine_config *
 
 	m->sim = s;
 	m->cfg = *cfg;
+	m->payer = NO_PAYER;
 	m->hw = hw_soft_create(&hw);
 	if (!m->hw)
 		return -1;
@@ -206,6 +207,8 @@ void machine_destroy(struct machine *m)
 		return;
 	hw_soft_destroy(m->hw);
 	touch_free(&m->touch);
+	free(m->program_count);
+	free(m->row_share);
 	free(m->thread);
 	free(m->waits_since);
 	free(m->space);
@@ -286,8 +289,33 @@ void machine_sample(struct machine *m)
 		sample_lazyfree(m, info.lazyfree);
 	}
 	m->most_lazyfree = max(m->most_lazyfree, info.lazyfree);
+	m->peak_swap_pages = max(m->peak_swap_pages, info.swap_used);
 	ASSERT(m->rss_pages <= m->peak_rss_pages);
 	m->faulted = false;
+	machine_share_memory(m);
+}
+
+void machine_forget(struct machine *m)
+{
+	struct vm_meminfo info;
+	struct vm_stat stat;
+
+	machine_meminfo(m, &info);
+	m->swap_peak_before = info.swap_peak;
+	m->peak_rss_pages = m->peak_table_bytes = m->most_lazyfree = m->peak_swap_pages = 0;
+	m->peak_lazyfree = m->lazyfree_seen_at = 0;
+	m->peak_areas = 0;
+	for (unsigned i = 0; i < m->nr_regions; i++)
+		m->region[i] = (struct sim_region_result){.peak_huge_bytes = m->region_huge[i]};
+	if (m->error[0])
+		return;
+	for (u32 id = 0; id < m->cap_spaces; id++) {
+		if (!m->space[id].mm)
+			continue;
+		mm_stat(m->space[id].mm, &stat);
+		m->peak_areas = max(m->peak_areas, stat.map_count);
+	}
+	machine_sample(m);
 }
 
 /* ---- accesses ---- */

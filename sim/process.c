@@ -33,7 +33,7 @@
 
 /* ---- spaces ---- */
 
-static struct space *space_new(struct sim *s, u32 pid_index)
+static struct space *space_new(struct sim *s, const struct process *p)
 {
 	struct space *sp = xcalloc(1, sizeof(*sp));
 	unsigned id = 0;
@@ -48,7 +48,8 @@ static struct space *space_new(struct sim *s, u32 pid_index)
 	s->space[id] = sp;
 	sp->id = id;
 	sp->users = 1;
-	region_map_init(&sp->map, pid_index);
+	sp->pid = p->pid;
+	region_map_init(&sp->map, p->program);
 	return sp;
 }
 
@@ -60,7 +61,7 @@ static void space_put(struct sim *s, struct space *sp)
 	if (--sp->users > 0)
 		return;
 	for_each_machine_of(s, sp, m) machine_space_destroy(m, sp);
-	region_map_free(&s->regions, &sp->map);
+	region_map_free(&sp->map);
 	s->space[sp->id] = NULL;
 	free(sp);
 }
@@ -75,15 +76,14 @@ struct process *process_find(const struct sim *s, u64 pid)
 	return NULL;
 }
 
-static struct process *process_new(struct sim *s, u64 pid)
+static struct process *process_new(struct sim *s, u64 pid, const struct process *parent, u64 parent_pid)
 {
 	struct process *p = xcalloc(1, sizeof(*p));
 
 	p->pid = pid;
-	p->birth = s->next_birth++;
 	p->next = s->processes;
 	s->processes = p;
-	s->program.processes++;
+	program_begin(s, p, parent, parent_pid);
 	return p;
 }
 
@@ -126,7 +126,7 @@ int process_thread(struct sim *s, struct stream *t, const struct ev_thread *e)
 	struct process *p = process_find(s, e->pid);
 
 	if (!p)
-		p = process_new(s, e->pid);
+		p = process_new(s, e->pid, NULL, e->parent_pid);
 	p->threads++;
 	t->process = p;
 	t->tid = e->tid;
@@ -134,7 +134,7 @@ int process_thread(struct sim *s, struct stream *t, const struct ev_thread *e)
 	t->cpu = cpu_take(s, t->serial);
 	t->counts = (struct ev_counts){0};
 	t->state = STREAM_LIVE;
-	s->program.threads++;
+	program_thread(s, p);
 	return 0;
 }
 
@@ -153,16 +153,16 @@ int process_fork(struct sim *s, struct stream *t, const struct ev_fork *e)
 
 	if (!parent->space || (old && old->threads == 0) || count_unjoined(s) >= MAX_PROCESSES)
 		return -1;
-	child = process_new(s, e->child_pid);
+	child = process_new(s, e->child_pid, parent, 0);
 	if (e->flags & EVF_VM) {
 		child->space = parent->space;
 		child->space->users++;
 		return 0;
 	}
-	child->space = space_new(s, child->birth);
+	child->space = space_new(s, child);
 	child->space->brk_start = parent->space->brk_start;
 	child->space->brk = parent->space->brk;
-	region_map_fork(&s->regions, &child->space->map, &parent->space->map, child->birth);
+	region_map_fork(&child->space->map, &parent->space->map);
 	for_each_machine_of(s, parent->space, m) machine_space_fork(m, t, child->space);
 	return 0;
 }
@@ -197,10 +197,12 @@ int process_exit(struct sim *s, struct stream *t, unsigned how, const char *name
 
 /* ---- exec ---- */
 
-int process_exec(struct sim *s, struct stream *t)
+int process_exec(struct sim *s, struct stream *t, const struct ev_exec *e, const char *path)
 {
-	struct space *old = t->process->space, *sp = space_new(s, t->process->birth);
+	struct space *old = t->process->space, *sp;
 
+	program_exec(s, t->process, e->dev, e->ino, path);
+	sp = space_new(s, t->process);
 	for_each_machine(s, m) if (!old || machine_has(m, old)) machine_space_create(m, t, sp);
 	t->process->space = sp;
 	space_put(s, old);
@@ -307,6 +309,7 @@ static struct region_area area_make(const struct ev_map *e, const char *path, u6
 	} else if (e->dev | e->ino) {
 		a.kind = e->prot & PROT_EXEC ? REGION_FILE_TEXT : REGION_FILE_DATA;
 		a.name = path[0] ? path : "[file]";
+		a.shared = (e->flags & MAP_TYPE) != MAP_PRIVATE;
 	} else if (e->flags & MAP_STACK) {
 		a.kind = REGION_STACK;
 		a.name = "[thread stack]";
@@ -334,7 +337,7 @@ int process_map(struct sim *s, struct stream *t, const struct ev_map *e, const c
 int process_unmap(struct sim *s, struct stream *t, const struct ev_range *e)
 {
 	for_each_machine_of(s, t->process->space, m) machine_unmap(m, t, e->start, e->len);
-	region_map_cut(&s->regions, &t->process->space->map, e->start, e->start + ALIGN_UP(e->len, PAGE_SIZE));
+	region_map_cut(&t->process->space->map, e->start, e->start + ALIGN_UP(e->len, PAGE_SIZE));
 	return 0;
 }
 
@@ -369,12 +372,12 @@ int process_brk(struct sim *s, struct stream *t, const struct ev_range *e)
 		return -1;
 	old_end = ALIGN_UP(sp->brk, PAGE_SIZE);
 	if (new_end > old_end) {
-		struct region_area area = {old_end, new_end, "[heap]", REGION_HEAP, 0};
+		struct region_area area = {old_end, new_end, "[heap]", REGION_HEAP, 0, false};
 
 		region_map_add(&s->regions, &sp->map, &area);
 	}
 	for_each_machine_of(s, sp, m) machine_brk(m, t, sp->brk, brk);
-	region_map_cut(&s->regions, &sp->map, new_end, old_end);
+	region_map_cut(&sp->map, new_end, old_end);
 	sp->brk = brk;
 	return 0;
 }

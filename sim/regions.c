@@ -23,6 +23,7 @@ void region_table_init(struct region_table *t)
 void region_table_free(struct region_table *t)
 {
 	free(t->region);
+	free(t->first);
 }
 
 static unsigned table_append(struct region_table *t, u8 kind, const char *name)
@@ -37,8 +38,18 @@ static unsigned table_append(struct region_table *t, u8 kind, const char *name)
 	return t->nr++;
 }
 
-static unsigned table_new(struct region_table *t, struct region_map *map, const struct region_area *area)
+static u32 *table_first(struct region_table *t, u32 program)
 {
+	while (t->cap_programs <= program)
+		t->first = xgrow(t->first, &t->cap_programs, sizeof(*t->first));
+	while (t->nr_programs <= program)
+		t->first[t->nr_programs++] = REGION_NONE;
+	return &t->first[program];
+}
+
+static unsigned table_new(struct region_table *t, const struct region_map *map, const struct region_area *area)
+{
+	u32 *first = table_first(t, map->program);
 	unsigned i;
 
 	if (t->nr >= MAX_REGIONS) {
@@ -47,43 +58,60 @@ static unsigned table_new(struct region_table *t, struct region_map *map, const 
 		return t->other;
 	}
 	i = table_append(t, area->kind, area->name);
-	t->region[i].info.pid_index = map->pid_index;
+	t->region[i].info.program = map->program;
 	t->region[i].info.start = area->start;
 	t->region[i].info.end = area->end;
 	t->region[i].grows = area->grows_to != 0;
-	t->region[i].next = map->first;
-	map->first = i;
+	t->region[i].shared = area->shared;
+	t->region[i].next = *first;
+	*first = i;
 	return i;
 }
 
-/* The space's region of this name and kind that the area touches and that grows as it does, or a new one. */
-static unsigned table_region(struct region_table *t, struct region_map *map, const struct region_area *area)
+static bool touches(const struct sim_region *info, u64 start, u64 end)
 {
-	for (u32 i = map->first; i != REGION_NONE; i = t->region[i].next) {
-		const struct sim_region *info = &t->region[i].info;
+	return start <= info->end && end >= info->start;
+}
 
-		if (info->kind == area->kind && t->region[i].grows == (area->grows_to != 0) &&
-		    area->start <= info->end && area->end >= info->start &&
-		    strncmp(info->name, area->name, sizeof(info->name) - 1) == 0)
+/* The program's region of this name and kind that the area belongs to, or a new one. */
+static unsigned table_region(struct region_table *t, const struct region_map *map, const struct region_area *area)
+{
+	for (u32 i = *table_first(t, map->program); i != REGION_NONE; i = t->region[i].next) {
+		const struct region *r = &t->region[i];
+
+		if (r->info.kind == area->kind && r->grows == (area->grows_to != 0) && r->shared == area->shared &&
+		    (r->shared || touches(&r->info, area->start, area->end)) &&
+		    strncmp(r->info.name, area->name, sizeof(r->info.name) - 1) == 0)
 			return i;
 	}
 	return table_new(t, map, area);
 }
 
-static void region_more(struct region *r, u64 start, u64 end)
+u64 region_bytes(const struct region_table *t, const struct region_map *map, unsigned region)
 {
-	r->info.start = min(r->info.start, start);
-	r->info.end = max(r->info.end, end);
-	r->bytes += end - start;
-	r->info.peak_bytes = max(r->info.peak_bytes, r->bytes);
+	const struct region *r = &t->region[region];
+	u64 bytes = 0;
+
+	for (unsigned i = 0; i < map->nr; i++) {
+		u64 start = r->grows ? max(map->span[i].start, r->info.start) : map->span[i].start;
+
+		if (map->span[i].region == region && start < map->span[i].end)
+			bytes += map->span[i].end - start;
+	}
+	return bytes;
 }
 
-static void region_less(struct region *r, u64 start, u64 end)
+/* [start, end) of the map is the region's now. What is shared may lie elsewhere in another process: then it keeps the
+ * range where it was first. */
+static void region_more(struct region_table *t, const struct region_map *map, unsigned region, u64 start, u64 end)
 {
-	if (r->grows)
-		start = max(start, r->info.start);
-	if (start < end)
-		r->bytes -= min(r->bytes, end - start);
+	struct sim_region *info = &t->region[region].info;
+
+	if (!t->region[region].shared || touches(info, start, end)) {
+		info->start = min(info->start, start);
+		info->end = max(info->end, end);
+	}
+	info->peak_bytes = max(info->peak_bytes, region_bytes(t, map, region));
 }
 
 /* ---- spans ---- */
@@ -112,7 +140,7 @@ void region_grow(struct region_table *t, const struct region_map *map, unsigned 
 		return;
 	for (unsigned i = region_map_search(map, start); i < map->nr && map->span[i].start < end; i++)
 		if (map->span[i].region == region)
-			region_more(r, max(start, map->span[i].start), min(end, map->span[i].end));
+			region_more(t, map, region, max(start, map->span[i].start), min(end, map->span[i].end));
 }
 
 static void span_insert(struct region_map *map, unsigned i, struct span s)
@@ -149,17 +177,14 @@ static void span_put(struct region_map *map, u64 start, u64 end, u32 region)
 	}
 }
 
-void region_map_cut(struct region_table *t, struct region_map *map, u64 start, u64 end)
+void region_map_cut(struct region_map *map, u64 start, u64 end)
 {
 	unsigned i = region_map_search(map, start), gone = i;
 
 	if (start >= end)
 		return;
-	for (; gone < map->nr && map->span[gone].start < end; gone++) {
-		struct span *s = &map->span[gone];
-
-		region_less(&t->region[s->region], max(s->start, start), min(s->end, end));
-	}
+	while (gone < map->nr && map->span[gone].start < end)
+		gone++;
 	if (gone == i)
 		return;
 	struct span first = map->span[i], last = map->span[gone - 1];
@@ -173,14 +198,13 @@ void region_map_cut(struct region_table *t, struct region_map *map, u64 start, u
 
 /* ---- the events ---- */
 
-void region_map_init(struct region_map *map, u32 pid_index)
+void region_map_init(struct region_map *map, u32 program)
 {
-	*map = (struct region_map){.first = REGION_NONE, .pid_index = pid_index};
+	*map = (struct region_map){.program = program};
 }
 
-void region_map_free(struct region_table *t, struct region_map *map)
+void region_map_free(struct region_map *map)
 {
-	region_map_cut(t, map, 0, ~0ull);
 	free(map->span);
 }
 
@@ -211,10 +235,10 @@ void region_map_add(struct region_table *t, struct region_map *map, const struct
 	strncpy(name, named.name, sizeof(name) - 1);
 	name[sizeof(name) - 1] = 0;
 	named.name = name;
-	region_map_cut(t, map, area->start, area->end);
+	region_map_cut(map, area->start, area->end);
 	region = table_region(t, map, &named);
-	region_more(&t->region[region], area->start, area->end);
 	span_put(map, area->start, area->end, region);
+	region_more(t, map, region, area->start, area->end);
 	if (area->grows_to) {
 		unsigned i = region_map_search(map, area->start); /* it may be one span with what was below */
 		u64 low = i > 0 ? max(area->grows_to, map->span[i - 1].end) : area->grows_to, high = map->span[i].start;
@@ -234,36 +258,19 @@ void region_map_move(struct region_table *t, struct region_map *map, u64 old_sta
 		return;
 	memcpy(name, t->region[from].info.name, sizeof(name));
 	area.kind = t->region[from].info.kind;
-	region_map_cut(t, map, old_start, old_end);
-	region_map_cut(t, map, start, end);
+	area.shared = t->region[from].shared;
+	region_map_cut(map, old_start, old_end);
+	region_map_cut(map, start, end);
 	from = table_region(t, map, &area);
-	region_more(&t->region[from], start, end);
 	span_put(map, start, end, from);
+	region_more(t, map, from, start, end);
 }
 
-void region_map_fork(struct region_table *t, struct region_map *child, const struct region_map *parent, u32 pid_index)
+void region_map_fork(struct region_map *child, const struct region_map *parent)
 {
-	region_map_init(child, pid_index);
-	for (unsigned i = 0; i < parent->nr; i++) {
-		const struct span *s = &parent->span[i];
-		const struct region from = t->region[s->region];
-		u64 start = from.grows ? max(s->start, from.info.start) : s->start;
-		unsigned region;
-		struct region_area area = {
-		    .start = s->start, .end = s->end, .name = from.info.name, .kind = from.info.kind};
-
-		if (from.grows) {
-			area.start = from.info.start;
-			area.end = from.info.end;
-			area.grows_to = s->start;
-		}
-		region = table_region(t, child, &area);
-
-		t->region[region].info.madvised |= from.info.madvised;
-		if (start < s->end)
-			region_more(&t->region[region], start, s->end);
-		span_put(child, s->start, s->end, region);
-	}
+	*child = *parent;
+	child->span = xcalloc(parent->cap + 1, sizeof(*child->span));
+	memcpy(child->span, parent->span, parent->nr * sizeof(*child->span));
 }
 
 void region_map_madvise(struct region_table *t, struct region_map *map, u64 start, u64 end)

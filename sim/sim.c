@@ -93,6 +93,8 @@ void sim_destroy(struct sim *s)
 	}
 	result_free(s);
 	region_table_free(&s->regions);
+	free(s->program_row);
+	free(s->row);
 	free(s->machine);
 	free(s->stream);
 	free(s->space);

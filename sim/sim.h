@@ -24,6 +24,12 @@ struct sim_host sim_host_memory(const char *root);
 bool sim_host_fits(const struct machine_config *cfg, unsigned nr, const struct sim_host *h, char err[256]);
 
 struct sim *sim_create(const struct machine_config *cfg, unsigned nr); /* NULL with errno set */
+/* Which programs count, by patterns as the shell's, of names or (with a slash) of whole paths: those of `only` (none: all)
+ * but for those of `except`. The others run on the machines beside them. Before anything ran; the patterns live on. */
+void sim_select(struct sim *s, const char *const *only, unsigned nr_only, const char *const *except,
+		unsigned nr_except);
+/* All is counted anew from here on. The machines stay as they are: their TLBs, their memory. */
+void sim_restart(struct sim *s);
 /* Feed one thread's words; `stream` names the thread's stream (0..). Returns 0, or -1 when the stream is malformed:
  * that stream is closed, the rest goes on. Used by sim_pump, tests, fuzzers and replays. */
 int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n);
@@ -31,7 +37,7 @@ int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n);
 size_t sim_pump(struct sim *s, struct ring_hub *hub);
 /* The recency windows that a producer may keep for these machines, of data [0] and of instruction pages [1]. */
 void sim_window(const struct sim *s, struct window_shape shape[2]);
-/* Ends the run and fills out (owned by s until sim_destroy). */
+/* Fills out with all that is known now (owned by s until the next time, or sim_destroy): at the end, or in the midst. */
 void sim_finish(struct sim *s, struct sim_result *out);
 void sim_destroy(struct sim *s);
 

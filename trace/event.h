@@ -27,7 +27,7 @@
 
 #include "lib/types.h"
 
-#define TRACE_VERSION 5
+#define TRACE_VERSION 6
 #define EV_WINDOW     32 /* slots of a window at most */
 
 enum ev_type {
@@ -177,7 +177,8 @@ struct ev_map {
 };                        /* then the file's path, NUL-padded to whole words */
 struct ev_exec {
 	u64 stack_top;
-}; /* then the program's path */
+	u64 dev, ino; /* identity of the program's file; 0,0: nobody knows */
+};                    /* then its path, as exec was given it */
 struct ev_exec_done {
 	u64 sp;                             /* stack pointer at the program's start */
 	u64 strings_start, strings_len;     /* argument and environment strings, copied by exec */

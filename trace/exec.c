@@ -85,7 +85,7 @@ u64 exec_tell(void *thread, exec_emit *emit, const struct exec_image *program, c
 	struct ev_exec_done done = {
 	    .sp = stack->sp, .strings_start = stack->strings, .strings_len = stack->top - stack->strings};
 	struct teller t = {.thread = thread, .emit = emit};
-	struct ev_exec exec = {stack->top};
+	struct ev_exec exec = {stack->top, program->dev, program->ino};
 
 	emit(thread, EV_EXEC, 0, &exec, EV_PAYLOAD_WORDS(exec), program->path);
 	tell_stack(&t, stack);

@@ -31,6 +31,7 @@ static void fill(void)
 	synthetic_init(&syn);
 	syn.result.nr_machines = 1;
 	syn.result.nr_regions = 1;
+	synthetic_programs(&syn, 2, 3);
 	strcpy(syn.result.program.left_names[0], "/bin/ls");
 	syn.result.program.dropped[EV_EXEC_DONE] = 3;
 	syn.result.program.refused[0] = (struct sim_refused){"madvise", 102, 22, 100};
@@ -155,6 +156,43 @@ static void values_are_the_runs(void **state)
 	json_decref(v);
 }
 
+static void rows_are_the_runs(void **state)
+{
+	json_t *v, *row;
+
+	fill();
+	strcpy(syn.program[1].path, "/opt/a b/\x1b[2J");
+	syn.program[1].processes = 7;
+	syn.program[1].ran = (struct sim_ran){11, 12, 13, 14};
+	syn.process[2] = (struct sim_process_row){~0ull >> 1, 5, SIM_NO_PROGRAM, {21, 22, 23, 24}};
+	syn.program_count[1].os.faults[VM_FAULT_FILE] = 31;
+	syn.program_count[1].os.faults[VM_FAULT_NOMEM] = 1;
+	syn.program_count[1].mmu.walk_faults[1] = 33;
+	syn.program_count[1].peak_rss_bytes = 34;
+	syn.process_share[2] = (struct sim_share){41, 42, {43, 44}, 45, 46};
+	syn.region[0].program = 1;
+	v = load();
+	row = json_array_get(json_object_get(v, "programs"), 1);
+	assert_string_equal(json_string_value(json_object_get(row, "name")), "\x1b[2J");
+	assert_string_equal(json_string_value(json_object_get(row, "path")), "/opt/a b/\x1b[2J");
+	assert_int_equal(integer(row, "processes", NULL, NULL), 7);
+	assert_int_equal(integer(row, "syscalls", NULL, NULL), 14);
+	row = json_array_get(json_object_get(v, "processes"), 2);
+	assert_int_equal(integer(row, "pid", NULL, NULL), ~0ull >> 1);
+	assert_int_equal(integer(row, "parent", NULL, NULL), 5);
+	assert_int_equal(integer(row, "program", NULL, NULL), -1);
+	assert_int_equal(integer(row, "data_accesses", NULL, NULL), 22);
+	assert_int_equal(integer(json_array_get(json_object_get(v, "regions"), 0), "program", NULL, NULL), 1);
+	row = json_array_get(json_object_get(json_array_get(json_object_get(v, "programs"), 1), "machines"), 0);
+	assert_int_equal(integer(row, "faults", NULL, NULL), 32);
+	assert_int_equal(integer(row, "walk_faults", NULL, NULL), 33);
+	assert_int_equal(integer(row, "peak_rss_bytes", NULL, NULL), 34);
+	row = json_array_get(json_object_get(json_array_get(json_object_get(v, "processes"), 2), "machines"), 0);
+	assert_int_equal(integer(row, "major_faults", NULL, NULL), 42);
+	assert_int_equal(integer(row, "walks", "fetch", NULL), 44);
+	json_decref(v);
+}
+
 static void same_input_same_bytes(void **state)
 {
 	char *a, *b;
@@ -197,8 +235,8 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_field_is_documented), cmocka_unit_test(values_are_the_runs),
-	    cmocka_unit_test(same_input_same_bytes),     cmocka_unit_test(any_bytes_in_arguments),
-	    cmocka_unit_test(full_device_is_an_error),
+	    cmocka_unit_test(rows_are_the_runs),         cmocka_unit_test(same_input_same_bytes),
+	    cmocka_unit_test(any_bytes_in_arguments),    cmocka_unit_test(full_device_is_an_error),
 	};
 
 	doc_path = argv[argc - 1];

@@ -57,6 +57,24 @@ void synthetic_price(struct synthetic *s)
 		s->machine[i].bill = bill_make(&s->machine[i].count, &s->machine[i].cfg, &s->machine[i].cost);
 }
 
+void synthetic_programs(struct synthetic *s, unsigned programs, unsigned processes)
+{
+	struct sim_result *r = &s->result;
+
+	r->program_row = s->program;
+	r->process_row = s->process;
+	r->nr_program_rows = programs;
+	r->nr_process_rows = processes;
+	for (unsigned i = 0; i < SYN_MACHINES; i++) {
+		s->machine[i].program_count = s->program_count;
+		s->machine[i].process_share = s->process_share;
+	}
+	for (unsigned i = 0; i < programs; i++)
+		snprintf(s->program[i].path, sizeof(s->program[i].path), "/bin/program %u", i);
+	for (unsigned i = 0; i < processes; i++)
+		s->process[i] = (struct sim_process_row){.pid = 1000 + i, .parent_pid = 1, .program = i % programs};
+}
+
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles)
 {
 	s->region_result[m][region].walks[0] += walks;

@@ -103,9 +103,17 @@ static void spans_not_one(void)
 	span[1].start = span[0].end;
 	span[1].region = span[0].region;
 }
-static void region_bytes(void)
+static void region_of_another_program(void)
 {
-	sim->regions.region[sim->space[0]->map.span[0].region].bytes += PAGE_SIZE;
+	sim->regions.region[sim->space[0]->map.span[0].region].info.program++;
+}
+static void ran_by_nobody(void)
+{
+	sim->program.instructions++;
+}
+static void row_of_another(void)
+{
+	sim->processes->payer ^= 1;
 }
 static void peak(void)
 {
@@ -156,7 +164,9 @@ static const struct {
     {"sim/pump.c: invariant 1 ", waits_with_a_map},
     {"sim/regions.h: invariant 1 ", spans_overlap},
     {"sim/regions.h: invariant 2 ", spans_not_one},
-    {"sim/regions.h: invariant 3 ", region_bytes},
+    {"sim/regions.h: invariant 3 ", region_of_another_program},
+    {"sim/programs.c: invariant 1 ", ran_by_nobody},
+    {"sim/programs.c: invariant 2 ", row_of_another},
     {"sim/machine.c: invariant 2 ", cpu_keeps_mm},
     {"sim/machine.c: invariant 3 ", peak},
     {"sim/machine.c: invariant 4 ", running_is_gone},

@@ -75,6 +75,8 @@ static bool same_machine(const struct sim_machine_result *a, const struct sim_ma
 	struct sim_machine_result x = *a, y = *b;
 
 	x.region = y.region = NULL;
+	x.program_count = y.program_count = NULL;
+	x.process_share = y.process_share = NULL;
 	return memcmp(&x, &y, sizeof(x)) == 0 && memcmp(a->region, b->region, nr_regions * sizeof(*a->region)) == 0;
 }
 

@@ -43,7 +43,7 @@ static void agree(struct region_table *t, struct region_map *map, const char *mo
 		bytes[s->region % 64] += s->end - s->start;
 	}
 	for (unsigned i = 0; i < min(t->nr, 64u) && t->nr <= 64; i++)
-		assert_int_equal(t->region[i].bytes, bytes[i]);
+		assert_int_equal(region_bytes(t, map, i), bytes[i]);
 }
 
 static void random_maps(void **state)
@@ -65,14 +65,14 @@ static void random_maps(void **state)
 		case 0:
 		case 1:
 		case 2: {
-			struct region_area area = {at(start), at(start + len), names[name], REGION_OTHER, 0};
+			struct region_area area = {at(start), at(start + len), names[name], REGION_OTHER, 0, false};
 
 			region_map_add(&t, &map, &area);
 			memset(model + start, names[name][0], len);
 			break;
 		}
 		case 3:
-			region_map_cut(&t, &map, at(start), at(start + len));
+			region_map_cut(&map, at(start), at(start + len));
 			memset(model + start, 0, len);
 			break;
 		default:
@@ -85,9 +85,7 @@ static void random_maps(void **state)
 		}
 		agree(&t, &map, model, step);
 	}
-	region_map_free(&t, &map);
-	for (unsigned i = 0; i < t.nr; i++)
-		assert_int_equal(t.region[i].bytes, 0);
+	region_map_free(&map);
 	region_table_free(&t);
 }
 
@@ -95,28 +93,28 @@ static void stack_grows(void **state)
 {
 	struct region_table t;
 	struct region_map map, child;
-	struct region_area stack = {at(100), at(104), "[stack]", REGION_STACK, at(50)};
-	struct region_area library = {at(60), at(70), "libm", REGION_FILE_TEXT, 0};
+	struct region_area stack = {at(100), at(104), "[stack]", REGION_STACK, at(50), false};
+	struct region_area library = {at(60), at(70), "libm", REGION_FILE_TEXT, 0, false};
 
 	region_table_init(&t);
 	region_map_init(&map, 0);
 	region_map_add(&t, &map, &stack);
 	assert_int_equal(region_find(&map, at(49)), REGION_NONE);
 	assert_int_equal(region_find(&map, at(50)), 0);
-	assert_int_equal(t.region[0].bytes, 4 * PAGE_SIZE);
+	assert_int_equal(region_bytes(&t, &map, 0), 4 * PAGE_SIZE);
 	region_grow(&t, &map, 0, at(90) + 17);
 	assert_int_equal(t.region[0].info.start, at(90));
 	assert_int_equal(t.region[0].info.peak_bytes, 14 * PAGE_SIZE);
 	region_map_add(&t, &map, &library);
-	assert_int_equal(t.region[0].bytes, 14 * PAGE_SIZE);
+	assert_int_equal(region_bytes(&t, &map, 0), 14 * PAGE_SIZE);
 	region_grow(&t, &map, 0, at(59)); /* past the library */
-	assert_int_equal(t.region[0].bytes, 35 * PAGE_SIZE);
-	region_map_fork(&t, &child, &map, 1);
-	assert_int_equal(region_find(&child, at(95)), 2);
-	assert_int_equal(t.region[2].bytes, 35 * PAGE_SIZE);
-	assert_int_equal(t.region[2].info.pid_index, 1);
-	region_map_free(&t, &child);
-	region_map_free(&t, &map);
+	assert_int_equal(region_bytes(&t, &map, 0), 35 * PAGE_SIZE);
+	region_map_fork(&child, &map);
+	assert_int_equal(region_find(&child, at(95)), 0);
+	assert_int_equal(region_bytes(&t, &child, 0), 35 * PAGE_SIZE);
+	assert_int_equal(t.nr, 2);
+	region_map_free(&child);
+	region_map_free(&map);
 	region_table_free(&t);
 }
 
@@ -125,8 +123,8 @@ static void stack_above_stack(void **state)
 {
 	struct region_table t;
 	struct region_map map;
-	struct region_area lower = {at(20), at(22), "[stack]", REGION_STACK, at(10)};
-	struct region_area upper = {at(22), at(24), "[stack]", REGION_STACK, at(15)};
+	struct region_area lower = {at(20), at(22), "[stack]", REGION_STACK, at(10), false};
+	struct region_area upper = {at(22), at(24), "[stack]", REGION_STACK, at(15), false};
 
 	region_table_init(&t);
 	region_map_init(&map, 0);
@@ -135,7 +133,7 @@ static void stack_above_stack(void **state)
 	assert_int_equal(map.nr, 1);
 	assert_int_equal(map.span[0].start, at(10));
 	assert_int_equal(map.span[0].end, at(24));
-	region_map_free(&t, &map);
+	region_map_free(&map);
 	region_table_free(&t);
 }
 
@@ -144,10 +142,10 @@ static void adjacent(void **state)
 {
 	struct region_table t;
 	struct region_map map;
-	struct region_area data = {at(0), at(4), "prog", REGION_FILE_DATA, 0},
-			   bss = {at(4), at(6), "[anon]", REGION_ANON, 0};
-	struct region_area anon = {at(10), at(11), "[anon]", REGION_ANON, 0},
-			   below = {at(9), at(10), "[anon]", REGION_ANON, 0};
+	struct region_area data = {at(0), at(4), "prog", REGION_FILE_DATA, 0, false},
+			   bss = {at(4), at(6), "[anon]", REGION_ANON, 0, false};
+	struct region_area anon = {at(10), at(11), "[anon]", REGION_ANON, 0, false},
+			   below = {at(9), at(10), "[anon]", REGION_ANON, 0, false};
 
 	region_table_init(&t);
 	region_map_init(&map, 0);
@@ -161,7 +159,47 @@ static void adjacent(void **state)
 	assert_int_equal(t.region[1].info.end, at(11));
 	region_map_madvise(&t, &map, at(9), at(10));
 	assert_true(t.region[1].info.madvised && !t.region[0].info.madvised);
-	region_map_free(&t, &map);
+	region_map_free(&map);
+	region_table_free(&t);
+}
+
+/* Processes of one program have the same regions, at once or one after the other; another program has its own. What is
+ * shared through a file is one region wherever it lies; private files of one name that do not touch are two. */
+static void programs(void **state)
+{
+	struct region_table t;
+	struct region_map map, child, other;
+	struct region_area heap = {at(0), at(4), "[heap]", REGION_HEAP, 0, false};
+	struct region_area segment = {at(10), at(14), "/dev/shm/seg", REGION_FILE_DATA, 0, true};
+	struct region_area elsewhere = {at(100), at(104), "/dev/shm/seg", REGION_FILE_DATA, 0, true};
+	struct region_area private = {at(110), at(114), "/dev/shm/seg", REGION_FILE_DATA, 0, false};
+
+	region_table_init(&t);
+	region_map_init(&map, 3);
+	region_map_add(&t, &map, &heap);
+	region_map_add(&t, &map, &segment);
+	region_map_fork(&child, &map);
+	region_map_free(&map);
+	region_map_cut(&child, at(0), at(2));
+	assert_int_equal(region_bytes(&t, &child, 0), 2 * PAGE_SIZE);
+	assert_int_equal(t.region[0].info.peak_bytes, 4 * PAGE_SIZE);
+	region_map_init(&map, 3);
+	region_map_add(&t, &map, &heap);
+	region_map_add(&t, &map, &elsewhere);
+	assert_int_equal(t.nr, 2);
+	assert_int_equal(region_find(&map, at(101)), region_find(&child, at(11)));
+	assert_int_equal(t.region[1].info.start, at(10));
+	assert_int_equal(t.region[1].info.end, at(14));
+	assert_int_equal(t.region[1].info.peak_bytes, 4 * PAGE_SIZE);
+	region_map_init(&other, 0);
+	region_map_add(&t, &other, &heap);
+	region_map_add(&t, &map, &private);
+	assert_int_equal(t.nr, 4);
+	assert_int_equal(t.region[2].info.program, 0);
+	assert_int_equal(t.region[3].info.program, 3);
+	region_map_free(&map);
+	region_map_free(&child);
+	region_map_free(&other);
 	region_table_free(&t);
 }
 
@@ -225,7 +263,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(random_maps), cmocka_unit_test(stack_grows), cmocka_unit_test(stack_above_stack),
-	    cmocka_unit_test(adjacent),    cmocka_unit_test(touched),
+	    cmocka_unit_test(adjacent),    cmocka_unit_test(programs),    cmocka_unit_test(touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

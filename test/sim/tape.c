@@ -92,7 +92,15 @@ void tape_thread(struct tape *t, u64 pid, u64 tid, u64 parent)
 
 void tape_exec(struct tape *t, u64 brk_start)
 {
-	struct ev_exec e = {TAPE_STACK_TOP};
+	tape_exec_path(t, brk_start, "", 0);
+}
+
+void tape_exec_path(struct tape *t, u64 brk_start, const char *path, u64 ino)
+{
+	struct {
+		struct ev_exec e;
+		char name[256];
+	} p = {.e = {.stack_top = TAPE_STACK_TOP, .dev = ino ? 1 : 0, .ino = ino}};
 	struct ev_map stack = {.start = TAPE_STACK_TOP - 132 * 1024,
 			       .len = 132 * 1024,
 			       .prot = PROT_READ | PROT_WRITE,
@@ -100,7 +108,8 @@ void tape_exec(struct tape *t, u64 brk_start)
 			       .stack_rlimit = 8 * MIB};
 	struct ev_exec_done done = {.sp = TAPE_STACK_TOP, .strings_start = TAPE_STACK_TOP, .brk_start = brk_start};
 
-	tape_put(t, EV_EXEC, 0, &e, EV_PAYLOAD_WORDS(e));
+	strncpy(p.name, path, sizeof(p.name) - 1);
+	tape_put(t, EV_EXEC, 0, &p, EV_PAYLOAD_WORDS(p.e) + (unsigned)(strlen(p.name) + 7) / 8);
 	tape_put(t, EV_MAP, EVM_EXEC | EVM_STACK, &stack, EV_PAYLOAD_WORDS(stack));
 	tape_put(t, EV_EXEC_DONE, 0, &done, EV_PAYLOAD_WORDS(done));
 }

@@ -33,6 +33,7 @@ void tape_sweep(struct tape *t, u64 start, u64 bytes, unsigned rwx);
 void tape_thread(struct tape *t, u64 pid, u64 tid, u64 parent);
 /* exec: a new space with a stack of 132K at TAPE_STACK_TOP and no argument pages; brk at brk_start. */
 void tape_exec(struct tape *t, u64 brk_start);
+void tape_exec_path(struct tape *t, u64 brk_start, const char *path, u64 ino); /* of at most 255 characters */
 void tape_map(struct tape *t, u64 start, u64 len, unsigned prot, unsigned flags);
 void tape_map_file(struct tape *t, u64 start, u64 len, unsigned prot, unsigned flags, u64 ino, u64 size,
 		   const char *path);
