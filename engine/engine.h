@@ -21,7 +21,7 @@
 
 /* How this engine was started: what it starts the next with. */
 extern struct engine {
-	char *self, *hub, *zydis;
+	char *self, *zydis;
 } engine;
 
 /* The program as it was loaded. */
@@ -51,6 +51,12 @@ void child_begins(struct thread *t);
 long clone_on(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls, struct thread *t);
 /* host.c: of the program's memory, which may not be there. Returns the bytes that were. */
 u64 program_read(void *to, u64 va, u64 len);
+/* descriptor.c. keep: from now on this is the hub's; adopted: it is already where it is to be. stays: through the next
+ * execve. answer: carries out a call that would meet it; false: it does not, and is to be made. */
+void descriptor_keep(int fd, bool adopted);
+void descriptor_stays(bool stays);
+int descriptor_hub(void);
+bool descriptor_answer(long nr, const u64 a[6], long *ret);
 /* exec.c: returns -errno, or does not return. */
 long exec_program(struct thread *t, const char *path, char **argv, char **envp);
 

@@ -7,6 +7,7 @@
  *   [ EV_COUNTS | instructions | accesses | fetch changes | EV_EXIT | status ]
  */
 #include "engine/events.h"
+#include "engine/paths.h"
 
 #include <fcntl.h>
 
@@ -28,14 +29,24 @@ void *ring_memory(u64 bytes)
 
 void ring_memory_free(void *memory) {}
 
+static unsigned number_of(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text >= '0' && *text <= '9'; text++)
+		n = 10 * n + (unsigned)(*text - '0');
+	return n;
+}
+
 void events_attach(const char *path)
 {
-	long fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64)path, O_RDWR | O_CLOEXEC, 0, 0, 0);
+	bool number = path[0] != '/';
+	long fd = number ? number_of(path) : sys6(SYS_openat, (u64)AT_FDCWD, (u64)path, O_RDWR | O_CLOEXEC, 0, 0, 0);
 
 	events.hub = fd >= 0 ? ring_hub_attach((int)fd, (void *)HUB_AT) : NULL;
 	if (!events.hub)
 		die("the engine is started by `quire run` only; no hub:", path, 0);
-	sys3(SYS_close, (u64)fd, 0, 0);
+	descriptor_keep((int)fd, number);
 	events.pid = (u64)sys3(SYS_getpid, 0, 0, 0);
 	events.calls.ops = &host_ops;
 }
@@ -241,29 +252,19 @@ void events_touch(struct thread *t, u64 start, u64 len, unsigned rwx)
 
 void events_ring(const struct thread *t, char text[16])
 {
-	unsigned number = t->ring ? ring_number(t->ring) : 0, n = 0;
-	char digits[12];
-
 	memcpy(text, "-", 2);
-	if (!t->ring)
-		return;
-	do
-		digits[n++] = (char)('0' + number % 10);
-	while (number /= 10);
-	while (n)
-		*text++ = digits[--n];
-	*text = 0;
+	if (t->ring)
+		number_text(ring_number(t->ring), text);
 }
 
 void events_adopt(struct thread *t, const char *text)
 {
 	struct ev_counts c;
-	unsigned number = 0;
+	unsigned number;
 
 	if (text[0] == '-')
 		return;
-	for (; *text >= '0' && *text <= '9'; text++)
-		number = 10 * number + (unsigned)(*text - '0');
+	number = number_of(text);
 	t->ring = ring_adopt(events.hub, number);
 	if (!t->ring)
 		die("no such ring", "", number);

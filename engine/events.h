@@ -17,7 +17,7 @@ extern struct events {
 } events;
 extern const struct call_ops host_ops;
 
-/* Maps the hub whose descriptor has this path. */
+/* Maps the hub whose descriptor has this path, or number. */
 void events_attach(const char *path);
 /* The thread's stream begins if it has not; the kernel is entered: totals, windows are emptied. false: nobody listens. */
 bool events_begin(struct thread *t);

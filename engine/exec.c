@@ -5,7 +5,7 @@
  *   #! INTERPRETER ONE-ARGUMENT   -->   INTERPRETER ONE-ARGUMENT PATH ARGV[1]...   at most five deep, as in Linux
  *
  * What cannot be followed is put to the kernel as it is: a 32-bit program, one that gets rights by being executed, one
- * that may not be read, a kind of file that the engine does not know, and all that the kernel refuses. So the error is
+ * that may not be read, one in a chroot where the engine is not, a kind of file that the engine does not know, and all that the kernel refuses. So the error is
  * the kernel's, before anything is given up; and a process that goes on leaves the simulation and is named in the report.
  *
  * Source: Linux 6.12 fs/binfmt_script.c (load_script), fs/exec.c.
@@ -29,6 +29,7 @@
 #define S_ISGID_        02000u
 #define S_IXGRP_        00010u
 #define S_IXALL         00111u
+#define MODE_R          4u
 #define MODE_X          1u
 #define EXEC_ONLY_CHECK 0x10000u /* AT_EXECVE_CHECK, Linux 6.14 */
 
@@ -114,6 +115,14 @@ static bool is_program(long fd, const char *head)
 	return true;
 }
 
+/* What the engine needs to begin anew: not in a chroot without it. */
+static bool engine_there(void)
+{
+	return sys3(SYS_access, (u64)engine.self, MODE_X, 0) == 0 &&
+	       sys3(SYS_access, (u64)engine.zydis, MODE_R, 0) == 0 &&
+	       sys3(SYS_access, (u64) "/proc/self/maps", MODE_R, 0) == 0;
+}
+
 /* Can it be followed? head: the file's beginning. */
 static bool look(const char *path, char head[HEADER + 1])
 {
@@ -191,12 +200,14 @@ long exec_program(struct thread *t, const char *path, char **argv, char **envp)
 	static struct arguments args;
 	static char head[MAX_DEPTH][HEADER + 1];
 	const char *exe = paths_exe((u64)path), *file = exe ? exe : path;
-	char *interpreter, *argument, ring[16];
+	char *interpreter, *argument, ring[16], hub[16];
 	char **from;
 	long err = collect(&args, argv);
 
 	if (err)
 		return err;
+	if (!engine_there())
+		return exec_natively(t, exe ? exe : path, argv, envp);
 	from = args.at + ARGS_BEFORE;
 	for (unsigned depth = 0;; depth++) {
 		if (depth == MAX_DEPTH || !look(file, head[depth]))
@@ -216,7 +227,11 @@ long exec_program(struct thread *t, const char *path, char **argv, char **envp)
 	*--from = (char *)path;
 	*--from = ring;
 	*--from = engine.zydis;
-	*--from = engine.hub;
+	number_text((unsigned)descriptor_hub(), hub);
+	*--from = hub;
 	*--from = engine.self;
-	return sys3(SYS_execve, (u64)engine.self, (u64)from, (u64)envp);
+	descriptor_stays(true);
+	err = sys3(SYS_execve, (u64)engine.self, (u64)from, (u64)envp);
+	descriptor_stays(false);
+	return err;
 }

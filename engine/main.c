@@ -2,7 +2,7 @@
  *
  * engine/main.c - the engine's start: engine HUB ZYDIS RING NAME PATH ARGV...
  *
- * HUB: the path of the hub's descriptor; ZYDIS: the decoder's library; RING: the number of the ring whose stream goes
+ * HUB: the path of the hub's descriptor, or its number; ZYDIS: the decoder's library; RING: the number of the ring whose stream goes
  * on (after an exec), or -; NAME: what is executed; PATH: the program that runs it (NAME itself, or a script's
  * interpreter); ARGV: its arguments, the first its name.
  */
@@ -68,7 +68,7 @@ _Noreturn void engine_main(u64 *sp)
 		die("the engine is started by `quire run` only", "", 0);
 	while (*auxv++)
 		;
-	engine = (struct engine){copy(argv[0]), copy(argv[1]), copy(argv[2])};
+	engine = (struct engine){copy(argv[0]), copy(argv[2])};
 	sys3(SYS_arch_prctl, ARCH_SET_FS, (u64)fs_block, 0);
 	events_attach(argv[1]);
 	zydis_load(argv[2]);

@@ -26,19 +26,25 @@ void paths_begin(const char *file)
 	program_file = file;
 }
 
+void number_text(unsigned number, char text[12])
+{
+	char digits[12];
+	unsigned n = 0;
+
+	do
+		digits[n++] = (char)('0' + number % 10);
+	while (number /= 10);
+	while (n)
+		*text++ = digits[--n];
+	*text = 0;
+}
+
 void link_of(int fd, char link[32])
 {
 	static const char folder[] = "/proc/self/fd/";
-	char digits[12];
-	unsigned n = 0, at = sizeof(folder) - 1;
 
-	memcpy(link, folder, at);
-	do
-		digits[n++] = (char)('0' + fd % 10);
-	while (fd /= 10);
-	while (n)
-		link[at++] = digits[--n];
-	link[at] = 0;
+	memcpy(link, folder, sizeof(folder) - 1);
+	number_text((unsigned)fd, link + sizeof(folder) - 1);
 }
 
 /* Behind text where it begins with it; else NULL. */

@@ -134,7 +134,7 @@ static long perform(struct thread *t, long nr, const u64 *a)
 	case SYS_sigaltstack:
 		return signal_altstack(t, a[0], a[1]);
 	default:
-		return paths_answer(nr, a, &ret) ? ret : gate_call(nr, a);
+		return paths_answer(nr, a, &ret) || descriptor_answer(nr, a, &ret) ? ret : gate_call(nr, a);
 	}
 }
 

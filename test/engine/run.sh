@@ -71,6 +71,12 @@ rm -rf "$tmp/files"
 same 'what execve refuses, and what it does not' sh -c "mkdir $tmp/files && $build/test/engine/execs $tmp/files; rm -r $tmp/files"
 [ "$(number execs_left)" -le 1 ] # the 32-bit one, where the kernel runs such
 verdict $? 'who is followed does not leave'
+same 'all descriptors closed' "$build/test/engine/closes"
+same 'a user namespace' sh -c 'unshare -r id -u'
+same 'another user' setpriv --reuid=65534 --regid=65534 --clear-groups /bin/sh -c 'id -u; ls -d /'
+same 'a chroot' chroot / /bin/sh -c 'ls -d /'
+mkdir "$tmp/root" && cp "$build/test/engine/alone" "$tmp/root"
+same 'a chroot without the engine' sh -c "chroot $tmp/root /alone; echo \$?"
 same 'a compiler: cc1, as, ld' sh -c "cd $tmp && cc -O1 x.c -o x && ./x"
 for how in 'segv 139' 'abort 134' 'kill 137'; do
 	set -- $how

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/descriptor.c - the one descriptor that stays open beside the program's: the hub's, for the engine that the
+ * next execve starts. By then the process may have another user, be in a namespace, or have lost its simulator; no path
+ * would lead to the hub.
+ *
+ *   0 1 2 ... the program's ... | RLIMIT_NOFILE, or 1000 | the hub's, closed by an exec that is not followed
+ *
+ * To the program it is closed: calls with it are EBADF, close_range() passes over it, and dup2() to its number makes it
+ * move. Only /proc/self/fd shows it.
+ */
+#include <asm/resource.h>
+#include <errno.h>
+#include <fcntl.h>
+
+#include "engine/engine.h"
+#include "lib/sys.h"
+
+#define PLACE_MOST 1000 /* the kernel's table of descriptors is as long as the highest */
+
+static int hub_fd = -1;
+
+struct limit {
+	u64 soft, hard;
+};
+
+static struct limit limit_set(const struct limit *new)
+{
+	struct limit old = {0};
+
+	sys6(SYS_prlimit64, 0, RLIMIT_NOFILE, (u64) new, (u64)&old, 0, 0);
+	return old;
+}
+
+static void own_limit(struct limit *before)
+{
+	struct limit most;
+
+	*before = limit_set(NULL);
+	most = (struct limit){before->hard, before->hard};
+	limit_set(&most);
+}
+
+void descriptor_keep(int fd, bool adopted)
+{
+	struct limit before;
+	long high;
+
+	hub_fd = fd;
+	sys3(SYS_fcntl, (u64)fd, F_SETFD, FD_CLOEXEC);
+	if (adopted)
+		return;
+	own_limit(&before);
+	high = sys3(SYS_fcntl, (u64)fd, F_DUPFD_CLOEXEC, min(before.soft, (u64)PLACE_MOST));
+	limit_set(&before);
+	if (high < 0)
+		return;
+	sys3(SYS_close, (u64)fd, 0, 0);
+	hub_fd = (int)high;
+}
+
+void descriptor_stays(bool stays)
+{
+	sys3(SYS_fcntl, (u64)hub_fd, F_SETFD, stays ? 0 : FD_CLOEXEC);
+}
+
+int descriptor_hub(void)
+{
+	return hub_fd;
+}
+
+static long close_range(const u64 a[6])
+{
+	u64 fd = (u64)hub_fd, part[6] = {a[0], fd - 1, a[2]};
+	long ret;
+
+	if ((u32)a[0] > fd || (u32)a[1] < fd || (u32)a[0] > (u32)a[1])
+		return gate_call(SYS_close_range, a);
+	ret = (u32)a[0] < fd ? gate_call(SYS_close_range, part) : 0;
+	part[0] = fd + 1;
+	part[1] = a[1];
+	return ret || (u32)a[1] == fd ? ret : gate_call(SYS_close_range, part);
+}
+
+/* Those by which a program would find or harm it. */
+static bool by_descriptor(long nr)
+{
+	return nr == SYS_close || nr == SYS_fcntl || nr == SYS_fstat || nr == SYS_dup || nr == SYS_dup2 ||
+	       nr == SYS_dup3 || nr == SYS_read || nr == SYS_write || nr == SYS_pwrite64 || nr == SYS_ftruncate ||
+	       nr == SYS_ioctl || nr == SYS_lseek;
+}
+
+bool descriptor_answer(long nr, const u64 a[6], long *ret)
+{
+	if (nr == SYS_close_range) {
+		*ret = close_range(a);
+		return true;
+	}
+	if ((int)a[0] == hub_fd && by_descriptor(nr)) {
+		*ret = -EBADF;
+		return true;
+	}
+	if ((nr == SYS_dup2 || nr == SYS_dup3) && (int)a[1] == hub_fd && (int)a[0] != hub_fd) {
+		struct limit before;
+		long other;
+
+		own_limit(&before);
+		other = sys3(SYS_fcntl, (u64)hub_fd, F_DUPFD_CLOEXEC, (u64)hub_fd + 1);
+		limit_set(&before);
+		if (other >= 0)
+			hub_fd = (int)other;
+	}
+	return false;
+}
