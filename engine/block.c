@@ -22,26 +22,32 @@ struct live {
 	unsigned regs, flags;
 };
 
-/* May it write to the block's own code? If that may change the block ends there, so that what it does to itself is seen
- * at once. The stack's pointer leads there only if both lie in one area. */
-static bool may_write_code(const struct insn *i)
+/* The stack's pointers lead there only if both lie in one area. */
+bool may_hit_code(const struct operand *o)
+{
+	bool stack = (o->base == RSP || o->base == RBP) && o->index == BASE_NONE;
+
+	return code.changes && !o->fs && o->base != BASE_RIP && (!stack || code.on_stack);
+}
+
+/* A block whose code may change ends where it is known to write to its page, and where what it writes is known behind it
+ * only; so what it does to itself is seen at once. */
+static bool writes_page(const struct insn *i)
 {
 	if (i->kind == INSN_STRING || i->kind == INSN_GATHER)
 		return true;
 	for (unsigned n = 0; n < i->nr_operands; n++) {
 		const struct operand *o = &i->operand[n];
 
-		if (!(o->rw & 2) || o->fs ||
-		    ((o->base == RSP || o->base == RBP) && o->index == BASE_NONE && !code.on_stack))
-			continue;
-		if (o->base != BASE_RIP || !(o->disp + o->len <= (s64)code.pc || o->disp > (s64)(code.pc + 4096)))
+		if (o->rw & 2 && o->base == BASE_RIP && o->disp + o->len > (s64)code.pc &&
+		    o->disp < (s64)code.pc + 4096)
 			return true;
 	}
 	return false;
 }
 
 /* It ends at the first jump. Returns false: there is none, see translate(). */
-static bool decode_block(u64 pc, u64 *missing)
+static bool decode_block(u64 pc, unsigned most, u64 *missing)
 {
 	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have, at = 0;
 	bool changes = false;
@@ -49,7 +55,7 @@ static bool decode_block(u64 pc, u64 *missing)
 	code.pc = pc;
 	code.changes = false;
 	have = code_read(pc, code.byte, min(in_page, MAX_INSNS * 15u), &code.changes);
-	for (nr_insns = 0; nr_insns < MAX_INSNS && at < in_page;) {
+	for (nr_insns = 0; nr_insns < most && at < in_page;) {
 		struct insn *i = &insns[nr_insns];
 
 		decode(pc + at, code.byte + at, have - at, i);
@@ -64,7 +70,7 @@ static bool decode_block(u64 pc, u64 *missing)
 		}
 		nr_insns++;
 		at += i->len;
-		if (insn_ends_block(i) || (code.changes && may_write_code(i)))
+		if (insn_ends_block(i) || (code.changes && writes_page(i)))
 			break;
 	}
 	code.len = at;
@@ -136,10 +142,10 @@ static void find_live(void)
 	}
 }
 
-bool block_read(u64 pc, u64 sp, u64 *missing)
+bool block_read(u64 pc, u64 sp, unsigned most, u64 *missing)
 {
 	code.on_stack = code_same_area(pc, sp);
-	if (!decode_block(pc, missing))
+	if (!decode_block(pc, most, missing))
 		return false;
 	find_live();
 	return true;

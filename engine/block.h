@@ -20,7 +20,9 @@ extern struct code {
 	u8 byte[MAX_INSNS * 15 + 15];
 } code;
 
-/* Reads the block at pc. false: there is none, as translate() says it. */
-bool block_read(u64 pc, u64 sp, u64 *missing);
+/* Reads the block at pc; arguments and what is missing as translate() has them. false: there is none. */
+bool block_read(u64 pc, u64 sp, unsigned most, u64 *missing);
+/* May it lie in the block, whose code changes? Not known before it runs. */
+bool may_hit_code(const struct operand *o);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "engine/runtime.h"
 
+#include "engine/block.h"
 #include "engine/lock.h"
 #include "engine/translate.h"
 
@@ -11,7 +12,7 @@
 
 /* The extended state of the program is kept while the translator works: Zydis uses vector registers. NULL: t->why says
  * why the program cannot go on. */
-static struct block *translate_kept(struct thread *t)
+static struct block *translate_kept(struct thread *t, unsigned most)
 {
 	struct block *b;
 	u64 missing;
@@ -19,7 +20,7 @@ static struct block *translate_kept(struct thread *t)
 	if (cache_is_full())
 		runtime_forget_all();
 	__asm__ volatile("xsave64 %0" : "=m"(t->xsave) : "a"(~0u), "d"(~0u));
-	b = translate(t->pc, t->gpr[RSP], &missing);
+	b = translate(t->pc, t->gpr[RSP], most, &missing);
 	__asm__ volatile("xrstor64 %0" : : "m"(t->xsave), "a"(~0u), "d"(~0u) : "memory");
 	if (!b) {
 		t->why = missing ? WHY_FETCH : WHY_BAD;
@@ -55,12 +56,13 @@ static void catch_up(struct thread *t)
 const void *dispatch(struct thread *t)
 {
 	struct link l = t->why >= 0 ? *link_get((unsigned)t->why) : (struct link){.target = t->pc};
-	struct block *stale = t->why == WHY_STALE ? block_get((u32)t->site) : NULL, *b;
 	s64 why = t->why;
+	bool stale = why == WHY_STALE || why == WHY_HIT;
 	u64 generation = t->generation;
 	const u8 *code;
+	struct block *b;
 
-	t->pc = stale ? stale->pc : l.target;
+	t->pc = l.target;
 	__atomic_store_n(&t->in, 0, __ATOMIC_RELEASE);
 	if (why < WHY_INDIRECT && !stale)
 		return NULL;
@@ -70,10 +72,14 @@ const void *dispatch(struct thread *t)
 	}
 	cache_lock();
 	if (stale && generation == cache_generation())
-		block_forget(stale);
+		block_forget(block_get((u32)t->site));
 	b = block_find(t->pc);
+	if (b && why == WHY_HIT) {
+		block_forget(b);
+		b = NULL;
+	}
 	if (!b)
-		b = translate_kept(t);
+		b = translate_kept(t, why == WHY_HIT ? 1 : MAX_INSNS);
 	catch_up(t);
 	code = !b ? NULL : l.inner ? b->inner : b->outer;
 	if (b && l.field && t->generation == generation)

@@ -50,6 +50,7 @@ enum {
 	WHY_SIGNAL = -5,   /* pending: the state is exact */
 	WHY_STALE = -6,    /* the code of block `site` has changed */
 	WHY_FETCH = -7,    /* the instruction at pc cannot be fetched: no byte at `address` */
+	WHY_HIT = -8,      /* the instruction at pc writes to the code of block `site`, which it is in */
 };
 
 struct thread {

@@ -25,6 +25,7 @@
 
 #include "engine/block.h"
 #include "engine/emit.h"
+#include "engine/groups.h"
 
 #define TAG_MASK (sizeof(((struct window *)0)->tag) - sizeof(struct window_tag))
 
@@ -207,129 +208,6 @@ static void copy_insn(const struct insn *i)
 	memcpy(hot - i->len + i->z.raw.disp.offset, &d, 4);
 }
 
-/* ---- groups of accesses ---- */
-
-/* Accesses of a block by the same registers, whose values have changed by constants only in between, and not far from
- * each other, share one check, at the first. So within a block their order is not told exactly.
- *
- *   value[r]: register r is root + offset, where a root is what some register held at some place of the block */
-struct value {
-	unsigned root;
-	s64 offset;
-};
-
-struct group {
-	struct value base, index;
-	u8 scale, rw, operand, nr;
-	bool fs;
-	unsigned insn; /* the first's */
-	s64 first;     /* its displacement, from the roots */
-	s64 lo, hi;    /* of all, from the first's */
-	struct {
-		s64 lo;
-		u16 len;
-		u8 rw;
-	} access[8];
-};
-
-#define GROUP_REACH 128 /* bytes */
-
-static struct group groups[MAX_INSNS * MAX_OPERANDS];
-static unsigned nr_groups, open_groups, nr_roots;
-static struct value value[18];
-
-static void new_root(unsigned r)
-{
-	value[r] = (struct value){nr_roots++, 0};
-}
-
-static bool same_group(const struct group *g, const struct operand *o, s64 at)
-{
-	s64 lo = min(g->first + g->lo, at), hi = max(g->first + g->hi, at + o->len);
-
-	return g->base.root == value[o->base].root && g->index.root == value[o->index].root && g->scale == o->scale &&
-	       g->fs == o->fs && !o->addr32 && hi - lo <= GROUP_REACH && g->nr < ARRAY_SIZE(g->access);
-}
-
-static void group_add(struct group *g, const struct operand *o, s64 at)
-{
-	g->lo = min(g->lo, at - g->first);
-	g->hi = max(g->hi, at - g->first + o->len);
-	g->rw = max(g->rw, o->rw); /* a write asks for more */
-	g->access[g->nr].lo = at - g->first;
-	g->access[g->nr].len = o->len;
-	g->access[g->nr++].rw = o->rw;
-}
-
-static void group_operand(unsigned n, unsigned k)
-{
-	const struct operand *o = &insns[n].operand[k];
-	s64 at = o->disp + value[o->base].offset + value[o->index].offset * o->scale;
-	struct group *g;
-
-	for (unsigned i = open_groups; i < nr_groups; i++) {
-		if (!same_group(&groups[i], o, at))
-			continue;
-		group_add(&groups[i], o, at);
-		return;
-	}
-	g = &groups[nr_groups++];
-	*g = (struct group){value[o->base], value[o->index], o->scale, 0, (u8)k, 0, o->fs, n, at, 0, 0, {{0}}};
-	group_add(g, o, at);
-}
-
-/* What the instruction does to the registers' values. */
-static void follow_values(const struct insn *i)
-{
-	unsigned bits = 0;
-	int to = i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? decode_gpr(i->op[0].reg.value, &bits) : -1;
-	s64 by = i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? i->op[1].imm.value.s : 0;
-	s64 word = i->z.operand_width == 16 ? 2 : 8;
-	u32 changed = i->kills;
-
-	for (unsigned n = 0; n < i->z.operand_count; n++) {
-		int r = i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER ? decode_gpr(i->op[n].reg.value, NULL) : -1;
-
-		if (r >= 0 && i->op[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
-			changed |= 1u << r;
-	}
-	switch (i->z.mnemonic) {
-	case ZYDIS_MNEMONIC_ADD:
-	case ZYDIS_MNEMONIC_SUB:
-		if (to < 0 || bits != 64 || i->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
-			break;
-		value[to].offset += i->z.mnemonic == ZYDIS_MNEMONIC_ADD ? by : -by;
-		return;
-	case ZYDIS_MNEMONIC_PUSH:
-		value[RSP].offset -= word;
-		return;
-	case ZYDIS_MNEMONIC_POP:
-		value[RSP].offset += word;
-		if (to >= 0)
-			new_root((unsigned)to);
-		return;
-	default:
-		break;
-	}
-	for (unsigned r = 0; r < NR_GPR; r++)
-		if (changed >> r & 1)
-			new_root(r);
-}
-
-static void find_groups(void)
-{
-	nr_groups = open_groups = nr_roots = 0;
-	for (unsigned r = 0; r < ARRAY_SIZE(value); r++)
-		new_root(r);
-	for (unsigned n = 0; n < nr_insns; n++) {
-		for (unsigned k = 0; k < insns[n].nr_operands; k++)
-			group_operand(n, k);
-		follow_values(&insns[n]);
-		if (insns[n].kind != INSN_COPY)
-			open_groups = nr_groups;
-	}
-}
-
 /* Sites of the accesses of a group, one behind the other; the last has MORE clear. Returns the first's. */
 static unsigned add_sites(const struct group *g, u8 *back, s32 stamp)
 {
@@ -343,6 +221,48 @@ static unsigned add_sites(const struct group *g, u8 *back, s32 stamp)
 		first = n ? first : site;
 	}
 	return first;
+}
+
+/* Cold: the flags come from rax, registers from shadow[]; then the runtime has the program's state at pc, and this
+ * block's number. */
+static void emit_leave_all(u32 borrowed, u64 pc, s32 why)
+{
+	PUT(&cold, "\x04\x7f\x9e"); /* add al, 127; sahf */
+	for (unsigned n = 0; n < NR_GPR; n++)
+		if (borrowed >> n & 1)
+			emit_load(&cold, n, OFF(shadow) + 8 * (s32)n);
+	emit_set64(&cold, OFF(pc), pc);
+	emit_set(&cold, OFF(site), (s32)block_number(current));
+	emit_set(&cold, OFF(why), why);
+	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
+}
+
+static void emit_add(u8 **at, s32 off, s32 n, bool keeps_flags)
+{
+	if (!n)
+		return;
+	if (!keeps_flags) {
+		PUT(at, "\x65\x48\x81\x04\x25"); /* add gs:[off], n */
+		put4(at, off);
+		put4(at, n);
+		return;
+	}
+	emit_save(at, RCX, OFF(scratch[0]));
+	emit_load(at, RCX, off);
+	emit_lea(at, RCX, RCX, n);
+	emit_save(at, RCX, off);
+	emit_load(at, RCX, OFF(scratch[0]));
+}
+
+/* The block's accesses from an instruction on. */
+static s32 accesses_from(const struct insn *i)
+{
+	s32 n = 0;
+
+	for (; i < insns + nr_insns; i++)
+		for (unsigned k = 0; k < i->nr_operands; k++)
+			n += i->operand[k].times;
+	return n;
 }
 
 /* ---- checks ---- */
@@ -378,12 +298,35 @@ static void emit_tag(u8 **at, unsigned to, unsigned from)
 	put4(at, TAG_MASK);
 }
 
+/* Code that may change (below) is written to: does the access of len bytes at r, for which tag and rax (flags) have been
+ * borrowed as well, hit this block? Then it is left before the instruction, with all as it would be there; that is then
+ * executed alone, and what is behind it is looked at again. */
+static void emit_hit(const struct insn *i, unsigned r, unsigned tag, u16 len, s32 stamp)
+{
+	u32 borrowed = shadowed | 1u << r | 1u << tag | 1u << RAX;
+	emit_constant(&hot, tag, len - 1u - code.pc);
+	put1(&hot, 0x48 | (r >> 3) << 2 | tag >> 3); /* add tag, r */
+	put1(&hot, 0x01);
+	put1(&hot, 0xc0 | (r & 7) << 3 | (tag & 7));
+	put1(&hot, 0x48 | tag >> 3); /* cmp tag, its bytes and len - 1 */
+	put1(&hot, 0x81);
+	put1(&hot, 0xf8 | (tag & 7));
+	put4(&hot, code.len + len - 1u);
+	PUT(&hot, "\x0f\x82"); /* jb */
+	put4(&hot, 0);
+	emit_patch(hot - 4, cold);
+	emit_add(&cold, OFF(icount), stamp, false);
+	emit_add(&cold, OFF(accesses), -accesses_from(i), false);
+	emit_leave_all(borrowed, i->pc, WHY_HIT);
+}
+
 /* A check of what g's accesses have in common: bytes [lo, hi) from the address of its first. */
 static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 {
 	struct operand o = i->operand[g->operand];
 	u32 used = operand_registers(&o);
-	bool keeps_flags = i->flag_live != 0, rax = keeps_flags && i->live & 1;
+	bool hits_code = nr_insns > 1 && g->rw == SITE_WRITE && may_hit_code(&o),
+	     keeps_flags = i->flag_live || hits_code;
 	unsigned r = borrow(used | (keeps_flags ? 1u << RAX : 0), i->live);
 	unsigned tag = borrow(used | (keeps_flags ? 1u << RAX : 0) | 1u << r, i->live);
 	s32 page = (s32)(OFF(data.tag[0].page[0]) + (g->rw == SITE_WRITE ? 8 : 0));
@@ -398,6 +341,8 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 		keep(RAX);
 		PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
 	}
+	if (hits_code)
+		emit_hit(i, r, tag, len, stamp);
 	emit_tag(&hot, tag, r);
 	emit_gs_base(&hot, 0x2b, r, tag, page);
 	put1(&hot, 0x48 | r >> 3); /* cmp r, 4096 - len */
@@ -411,10 +356,10 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 	emit_lea(&hot, r, r, stamp);
 	emit_gs_base(&hot, 0x89, r, tag, OFF(data.tag[0].used));
 	back = hot;
-	if (keeps_flags) {
+	if (i->flag_live)
 		PUT(&hot, "\x04\x7f\x9e"); /* add al, 127; sahf */
-		give_back(RAX, rax ? ~0u : 0);
-	}
+	if (keeps_flags)
+		give_back(RAX, i->live);
 	give_back(r, i->live);
 	give_back(tag, i->live);
 	emit_patch(field, cold);
@@ -461,33 +406,11 @@ static void emit_fetch(u32 number, s32 stamp)
 	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
 }
 
-static void emit_add(s32 off, unsigned n, bool keeps_flags)
-{
-	if (!n)
-		return;
-	if (!keeps_flags) {
-		PUT(&hot, "\x65\x48\x81\x04\x25"); /* add gs:[off], n */
-		put4(&hot, off);
-		put4(&hot, n);
-		return;
-	}
-	emit_save(&hot, RCX, OFF(scratch[0]));
-	emit_load(&hot, RCX, off);
-	emit_lea(&hot, RCX, RCX, (s32)n);
-	emit_save(&hot, RCX, off);
-	emit_load(&hot, RCX, OFF(scratch[0]));
-}
-
 /* The block's instructions and accesses. */
 static void emit_counts(void)
 {
-	unsigned accesses = 0;
-
-	for (unsigned n = 0; n < nr_insns; n++)
-		for (unsigned k = 0; k < insns[n].nr_operands; k++)
-			accesses += insns[n].operand[k].times;
-	emit_add(OFF(icount), nr_insns, insns[0].flag_live != 0);
-	emit_add(OFF(accesses), accesses, insns[0].flag_live != 0);
+	emit_add(&hot, OFF(icount), (s32)nr_insns, insns[0].flag_live != 0);
+	emit_add(&hot, OFF(accesses), accesses_from(insns), insns[0].flag_live != 0);
 }
 
 /* ---- strings ---- */
@@ -726,13 +649,7 @@ static void emit_compare(void)
 	give_back(RAX, live);
 	give_back(r, live);
 	give_back(v, live);
-	PUT(&cold, "\x04\x7f\x9e");
-	emit_load(&cold, RAX, OFF(shadow) + 8 * (s32)RAX);
-	emit_load(&cold, r, OFF(shadow) + 8 * (s32)r);
-	emit_load(&cold, v, OFF(shadow) + 8 * (s32)v);
-	emit_set(&cold, OFF(site), (s32)block_number(current));
-	emit_set(&cold, OFF(why), WHY_STALE);
-	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
+	emit_leave_all(1u << RAX | 1u << r | 1u << v, code.pc, WHY_STALE);
 }
 
 /* ---- a block ---- */
@@ -766,12 +683,12 @@ static void emit_insn(const struct insn *i, s32 stamp)
 	shadowed &= ~(u32)(i->reads | i->kills);
 }
 
-struct block *translate(u64 pc, u64 sp, u64 *missing)
+struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
 {
 	struct block *b;
 	u64 next;
 
-	if (!block_read(pc, sp, missing))
+	if (!block_read(pc, sp, most, missing))
 		return NULL;
 	find_groups();
 	hot = (u8 *)ALIGN_UP((u64)cache.hot, 16ull);

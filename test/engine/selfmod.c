@@ -114,6 +114,12 @@ static void next_instruction(void)
 	    0xb9, 2,    0,    0,  0, 0xb0, 7, 0xf3, 0xaa, /* mov $2, %ecx; mov $7, %al; rep stosb */
 	    0xb8, 0,    0,    0,  0, 0xc3,
 	};
+	static const byte by_pointer[] = {
+	    0xb9, 5,    0,    0,    0,    0xb8, 1, 0, 0, 0, /* mov $5, %ecx; mov $1, %eax */
+	    0x48, 0x8d, 0x3d, 6,    0,    0,    0,          /* lea 6(%rip), %rdi */
+	    0xf9, 0x66, 0xc7, 0x07, 0x11, 0xc8,             /* stc; movw $0xc811, (%rdi) */
+	    0x31, 0xc9, 0xc3,                               /* xor %ecx, %ecx, now adc %ecx, %eax; ret */
+	};
 	byte *code = map(4096, RWX);
 
 	memcpy(code, by_move, sizeof(by_move));
@@ -123,6 +129,10 @@ static void next_instruction(void)
 	}
 	memcpy(code + 64, by_string, sizeof(by_string));
 	say("the next, by a string", run(code + 64));
+	for (int i = 0; i < 3; i++) {
+		memcpy(code + 128, by_pointer, sizeof(by_pointer));
+		say("the next, by a pointer", run(code + 128));
+	}
 }
 
 /* The new code reads a register and a flag that the old one did not: they must be what they were before it. */
