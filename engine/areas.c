@@ -293,6 +293,11 @@ static void did_mremap(const u64 *a, long ret)
 			set(from + old_len, from + new_len, flags_at(from + old_len - 1));
 		return;
 	}
+	if (a[3] & MREMAP_FIXED && find(to) < nr_areas && areas[find(to)].start < to + new_len) {
+		forget(to, to + new_len); /* since Linux 6.17 what lay there stays where the old place had holes */
+		look_again(from, from + old_len);
+		return;
+	}
 	replace(to, to + new_len, first);
 	for (u64 at = from, end = from + min(old_len, new_len), next; at < end; at = next) {
 		next = same_until(at, end);

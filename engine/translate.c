@@ -304,6 +304,7 @@ static void emit_tag(u8 **at, unsigned to, unsigned from)
 static void emit_hit(const struct insn *i, unsigned r, unsigned tag, u16 len, s32 stamp)
 {
 	u32 borrowed = shadowed | 1u << r | 1u << tag | 1u << RAX;
+
 	emit_constant(&hot, tag, len - 1u - code.pc);
 	put1(&hot, 0x48 | (r >> 3) << 2 | tag >> 3); /* add tag, r */
 	put1(&hot, 0x01);
