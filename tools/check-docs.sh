@@ -24,4 +24,9 @@ for doc in *.md mm/README.md docs/*.md; do
 		[ -e "$(dirname "$doc")/$link" ] || complain "$doc: link to $link, which is not there"
 	done
 done
+
+# The rows that docs/perf.md speaks of are counters.
+for row in $(sed -nE 's/^\| (`[^|]*) \|.*/\1/p' docs/perf.md | grep -oE '`[a-z][a-z0-9_.]*`' | tr -d '`' | sort -u); do
+	grep -q "\.json = \"$row\"" machine/counters.c || complain "docs/perf.md: $row is no counter"
+done
 exit "$bad"
