@@ -3,7 +3,7 @@
  * engine/block.c - the instructions of a block, read once, and what is live between them.
  *
  * Nothing is read but where the program gets: a block ends with its page, and an instruction that reaches into the next
- * page is a block of its own. What is live behind a block's end is known from a look at where it leads, as far as that
+ * page is a block of its own. Which flags are live behind a block's end is known from a look at where it leads, as far as that
  * is code which does not change without a call; all is where that is not known.
  */
 #include "engine/block.h"
@@ -16,11 +16,6 @@
 struct insn insns[MAX_INSNS];
 unsigned nr_insns;
 struct code code;
-
-/* Registers and flags. */
-struct live {
-	unsigned regs, flags;
-};
 
 /* The stack's pointers lead there only if both lie in one area. */
 bool may_hit_code(const struct operand *o)
@@ -77,11 +72,11 @@ static bool decode_block(u64 pc, unsigned most, u64 *missing)
 	return nr_insns != 0;
 }
 
-/* What is live at a place that the block leads to: as far as a look at a few instructions shows. */
-static struct live peek(u64 pc)
+/* Flags that are live at a place that the block leads to: as far as a look at a few instructions shows. */
+static unsigned peek(u64 pc)
 {
 	static struct insn i;
-	struct live l = {0, 0}, killed = {0, 0};
+	unsigned live = 0, killed = 0;
 	u8 bytes[PEEK * 15];
 	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have, at = 0;
 	bool changes = false;
@@ -95,50 +90,44 @@ static struct live peek(u64 pc)
 		decode(pc + at, bytes + at, have - at, &i);
 		if (i.kind == INSN_CUT)
 			break;
-		l.regs |= i.reads & ~killed.regs;
-		l.flags |= i.flag_reads & ~killed.flags;
+		live |= i.flag_reads & ~killed;
 		if (i.kind != INSN_COPY)
 			break;
-		killed.regs |= i.kills;
-		killed.flags |= i.flag_kills;
+		killed |= i.flag_kills;
 		at += i.len;
 	}
-	l.regs |= 0xffff & ~killed.regs;
-	l.flags |= FLAG_ARITH & ~killed.flags;
-	return l;
+	return live | (FLAG_ARITH & ~killed);
 }
 
-static struct live live_at_end(const struct insn *last)
+static unsigned flags_at_end(const struct insn *last)
 {
-	struct live l = {0xffff, FLAG_ARITH}, other;
 	u64 next = last->pc + last->len;
 
 	switch (last->kind) {
 	case INSN_JCC:
 	case INSN_JRCX:
-		l = peek(last->target);
-		other = peek(next);
-		return (struct live){l.regs | other.regs, l.flags | other.flags};
+		return peek(last->target) | peek(next);
 	case INSN_JUMP:
 	case INSN_CALL:
 		return peek(last->target);
 	case INSN_COPY:
-		return (next & 0xfff) ? peek(next) : l;
+		return (next & 0xfff) ? peek(next) : FLAG_ARITH;
 	default:
-		return l;
+		return FLAG_ARITH;
 	}
 }
 
-/* What is live before each instruction. */
+/* What is live before each instruction. All registers are at the end: behind it nobody knows of shadow[] (E1), and a
+ * handler of a signal may look at each. */
 static void find_live(void)
 {
-	struct live l = live_at_end(&insns[nr_insns - 1]);
+	unsigned regs = 0xffff, flags = flags_at_end(&insns[nr_insns - 1]);
 
 	for (unsigned n = nr_insns; n-- > 0;) {
-		l.regs = (l.regs & ~insns[n].kills) | insns[n].reads;
-		l.flags = (l.flags & ~insns[n].flag_kills) | insns[n].flag_reads;
-		insns[n].live = (u16)l.regs;
-		insns[n].flag_live = (u16)l.flags;
+		regs = (regs & ~insns[n].kills) | insns[n].reads;
+		flags = (flags & ~insns[n].flag_kills) | insns[n].flag_reads;
+		insns[n].live = (u16)regs;
+		insns[n].flag_live = (u16)flags;
 	}
 }
 

@@ -227,6 +227,7 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 {
 	struct thread *t = here();
 	u64 gpr[NR_GPR], pc = uc->uc_mcontext.rip;
+	bool int3;
 
 	if (sig == SIGTRAP && t->steps && info->si_code > 0 && info->si_code != SI_KERNEL) {
 		step(t, uc);
@@ -242,11 +243,12 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		uc->uc_mcontext.rip = (u64)code_copy_failed;
 		return;
 	}
+	int3 = sig == SIGTRAP && info->si_code == SI_KERNEL; /* the place is behind it, here as in the program */
 	gpr_from(gpr, &uc->uc_mcontext);
+	pc -= int3;
 	if (!state_recover(t, gpr, &pc))
 		die("the engine itself faulted, at", "", pc);
-	if (sig == SIGTRAP && info->si_code == SI_KERNEL) /* int3: the place behind it */
-		pc += 1;
+	pc += int3;
 	if (t->steps)
 		step_end(t);
 	keep_waiting(t, &fault, sig, info, uc);

@@ -7,7 +7,7 @@
  *
  * Invariants
  *   E1  When a copied instruction of the program executes, every general register that is live holds the program's
- *       value; one that is dead (overwritten behind before it is read, on every way) holds it or has it in shadow[].
+ *       value; one that is dead (the block overwrites it behind before it is read) holds it or has it in shadow[].
  *       Flags that are live are the program's. Of the rest of the state (vector registers, x87, memory) nothing is
  *       touched at all. Only RIP differs. Exceptions are listed in translate.c, each with its rule.
  *   E2  Outside of the code cache gpr[], flags and pc are the program's state, exactly.

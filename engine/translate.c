@@ -13,8 +13,7 @@
  *                          jmp  the next block                             --not yet--> why = link; dispatch
  *
  * A check borrows registers, dead ones if it can, keeps them in shadow[], and gives those that are live back before the
- * instruction. Flags it keeps, in rax, only where they are live. What is live at a block's end is known from a look at
- * where it leads; all is where that is not known.
+ * instruction. Flags it keeps, in rax, only where they are live (block.c).
  *
  * Exceptions to E1 (state.h):
  *   - an operand at an address relative to RIP that is out of reach: one register that the instruction does not use

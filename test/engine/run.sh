@@ -84,6 +84,7 @@ for how in 'segv 139' 'abort 134' 'kill 137'; do
 	[ $? = "$2" ]
 	verdict $? "killed by a signal: $1"
 done
+same 'random programs, their jumps and faults' "$build/test/engine/storm" 1 200 0
 same 'signals that repair, skip, nest; on a stack of their own' "$build/test/engine/handlers"
 
 same 'code that changes, in every way' "$build/test/engine/selfmod"
