@@ -30,6 +30,20 @@ verdict() {
 # number KEY [K]: the K-th (first) of that name in the JSON
 number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$tmp/json" | sed -n "${2-1}p"; }
 
+# For what compares page faults with this Linux: $faults counts them natively (test/host/faults.c); $machine is as the
+# probes find this Linux.
+like_this_linux() {
+	faults=$build/test/host/faults
+	"$faults" -n 1 -- true >/dev/null 2>&1 || skip_all 'personality() or vfork() is not allowed here'
+	"$quire" play --probe >"$tmp/probes"
+	machine=4k
+	! grep -qx huge_advised=yes "$tmp/probes" || machine=madvise
+	! grep -qx huge_unasked=yes "$tmp/probes" || machine=thp
+	for key in zero_page merge_unfaulted huge_zero_write swapin_writable; do
+		! grep -qx "$key=no" "$tmp/probes" || machine=$machine,$(echo $key | tr _ -)=off
+	done
+}
+
 # Every script's last line.
 finish() {
 	echo "1..$n"

@@ -7,15 +7,7 @@ build=$1
 QUIRE_FRONT=engine
 export QUIRE_FRONT
 . "${0%/*}/../programs.sh"
-faults=$build/test/host/faults
-"$faults" -n 1 -- true >/dev/null 2>&1 || skip_all 'personality() or vfork() is not allowed here'
-"$quire" play --probe >"$tmp/probes"
-machine=4k
-! grep -qx huge_advised=yes "$tmp/probes" || machine=madvise
-! grep -qx huge_unasked=yes "$tmp/probes" || machine=thp
-for key in zero_page merge_unfaulted huge_zero_write swapin_writable; do
-	! grep -qx "$key=no" "$tmp/probes" || machine=$machine,$(echo $key | tr _ -)=off
-done
+like_this_linux
 
 # same NAME PROGRAM ARG...: output and exit status are native's
 same() {

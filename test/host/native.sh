@@ -9,16 +9,7 @@
 build=$1
 . "${0%/*}/../programs.sh"
 here=$build/test/host
-
-"$here/faults" -n 1 -- true >/dev/null 2>&1 || skip_all 'personality() or vfork() is not allowed here'
-"$quire" play --probe >"$tmp/probes"
-has() { grep -qx "$1=yes" "$tmp/probes"; }
-machine=4k
-! has huge_advised || machine=madvise
-! has huge_unasked || machine=thp
-for key in zero_page merge_unfaulted huge_zero_write swapin_writable; do
-	! grep -qx "$key=no" "$tmp/probes" || machine=$machine,$(echo $key | tr _ -)=off
-done
+like_this_linux
 
 # compare PERCENT NAME PROGRAM ARG...
 compare() {
@@ -26,9 +17,9 @@ compare() {
 	shift 2
 	n=$((n + 1))
 	command -v "$1" >/dev/null || { echo "ok $n - $name # SKIP no $1"; return; }
-	native=$("$here/faults" -- "$@" 2>/dev/null | cut -d' ' -f1)
+	native=$("$faults" -- "$@" 2>/dev/null | cut -d' ' -f1)
 	"$quire" run --machine "$machine" --json "$tmp/json" -o "$tmp/report" -- "$@" >/dev/null 2>"$tmp/err"
-	ours=$(sed -n 's/.*"minflt": *\([0-9]*\).*/\1/p' "$tmp/json" | head -n 1)
+	ours=$(number minflt)
 	verdict=$(awk -v a="${ours:-0}" -v b="${native:-0}" -v p="$percent" 'BEGIN {
 		d = a > b ? a - b : b - a
 		print (b && (d <= 20 || d * 100 <= b * p)) ? "ok" : "not ok" }')

@@ -17,7 +17,7 @@
 #include "mm/swap.h"
 #include "mm/vma.h"
 #include "mm/vmscan.h"
-#include "test/mm/flat_hw.h"
+#include "test/mm/caught.h"
 
 #define MIB (1ull << 20)
 #define RW  (PROT_READ | PROT_WRITE)
@@ -74,74 +74,58 @@ static struct page *page_of(u64 va)
 	return pfn_to_page(vm, entry_pfn(*at(va).entry));
 }
 
-static void assert_caught(int invariant)
-{
-	char want[40];
-	jmp_buf jmp;
-
-	snprintf(want, sizeof(want), "invariant %d:", invariant);
-	flat_panic_jmp = &jmp;
-	if (setjmp(jmp) == 0) {
-		vm_check(vm);
-		fail_msg("vm_check is content; wanted %s", want);
-	}
-	flat_panic_jmp = NULL;
-	if (!strstr(flat_panic_text, want))
-		fail_msg("wanted %s got: %s", want, flat_panic_text);
-}
-
 static void total_vm(void **state)
 {
 	mm->total_vm++;
-	assert_caught(10);
+	assert_caught(10, vm);
 }
 static void locked_vm(void **state)
 {
 	vm_mlock(cpu, mm, anon, 4 * PAGE_SIZE, 0);
 	mm->locked_vm--;
-	assert_caught(12);
+	assert_caught(12, vm);
 }
 static void locked_hugetlb(void **state)
 {
 	u64 va = (u64)vm_mmap(cpu, mm, 0, 2 * MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, NULL, 0);
 
 	vma_set_flags(vma_lookup(mm, va), vma_lookup(mm, va)->vm_flags | VM_LOCKED);
-	assert_caught(12);
+	assert_caught(12, vm);
 }
 static void lock_on_fault_alone(void **state)
 {
 	vma_lookup(mm, anon)->vm_flags |= VM_LOCKONFAULT;
-	assert_caught(12);
+	assert_caught(12, vm);
 }
 static void file_list(void **state)
 {
 	file->i_mmap = file->i_mmap->i_mmap_next; /* the child's area is forgotten; it maps nothing yet */
-	assert_caught(11);
+	assert_caught(11, vm);
 }
 static void file_users(void **state)
 {
 	file->refcount = 1;
-	assert_caught(11);
+	assert_caught(11, vm);
 }
 static void table_kind(void **state)
 {
 	virt_to_page(vm, at(anon).entry)->private = 2;
-	assert_caught(20);
+	assert_caught(20, vm);
 }
 static void table_used(void **state)
 {
 	virt_to_page(vm, at(anon).entry)->_mapcount++;
-	assert_caught(21);
+	assert_caught(21, vm);
 }
 static void table_frames(void **state)
 {
 	mm->table_frames--;
-	assert_caught(22);
+	assert_caught(22, vm);
 }
 static void huge_leaves(void **state)
 {
 	mm->huge_leaves[0]++;
-	assert_caught(22);
+	assert_caught(22, vm);
 }
 static void leaf_outside(void **state)
 {
@@ -151,33 +135,33 @@ static void leaf_outside(void **state)
 	flat_touch(cpu, alone, PAGE_SIZE, 'r');
 	pos = at(alone);
 	pos.entry[1] = *pos.entry; /* the zero page, where no area is */
-	assert_caught(30);
+	assert_caught(30, vm);
 }
 static void writable_in_readonly(void **state)
 {
 	*at(rdonly).entry |= X86_PTE_RW;
-	assert_caught(31);
+	assert_caught(31, vm);
 }
 static void executable(void **state)
 {
 	*at(anon).entry &= ~X86_PTE_NX;
-	assert_caught(32);
+	assert_caught(32, vm);
 }
 static void kernel_page(void **state)
 {
 	*at(anon).entry &= ~X86_PTE_US;
-	assert_caught(32);
+	assert_caught(32, vm);
 }
 static void protection_key(void **state)
 {
 	*at(anon).entry |= 3ull << X86_PTE_PKEY_SHIFT;
-	assert_caught(36);
+	assert_caught(36, vm);
 }
 static void zero_page_writable(void **state)
 {
 	vm_mprotect(cpu, mm, rdonly, MIB, RW);
 	*at(rdonly).entry |= X86_PTE_RW;
-	assert_caught(33);
+	assert_caught(33, vm);
 }
 static void frame_both_free_and_mapped(void **state)
 {
@@ -186,42 +170,42 @@ static void frame_both_free_and_mapped(void **state)
 
 	*pos.entry = (*pos.entry & ~X86_PHYS_MASK) | page_to_pfn(vm, page) << PAGE_SHIFT;
 	put_page(vm, page);
-	assert_caught(34);
+	assert_caught(34, vm);
 }
 static void shared_and_writable(void **state)
 {
 	*at(anon + 100 * PAGE_SIZE).entry |= X86_PTE_RW; /* still shared with the child */
-	assert_caught(35);
+	assert_caught(35, vm);
 }
 static void mapcount(void **state)
 {
 	page_of(anon)->_mapcount++;
-	assert_caught(40);
+	assert_caught(40, vm);
 }
 static void refcount(void **state)
 {
 	page_of(shared)->_refcount++;
-	assert_caught(41);
+	assert_caught(41, vm);
 }
 static void exclusive(void **state)
 {
 	page_of(anon + 100 * PAGE_SIZE)->flags |= PG_anon_exclusive;
-	assert_caught(42);
+	assert_caught(42, vm);
 }
 static void rss(void **state)
 {
 	mm->rss[MM_FILEPAGES]--;
-	assert_caught(50);
+	assert_caught(50, vm);
 }
 static void mapped_files(void **state)
 {
 	vm->file_mapped++;
-	assert_caught(51);
+	assert_caught(51, vm);
 }
 static void rmap_elsewhere(void **state)
 {
 	page_of(anon)->rmap += 2; /* the next page */
-	assert_caught(60);
+	assert_caught(60, vm);
 }
 static void rmap_chain(void **state)
 {
@@ -230,7 +214,7 @@ static void rmap_chain(void **state)
 	node->slot[2] = node->slot[1]; /* one mapping told twice, one not at all */
 	node->slot[1] = node->slot[0];
 	node->slot[0] = 0;
-	assert_caught(60);
+	assert_caught(60, vm);
 }
 static void rmap_chain_of_one(void **state)
 {
@@ -239,25 +223,25 @@ static void rmap_chain_of_one(void **state)
 
 	node->slot[0] = page->rmap;
 	page->rmap = (u64)node;
-	assert_caught(61);
+	assert_caught(61, vm);
 }
 static void mapped_whole(void **state)
 {
 	page_of(huge)[1]._entire_mapcount++;
-	assert_caught(62);
+	assert_caught(62, vm);
 }
 static void mapped_pages(void **state)
 {
 	vm_munmap(cpu, mm, huge, PAGE_SIZE);
 	page_of(huge + PAGE_SIZE)->_nr_pages_mapped--; /* the first tail */
-	assert_caught(62);
+	assert_caught(62, vm);
 }
 static void partly_unmapped(void **state)
 {
 	vm_munmap(cpu, mm, huge, PAGE_SIZE);
 	assert_int_equal(vm->partly_unmapped, 1);
 	vm->partly_unmapped--;
-	assert_caught(63);
+	assert_caught(63, vm);
 }
 static void held(void **state)
 {
@@ -266,7 +250,7 @@ static void held(void **state)
 	assert_int_equal(vm_hold(cpu, mm, anon, VM_HOLD_PIN, true, &pfn), 0);
 	assert_true(vm_check(vm));
 	vm->nr_holds++;
-	assert_caught(43);
+	assert_caught(43, vm);
 }
 static void held_reference(void **state)
 {
@@ -274,19 +258,19 @@ static void held_reference(void **state)
 
 	assert_int_equal(vm_hold(cpu, mm, anon, VM_HOLD_GET, false, &pfn), 0);
 	pfn_to_page(vm, pfn)->_refcount--;
-	assert_caught(41);
+	assert_caught(41, vm);
 }
 static void lazily_free(void **state)
 {
 	vm_madvise(cpu, mm, anon, PAGE_SIZE, 8 /* MADV_FREE */);
 	assert_int_equal(vm->lazyfree, 1);
 	vm->lazyfree++;
-	assert_caught(64);
+	assert_caught(64, vm);
 }
 static void cache_name(void **state)
 {
 	page_of(shared)->index++;
-	assert_caught(70);
+	assert_caught(70, vm);
 }
 static void free_list(void **state)
 {
@@ -295,7 +279,7 @@ static void free_list(void **state)
 	while (!vm->free_area[order].head[MIGRATE_MOVABLE])
 		order++;
 	pfn_to_page(vm, vm->free_area[order].head[MIGRATE_MOVABLE])->kind = PAGE_ANON;
-	assert_caught(80);
+	assert_caught(80, vm);
 }
 static void free_mobility(void **state)
 {
@@ -304,7 +288,7 @@ static void free_mobility(void **state)
 	while (!vm->free_area[order].head[MIGRATE_UNMOVABLE])
 		order++;
 	pfn_to_page(vm, vm->free_area[order].head[MIGRATE_UNMOVABLE])->flags = MIGRATE_MOVABLE;
-	assert_caught(80);
+	assert_caught(80, vm);
 }
 static void free_buddies(void **state)
 {
@@ -319,22 +303,22 @@ static void free_buddies(void **state)
 	page->kind = PAGE_KERNEL; /* so that they do not merge */
 	put_page(vm, buddy);
 	page->kind = PAGE_FREE;
-	assert_caught(81);
+	assert_caught(81, vm);
 }
 static void hugetlb_pool(void **state)
 {
 	vm->hugetlb.free++;
-	assert_caught(120);
+	assert_caught(120, vm);
 }
 static void free_count(void **state)
 {
 	vm->free_area[3].nr_free++;
-	assert_caught(82);
+	assert_caught(82, vm);
 }
 static void kind_count(void **state)
 {
 	vm->kind_frames[PAGE_ANON]++;
-	assert_caught(82);
+	assert_caught(82, vm);
 }
 /* ---- swap and lists: some of anon is in swap, some in the swap cache ---- */
 
@@ -361,19 +345,19 @@ static struct pt_pos swapped(void)
 static void slot_owners(void **state)
 {
 	swap_slot_at(vm, swp_slot(*swapped().entry))->count++;
-	assert_caught(100);
+	assert_caught(100, vm);
 }
 static void slot_stolen(void **state)
 {
 	struct pt_pos pos = swapped();
 
 	*pos.entry = swp_make(swp_slot(*pos.entry) + 1, false);
-	assert_caught(100);
+	assert_caught(100, vm);
 }
 static void swapents(void **state)
 {
 	mm->rss[MM_SWAPENTS]--;
-	assert_caught(50);
+	assert_caught(50, vm);
 }
 static u32 cached_slot(void)
 {
@@ -387,7 +371,7 @@ static u32 cached_slot(void)
 static void cache_page(void **state)
 {
 	swap_cache_find(vm, cached_slot())->private ++;
-	assert_caught(101);
+	assert_caught(101, vm);
 }
 static void cache_flag(void **state)
 {
@@ -396,12 +380,12 @@ static void cache_flag(void **state)
 	while (is_swap_entry(*at(va).entry) || page_of(va)->flags & PG_swapcache)
 		va += PAGE_SIZE;
 	page_of(va)->flags |= PG_swapcache;
-	assert_caught(101);
+	assert_caught(101, vm);
 }
 static void cache_of_a_file(void **state)
 {
 	page_of(shared)->flags |= PG_swapcache;
-	assert_caught(101);
+	assert_caught(101, vm);
 }
 static bool never_zero(void *ctx, u64 pfn)
 {
@@ -426,22 +410,22 @@ static void zero_slot(void **state)
 	vm->cfg.swap_ops = &ops;
 	assert_true(vm_check(vm));
 	swap_slot_at(vm, page->private)->zero = true;
-	assert_caught(105);
+	assert_caught(105, vm);
 }
 static void written_page(void **state)
 {
 	written()->flags |= PG_dirty;
-	assert_caught(112);
+	assert_caught(112, vm);
 }
 static void slot_counts(void **state)
 {
 	vm->swap.used++;
-	assert_caught(102);
+	assert_caught(102, vm);
 }
 static void cluster_counts(void **state)
 {
 	vm->swap.cluster_taken[0]--;
-	assert_caught(102);
+	assert_caught(102, vm);
 }
 /* A page of the file that is in memory. */
 static struct page *filed(void)
@@ -465,38 +449,38 @@ static u64 *shared_entry(void)
 static void swap_entry_of_shared(void **state)
 {
 	*shared_entry() = swp_make(0, false);
-	assert_caught(103);
+	assert_caught(103, vm);
 }
 static void guard_without_anon_vma(void **state)
 {
 	*shared_entry() = PTE_GUARD;
-	assert_caught(104);
+	assert_caught(104, vm);
 }
 static void list_member(void **state)
 {
 	lru_list_del(vm, filed());
-	assert_caught(110);
+	assert_caught(110, vm);
 }
 static void list_links(void **state)
 {
 	filed()->lru_prev ^= 1;
-	assert_caught(110);
+	assert_caught(110, vm);
 }
 static void list_count(void **state)
 {
 	vm->reclaim.nr[LRU_FILE]--;
-	assert_caught(111);
+	assert_caught(111, vm);
 }
 
 static void cpumask(void **state)
 {
 	mm->cpumask |= 4;
-	assert_caught(90);
+	assert_caught(90, vm);
 }
 static void generation(void **state)
 {
 	vm->cpu[0].ctxs[vm->cpu[0].loaded_asid].tlb_gen = mm->tlb_gen + 1;
-	assert_caught(91);
+	assert_caught(91, vm);
 }
 
 int main(void)

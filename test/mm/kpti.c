@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "mm/internal.h"
-#include "test/mm/flat_hw.h"
+#include "test/mm/caught.h"
 
 #define MIB       (1ull << 20)
 #define RW        (PROT_READ | PROT_WRITE)
@@ -164,22 +164,6 @@ static void without_it_the_kernel_is_global(void **state)
 
 /* ---- what vm_check finds ---- */
 
-static void assert_caught(int invariant)
-{
-	char want[40];
-	jmp_buf jmp;
-
-	snprintf(want, sizeof(want), "invariant %d:", invariant);
-	flat_panic_jmp = &jmp;
-	if (setjmp(jmp) == 0) {
-		vm_check(vm);
-		fail_msg("vm_check did not find invariant %d broken", invariant);
-	}
-	flat_panic_jmp = NULL;
-	if (!strstr(flat_panic_text, want))
-		fail_msg("wanted %s got %s", want, flat_panic_text);
-}
-
 static void check_finds_what_is_shown_too_much(void **state)
 {
 	u64 *root = table(mm->pgd_pfn << PAGE_SHIFT), *user = root + PTRS_PER_TABLE, *at, kept;
@@ -190,33 +174,33 @@ static void check_finds_what_is_shown_too_much(void **state)
 		unsigned slot = x86_index(of_the_kernel[i], 4);
 
 		user[slot] = root[slot];
-		assert_caught(24);
+		assert_caught(24, vm);
 		user[slot] = 0;
 	}
 	kept = user[x86_index(VM_KERNEL_ENTRY, 4)];
 	user[x86_index(VM_KERNEL_ENTRY, 4)] = 0; /* too little: no way in */
-	assert_caught(24);
+	assert_caught(24, vm);
 	user[x86_index(VM_KERNEL_ENTRY, 4)] = kept;
 	at = table(table(table(kept)[0])[0]); /* a neighbour of the trampoline */
 	at[1] = at[0];
-	assert_caught(24);
+	assert_caught(24, vm);
 	at[1] = 0;
 	at[0] |= X86_PTE_US;
-	assert_caught(24);
+	assert_caught(24, vm);
 	at[0] &= ~X86_PTE_US;
 	root[x86_index(a, 4)] &= ~X86_PTE_NX;
-	assert_caught(24);
+	assert_caught(24, vm);
 	root[x86_index(a, 4)] |= X86_PTE_NX;
 	kept = user[x86_index(a, 4)];
 	user[x86_index(a, 4)] = 0;
-	assert_caught(24);
+	assert_caught(24, vm);
 	user[x86_index(a, 4)] = kept;
 	root[400] = kept;
-	assert_caught(23);
+	assert_caught(23, vm);
 	root[400] = 0;
 	at = table(table(root[x86_index(VM_KERNEL_TEXT, 4)])[x86_index(VM_KERNEL_TEXT, 3)]);
 	at[x86_index(VM_KERNEL_TEXT, 2)] |= X86_PTE_G;
-	assert_caught(25);
+	assert_caught(25, vm);
 	at[x86_index(VM_KERNEL_TEXT, 2)] &= ~X86_PTE_G;
 	assert_true(vm_check(vm));
 }

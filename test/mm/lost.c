@@ -150,43 +150,35 @@ static void forked(void **state)
 	assert_int_equal(mm_fork(cpu, mm, &child), 0);
 	assert_blamed(cpu, A, 'w', "copy_leaf");
 }
-/* Another CPU goes on reading the page that this one has copied. */
+/* Another CPU goes on reading the page that this one has replaced by a copy. */
+static void assert_other_reads_on(const char *who)
+{
+	flat_run(other, mm);
+	flat_touch(other, A, PAGE_SIZE, 'r');
+	flat_run(cpu, mm);
+	lose();
+	flat_touch(cpu, A, PAGE_SIZE, 'w');
+	flat_run(other, mm);
+	assert_blamed(other, A, 'r', who);
+}
 static void copied(void **state)
 {
 	struct mm_struct *child;
 
 	map(MIB, 'w');
 	assert_int_equal(mm_fork(cpu, mm, &child), 0);
-	flat_run(other, mm);
-	flat_touch(other, A, PAGE_SIZE, 'r');
-	flat_run(cpu, mm);
-	lose();
-	flat_touch(cpu, A, PAGE_SIZE, 'w');
-	flat_run(other, mm);
-	assert_blamed(other, A, 'r', "wp_page_copy");
+	assert_other_reads_on("wp_page_copy");
 }
 static void zero_page(void **state)
 {
 	map(MIB, 'r');
-	flat_run(other, mm);
-	flat_touch(other, A, PAGE_SIZE, 'r');
-	flat_run(cpu, mm);
-	lose();
-	flat_touch(cpu, A, PAGE_SIZE, 'w');
-	flat_run(other, mm);
-	assert_blamed(other, A, 'r', "wp_page_copy");
+	assert_other_reads_on("wp_page_copy");
 }
 static void huge_zero_page(void **state)
 {
 	assert_int_equal(vm_mmap(cpu, mm, A, 2 * MIB, RW, ANON, NULL, 0), A);
 	vm_madvise(cpu, mm, A, 2 * MIB, HUGEPAGE);
-	flat_run(other, mm);
-	flat_touch(other, A, PAGE_SIZE, 'r');
-	flat_run(cpu, mm);
-	lose();
-	flat_touch(cpu, A, PAGE_SIZE, 'w');
-	flat_run(other, mm);
-	assert_blamed(other, A, 'r', "huge_zero_wp");
+	assert_other_reads_on("huge_zero_wp");
 }
 static void reclaimed(void **state)
 {

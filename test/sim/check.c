@@ -31,9 +31,7 @@ static int setup(void **state)
 	sim = tape_sim("thp;2m,cpus=1,kpti=on", ",ram=64M,check=1");
 	m = &sim->machine[1];
 	for (unsigned pid = 1; pid <= 2; pid++) {
-		tape_init(&t, false);
-		tape_thread(&t, pid, pid, 0);
-		tape_exec(&t, HEAP);
+		tape_begin(&t, pid, HEAP);
 		tape_map(&t, A, 4 * MIB, RW, MAP_PRIVATE);
 		tape_map(&t, A + 8 * MIB, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_STACK);
 		tape_sweep(&t, A, 4 * MIB, EVR_WRITE);

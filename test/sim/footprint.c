@@ -55,9 +55,7 @@ static u64 growth(const char *machine, u64 ram_gib, u64 touched, bool forks, u64
 	struct sim *s;
 	u64 before, after;
 
-	tape_init(&tape, false);
-	tape_thread(&tape, 100, 100, 0);
-	tape_exec(&tape, 0x600000);
+	tape_begin(&tape, 100, 0x600000);
 	tape_map(&tape, A, touched + MIB, RW, MAP_PRIVATE | MAP_ANONYMOUS);
 	tape_sweep(&tape, A, touched, EVR_WRITE);
 	if (forks)

@@ -115,9 +115,7 @@ static void the_largest_stops(void **state)
 	struct tape t;
 	u64 at = A;
 
-	tape_init(&t, false);
-	tape_thread(&t, 1, 1, 0);
-	tape_exec(&t, HEAP);
+	tape_begin(&t, 1, HEAP);
 	assert_int_equal(sim_feed(s, 0, t.word, t.nr), 0);
 	tape_free(&t);
 	sim_watch_host(s, &none); /* they take next to nothing: it is not they who fill the host */

@@ -45,9 +45,7 @@ static void still_works(void)
 	u64 faults = before.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE];
 	struct tape t;
 
-	tape_init(&t, false);
-	tape_thread(&t, 7777, 7777, 0);
-	tape_exec(&t, HEAP);
+	tape_begin(&t, 7777, HEAP);
 	tape_map(&t, A, 32 * PAGE_SIZE, RW, MAP_PRIVATE);
 	tape_sweep(&t, A, 32 * PAGE_SIZE, EVR_WRITE);
 	tape_exit(&t, EVX_EXIT);
@@ -97,13 +95,6 @@ static void expect_dropped(struct tape *t, const char *what, unsigned type, unsi
 	still_works();
 }
 
-static void begin(struct tape *t)
-{
-	tape_init(t, false);
-	tape_thread(t, 100, 100, 0);
-	tape_exec(t, HEAP);
-}
-
 struct bad_event {
 	const char *what;
 	unsigned type, words;
@@ -114,7 +105,7 @@ static void put_bad(struct tape *t, const struct bad_event *bad)
 {
 	u64 payload[255] = {0};
 
-	begin(t);
+	tape_begin(t, 100, HEAP);
 	tape_counts(t, 5, 5, 5);
 	memcpy(payload, bad->p, sizeof(bad->p));
 	tape_put(t, bad->type, bad->arg, payload, bad->words);
@@ -194,7 +185,7 @@ static void bad_enters(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct tape t;
 
-		begin(&t);
+		tape_begin(&t, 100, HEAP);
 		tape_access(&t, HEAP, EVR_READ);
 		t.word[t.nr - 1] = bad[i];
 		tape_access(&t, HEAP, EVR_READ);
@@ -232,7 +223,7 @@ static void out_of_order(void **state)
 	expect_dropped(&t, "a map of an unknown parent's child", EV_MAP, 1);
 	tape_free(&t);
 
-	begin(&t);
+	tape_begin(&t, 100, HEAP);
 	tape_fork(&t, 200, 0);
 	tape_fork(&t, 200, 0);
 	expect_dropped(&t, "two forks of one child that never lived", EV_FORK, 1);
@@ -245,7 +236,7 @@ static void odd_but_right(void **state)
 	struct tape t;
 
 	start();
-	begin(&t);
+	tape_begin(&t, 100, HEAP);
 	tape_fork(&t, 100, 0); /* its own pid: the number came again */
 	tape_fork(&t, 200, EVF_VM);
 	tape_exec(&t, 0);
@@ -271,7 +262,7 @@ static void mismatch(void **state)
 	struct tape t;
 
 	start();
-	begin(&t);
+	tape_begin(&t, 100, HEAP);
 	tape_range(&t, EV_PROTECT, PROT_READ, A, 4096);
 	assert_int_equal(sim_feed(sim, 0, t.word, t.nr), 0);
 	assert_int_equal(finish().machine[0].count.mismatches, 1);
@@ -285,7 +276,7 @@ static void file_shrinks(void **state)
 	struct tape t;
 
 	sim = tape_sim("4k,kpti=on;4k,kpti=on,pcid=off", ",ram=64M,check=2,oracle=1");
-	begin(&t);
+	tape_begin(&t, 100, HEAP);
 	tape_map_file(&t, A, 16 * PAGE_SIZE, RW, MAP_SHARED, 5, 16 * PAGE_SIZE, "/f");
 	tape_sweep(&t, A, 16 * PAGE_SIZE, EVR_WRITE);
 	tape_map_file(&t, A + 64 * PAGE_SIZE, PAGE_SIZE, RW, MAP_SHARED, 5, 8 * PAGE_SIZE, "/f");
@@ -324,7 +315,7 @@ static void far_offsets(void **state)
 	struct tape t;
 
 	sim = tape_sim("4k;thp,reclaim=mglru", ",ram=8M,swap=64M,check=1,oracle=1");
-	begin(&t);
+	tape_begin(&t, 100, HEAP);
 	for (unsigned i = 0; i < ARRAY_SIZE(offset); i++) {
 		map_at(&t, A + i * 16 * MIB, 1, offset[i], 512);
 		map_at(&t, A + (i + 100) * 16 * MIB, 2, offset[i], 512);
@@ -351,7 +342,7 @@ static void truncated(void **state)
 {
 	struct tape t;
 
-	begin(&t);
+	tape_begin(&t, 100, HEAP);
 	tape_map(&t, A, 8 * PAGE_SIZE, RW, MAP_PRIVATE);
 	tape_sweep(&t, A, 8 * PAGE_SIZE, EVR_WRITE);
 	tape_exit(&t, EVX_EXIT);
@@ -419,7 +410,7 @@ static void random_streams(u64 seed)
 
 	start();
 	for (unsigned stream = 0; stream < 6; stream++) {
-		begin(&t);
+		tape_begin(&t, 100, HEAP);
 		for (unsigned i = 0; i < 60; i++)
 			random_event(&t, &random);
 		if (tape_random(&random) % 2)

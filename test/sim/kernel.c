@@ -131,19 +131,6 @@ static void program(struct tape *t, bool unfiltered, unsigned steps)
 	tape_exit(t, EVX_EXIT);
 }
 
-static struct sim *played(const struct tape *t, const char *machines, const char *extra, struct sim_result *r)
-{
-	struct sim *s = tape_sim(machines, extra);
-
-	assert_int_equal(sim_feed(s, 0, t->word, t->nr), 0);
-	sim_finish(s, r);
-	for (unsigned i = 0; i < r->nr_machines; i++) {
-		assert_string_equal(r->machine[i].error, "");
-		assert_int_equal(r->machine[i].count.mismatches, 0);
-	}
-	return s;
-}
-
 /* What KPTI costs, and that it changes nothing else. */
 static void kpti_in_one_run(void **state)
 {
@@ -153,7 +140,7 @@ static void kpti_in_one_run(void **state)
 	struct tape t;
 
 	program(&t, false, 20000);
-	s = played(&t, "4k;4k,kpti=on;4k,kpti=on,pcid=off", CHECKED, &r);
+	s = tape_played(&t, "4k;4k,kpti=on;4k,kpti=on,pcid=off", CHECKED, &r);
 	plain = &r.machine[0];
 	pcid = &r.machine[1];
 	none = &r.machine[2];
@@ -184,8 +171,8 @@ static void flushed_windows(void **state)
 
 	program(&tf, false, 20000);
 	program(&tu, true, 20000);
-	s1 = played(&tf, "4k,kpti=on,pcid=off", ",ram=1G", &f);
-	s2 = played(&tu, "4k,kpti=on,pcid=off", ",ram=1G", &u);
+	s1 = tape_played(&tf, "4k,kpti=on,pcid=off", ",ram=1G", &f);
+	s2 = tape_played(&tu, "4k,kpti=on,pcid=off", ",ram=1G", &u);
 	for (unsigned kind = 0; kind < 2; kind++) {
 		u64 a = f.machine[0].count.mmu.l2_miss[kind], b = u.machine[0].count.mmu.l2_miss[kind];
 

@@ -19,13 +19,6 @@
 #define HEAP 0x555555560000ull
 #define RW   (PROT_READ | PROT_WRITE)
 
-static void begin(struct tape *t, u64 pid)
-{
-	tape_init(t, false);
-	tape_thread(t, pid, pid, 0);
-	tape_exec(t, HEAP);
-}
-
 static void feed(struct sim *s, unsigned stream, struct tape *t)
 {
 	assert_int_equal(sim_feed(s, stream, t->word, t->nr), 0);
@@ -50,11 +43,11 @@ static void left_by_exit(void **state)
 	struct sim *s = tape_sim("4k;thp,kpti=on;4k,cpus=1", ",ram=64M,check=3");
 	struct tape t;
 
-	begin(&t, 1);
+	tape_begin(&t, 1, HEAP);
 	tape_exit(&t, EVX_EXIT);
 	feed(s, 0, &t);
 	assert_pointers_live(s);
-	begin(&t, 2);
+	tape_begin(&t, 2, HEAP);
 	tape_exec(&t, HEAP);
 	feed(s, 1, &t);
 	assert_pointers_live(s);
@@ -68,16 +61,16 @@ static void exec_reclaims(void **state)
 		struct sim *s = tape_sim("thp;thp,kpti=on", ",ram=64M,reclaim=fifo");
 		struct tape t;
 
-		begin(&t, 1);
+		tape_begin(&t, 1, HEAP);
 		tape_map(&t, A, 58 * MIB, RW, MAP_PRIVATE);
 		tape_sweep(&t, A, 58 * MIB, EVR_WRITE);
 		feed(s, 0, &t);
-		begin(&t, 2);
+		tape_begin(&t, 2, HEAP);
 		tape_map_file(&t, B, 16 * MIB, PROT_READ, MAP_SHARED, 77, 16 * MIB, "/file");
 		tape_sweep(&t, B, (around * 16 + 1) * PAGE_SIZE, EVR_READ);
 		tape_exit(&t, EVX_EXIT);
 		feed(s, 1, &t);
-		begin(&t, 3);
+		tape_begin(&t, 3, HEAP);
 		feed(s, 2, &t);
 		assert_pointers_live(s);
 		sim_destroy(s);
@@ -91,7 +84,7 @@ static void killed_first(void **state)
 	struct sim_result r;
 	struct tape t;
 
-	begin(&t, 1);
+	tape_begin(&t, 1, HEAP);
 	tape_map(&t, A, 16 * MIB, RW, MAP_PRIVATE);
 	tape_sweep(&t, A, 16 * MIB, EVR_WRITE);
 	tape_map(&t, B, MIB, RW, MAP_PRIVATE);
@@ -101,7 +94,7 @@ static void killed_first(void **state)
 	tape_exit(&t, EVX_EXIT);
 	feed(s, 0, &t);
 	assert_pointers_live(s);
-	begin(&t, 2);
+	tape_begin(&t, 2, HEAP);
 	tape_map(&t, A, MIB, RW, MAP_PRIVATE);
 	tape_sweep(&t, A, MIB, EVR_WRITE);
 	feed(s, 1, &t);
@@ -128,7 +121,7 @@ static void killed_in_exec(void **state)
 	struct sim *s = tape_sim("4k;4k,kpti=on", ",ram=8M,swap=0");
 	struct tape t;
 
-	begin(&t, 1);
+	tape_begin(&t, 1, HEAP);
 	tape_map(&t, A, 16 * MIB, RW, MAP_PRIVATE);
 	tape_put(&t, EV_EXEC_DONE, 0, &done, EV_PAYLOAD_WORDS(done));
 	feed(s, 0, &t);

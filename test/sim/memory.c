@@ -25,21 +25,13 @@ static struct sim_result all;
 
 static void begin(void)
 {
-	tape_init(&tape, false);
-	tape_thread(&tape, PID, PID, 0);
-	tape_exec(&tape, 0x600000);
+	tape_begin(&tape, PID, 0x600000);
 }
 
 static void play(const char *machines)
 {
 	tape_exit(&tape, EVX_EXIT);
-	sim = tape_sim(machines, ",check=1");
-	assert_int_equal(sim_feed(sim, 0, tape.word, tape.nr), 0);
-	sim_finish(sim, &all);
-	for (unsigned i = 0; i < all.nr_machines; i++) {
-		assert_string_equal(all.machine[i].error, "");
-		assert_int_equal(all.machine[i].count.mismatches, 0);
-	}
+	sim = tape_played(&tape, machines, ",check=1", &all);
 }
 
 static void end(void)

@@ -25,9 +25,7 @@ static struct tape tape;
 
 static void begin(void)
 {
-	tape_init(&tape, false);
-	tape_thread(&tape, 100, 100, 0);
-	tape_exec(&tape, HEAP);
+	tape_begin(&tape, 100, HEAP);
 }
 
 static struct sim *sim;

@@ -67,12 +67,20 @@ static struct ring *first_thread(struct tape *t)
 {
 	struct ring *r = open_ring();
 
-	tape_init(t, false);
-	tape_thread(t, 100, 100, 0);
-	tape_exec(t, HEAP);
+	tape_begin(t, 100, HEAP);
 	tape_map(t, A, 64 * PAGE_SIZE, RW, MAP_PRIVATE);
 	write_tape(r, t);
 	return r;
+}
+
+/* That of the first process and another, which is looked at after it, or with swap before it. */
+static void two_rings(struct tape *t, bool swap, struct ring **one, struct ring **two)
+{
+	if (swap)
+		*two = open_ring();
+	*one = first_thread(t);
+	if (!swap)
+		*two = open_ring();
 }
 
 static void one_ring(void **state)
@@ -113,13 +121,7 @@ static void clock_order(void **state)
 
 	for (unsigned swap = 0; swap < 2; swap++) {
 		start();
-		if (swap) {
-			two = open_ring();
-			one = first_thread(&t);
-		} else {
-			one = first_thread(&t);
-			two = open_ring();
-		}
+		two_rings(&t, swap, &one, &two);
 		sim_pump(sim, hub);
 		tape_clock(&t, 7);
 		tape_range(&t, EV_UNMAP, 0, A, 64 * PAGE_SIZE);
@@ -222,16 +224,12 @@ static void a_pipe_of_two(void **state)
 	const struct ev_exit gone = {0};
 
 	for (unsigned swap = 0; swap < 2; swap++) {
-		struct ring *child = NULL, *parent;
+		struct ring *child, *parent;
 		struct sim_result result;
 		struct tape t;
 
 		start();
-		if (swap)
-			child = open_ring();
-		parent = first_thread(&t);
-		if (!swap)
-			child = open_ring();
+		two_rings(&t, swap, &parent, &child);
 		tape_sweep(&t, A, 64 * PAGE_SIZE, EVR_WRITE);
 		tell(&t, 1, EV_FORK, &(struct ev_fork){200, 0}, EV_PAYLOAD_WORDS(struct ev_fork));
 		tell(&t, 3, EV_HOLD, &hold, EV_PAYLOAD_WORDS(hold));
@@ -259,16 +257,12 @@ static void a_file_of_two(void **state)
 	const struct ev_file_size shorter = {1, 7, PAGE_SIZE};
 
 	for (unsigned swap = 0; swap < 2; swap++) {
-		struct ring *child = NULL, *parent;
+		struct ring *child, *parent;
 		struct sim_result result;
 		struct tape t;
 
 		start();
-		if (swap)
-			child = open_ring();
-		parent = first_thread(&t);
-		if (!swap)
-			child = open_ring();
+		two_rings(&t, swap, &parent, &child);
 		tape_map_file(&t, A, 64 * PAGE_SIZE, RW, MAP_SHARED, 7, 64 * PAGE_SIZE, "/x");
 		tell(&t, 1, EV_FORK, &(struct ev_fork){200, 0}, EV_PAYLOAD_WORDS(struct ev_fork));
 		write_tape(parent, &t);

@@ -83,6 +83,13 @@ void tape_sweep(struct tape *t, u64 start, u64 bytes, unsigned rwx)
 		tape_access(t, va, rwx);
 }
 
+void tape_begin(struct tape *t, u64 pid, u64 brk_start)
+{
+	tape_init(t, false);
+	tape_thread(t, pid, pid, 0);
+	tape_exec(t, brk_start);
+}
+
 void tape_thread(struct tape *t, u64 pid, u64 tid, u64 parent)
 {
 	struct ev_thread e = {pid, tid, parent};
@@ -192,6 +199,25 @@ struct sim *tape_sim(const char *names, const char *extra)
 	}
 	s = sim_create(cfg, nr);
 	assert_non_null(s);
+	return s;
+}
+
+void tape_sound(const struct sim_result *r)
+{
+	assert_int_equal(r->program.malformed, 0);
+	for (unsigned i = 0; i < r->nr_machines; i++) {
+		assert_string_equal(r->machine[i].error, "");
+		assert_int_equal(r->machine[i].count.mismatches, 0);
+	}
+}
+
+struct sim *tape_played(const struct tape *t, const char *names, const char *extra, struct sim_result *r)
+{
+	struct sim *s = tape_sim(names, extra);
+
+	assert_int_equal(sim_feed(s, 0, t->word, t->nr), 0);
+	sim_finish(s, r);
+	tape_sound(r);
 	return s;
 }
 

@@ -30,6 +30,8 @@ void tape_access(struct tape *t, u64 va, unsigned rwx);
 /* One access a page of [start, start + bytes). */
 void tape_sweep(struct tape *t, u64 start, u64 bytes, unsigned rwx);
 
+/* A program's first words, on a tape that is not initialised: its only thread, and exec. */
+void tape_begin(struct tape *t, u64 pid, u64 brk_start);
 void tape_thread(struct tape *t, u64 pid, u64 tid, u64 parent);
 /* exec: a new space with a stack of 132K at TAPE_STACK_TOP and no argument pages; brk at brk_start. */
 void tape_exec(struct tape *t, u64 brk_start);
@@ -46,6 +48,10 @@ void tape_counts(struct tape *t, u64 instructions, u64 accesses, u64 fetches);
 
 /* A simulator of the machines in `names`, separated by ';', each with `extra` appended (",check=3"). */
 struct sim *tape_sim(const char *names, const char *extra);
+/* Each machine lived to the end and granted what the program's kernel had granted; no stream was malformed. */
+void tape_sound(const struct sim_result *r);
+/* Plays tape t as stream 0 of a tape_sim(), whose result must be sound. Returns the simulator, to be destroyed. */
+struct sim *tape_played(const struct tape *t, const char *names, const char *extra, struct sim_result *r);
 /* Plays tape t as stream 0 of a simulator of one machine and returns its result. *s is to be destroyed. */
 struct sim_machine_result tape_play(const struct tape *t, const char *machine, struct sim **s, struct sim_result *r);
 
