@@ -49,10 +49,20 @@ static enum page_kind kind_of(enum chase_id id)
 	return PAGES_THP;
 }
 
-/* 16, 24, 32, 48, 64, 96 ... */
+/* Points of an octave that begins at so many lines: more where reaches of L1 (64 .. 96) and L2 TLBs (1024 .. 3072) end. */
+static unsigned points_from(u32 lines)
+{
+	return lines == 32 || lines == 64 ? 8 : lines == 1024 || lines == 2048 ? 4 : 2;
+}
+
+/* 16, 24, 32, 36, 40 ... */
 static u32 point_lines(unsigned point)
 {
-	return (FIRST_POINT << point / 2) + (point % 2 ? FIRST_POINT << point / 2 >> 1 : 0);
+	u32 lines = FIRST_POINT;
+
+	for (; point >= points_from(lines); lines *= 2)
+		point -= points_from(lines);
+	return lines + lines / points_from(lines) * point;
 }
 
 void chase_begin(struct measure *m)

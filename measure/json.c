@@ -68,7 +68,7 @@ static json_t *level_json(struct tlb_level l)
 {
 	if (l.least == 0)
 		return json_null();
-	return json_pack("{s:i s:o}", "at_least", (int)l.least, "under", l.most ? json_integer(l.most) : json_null());
+	return json_pack("{s:i s:o}", "at_least", (int)l.least, "at_most", l.most ? json_integer(l.most) : json_null());
 }
 
 static json_t *known(double x)
@@ -85,6 +85,19 @@ static json_t *tlb_json(const struct tlb_found *t)
 			 t->thp_share < 0 ? json_null() : json_real(t->thp_share), "l1_2m_pages",
 			 level_json(t->huge_l1), "l2_2m_pages", level_json(t->huge_l2), "miss_2m_cycles",
 			 known(t->huge_walk));
+}
+
+static json_t *model_json(const struct tlb_found *t)
+{
+	const struct cpu_preset *p = model_of_host();
+
+	if (p == NULL)
+		return json_null();
+	return json_pack("{s:s s:i s:i s:o s:o}", "preset", p->name, "l1_4k_pages", (int)model_entries(&p->l1d),
+			 "l2_4k_pages", (int)model_entries(&p->l2), "l1_agrees",
+			 t->l1.least ? json_boolean(model_agrees(model_entries(&p->l1d), t->l1)) : json_null(),
+			 "l2_agrees",
+			 t->l2.least ? json_boolean(model_agrees(model_entries(&p->l2), t->l2)) : json_null());
 }
 
 int measure_json(FILE *out, const struct measure *m)
@@ -106,11 +119,11 @@ int measure_json(FILE *out, const struct measure *m)
 		json_array_append_new(words, json_string(sentence[i]));
 		free(sentence[i]);
 	}
-	root = json_pack("{s:i s:s s:f s:o s:{s:f s:f s:o} s:o s:o s:o s:o}", "quire_measure", 1, "unit", "core cycles",
-			 "seconds", m->seconds_taken, "host", host_json(&m->host), "clock", "tsc_hz", m->clock.tick_hz,
-			 "core_hz", m->clock.core_hz, "counters",
+	root = json_pack("{s:i s:s s:f s:o s:{s:f s:f s:o} s:o s:o s:o s:o s:o}", "quire_measure", 1, "unit",
+			 "core cycles", "seconds", m->seconds_taken, "host", host_json(&m->host), "clock", "tsc_hz",
+			 m->clock.tick_hz, "core_hz", m->clock.core_hz, "counters",
 			 m->counters.missing[0] ? json_string(m->counters.missing) : json_true(), "figures", figures,
-			 "chases", chases, "tlb", tlb_json(&m->tlb), "words", words);
+			 "chases", chases, "tlb", tlb_json(&m->tlb), "model", model_json(&m->tlb), "words", words);
 	error = root == NULL || json_dumpf(root, out, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0;
 	json_decref(root);
 	fputc('\n', out);

@@ -6,7 +6,7 @@
  *     |  a batch each, round after round                          |  a point each, round after round
  *     v                                                           v
  *   figure: up to MAX_BATCHES medians  <----- series.c ----->  point: the same, a size
- *     |                                                           |  tlb.c: reach, hit, walk
+ *     |                                                           |  tlb.c: reach, hit, walk; model.c: as in mmu/?
  *     +--------------------> words.c: what it means <-------------+
  *                                  |
  *               text.c, json.c, save.c, svg.c
@@ -27,6 +27,7 @@
 #include <stdio.h>
 
 #include "lib/types.h"
+#include "mmu/mmu.h"
 
 #define MAX_BATCHES 32
 #define STABLE      1.05
@@ -113,7 +114,7 @@ enum chase_id {
 	CHASE_NR
 };
 #define CHASE_MAX_LINES (1u << 20) /* 4 GiB at 4K */
-#define CHASE_POINTS    40
+#define CHASE_POINTS    64
 
 struct chase_point {
 	u32 lines;
@@ -135,7 +136,7 @@ extern const struct chase_kind chase_kinds[CHASE_NR];
 
 /* ---- what the curves say: tlb.c. 0 and negative: not known ---- */
 struct tlb_level {
-	u32 least, most; /* entries: the reach is at least .. under (0: it does not end within the curve) */
+	u32 least, most; /* entries: with least it still holds all, with most no more (0: the curve ends before) */
 };
 struct tlb_found {
 	struct tlb_level l1, l2;
@@ -163,6 +164,13 @@ struct host {
 	double load;         /* one minute's average at the start */
 };
 void host_read(struct host *h);
+
+/* The model's preset of the CPU that runs this (`quire cpus`); NULL: it has none. */
+const struct cpu_preset *model_of_host(void);
+/* 4K entries of a level. */
+u32 model_entries(const struct tlb_level_config *level);
+/* True when a TLB of so many entries could have given the level: at its size itself some entries are others'. */
+bool model_agrees(u32 entries, struct tlb_level found);
 
 /* ---- the clock ---- */
 static inline u64 ticks(void)

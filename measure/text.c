@@ -89,12 +89,14 @@ static void put_chases(FILE *out, const struct measure *m)
 		if (any_point(&m->chase[id]))
 			fprintf(out, "  %10s", title[id]);
 	fputc('\n', out);
-	for (unsigned i = 0; i < most; i += 2) { /* powers of two; the JSON has those between */
+	for (unsigned i = 0; i < most; i++) {
 		u32 lines = 0;
 
 		for (unsigned id = 0; id < CHASE_NR; id++)
 			if (i < m->chase[id].nr)
 				lines = m->chase[id].point[i].lines;
+		if (lines & (lines - 1))
+			continue; /* powers of two; the JSON has those between */
 		fprintf(out, "%10s  %12s", fmt_count(lines).s, fmt_bytes(lines * PAGE_SIZE).s);
 		for (unsigned id = 0; id < CHASE_NR; id++) {
 			const struct chase *c = &m->chase[id];

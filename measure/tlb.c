@@ -14,7 +14,7 @@
  *             L1 reach        L2 reach
  *
  * The L1's reach ends where the extra stays above L1_NOISE; the L2's where it stays clearly above the plateau that
- * follows. Between two points of the curve nothing is known: a reach is "at least ..., under ...".
+ * follows. Between two points of the curve nothing is known: a reach is "this to that".
  */
 #include <string.h>
 

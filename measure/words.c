@@ -101,13 +101,13 @@ static void say_faults(struct words *w, const struct measure *m)
 		    fmt_time(nanoseconds(m, least(m, FIG_FORK_THP_PAGE) * 512)).s);
 }
 
-/* "64 to 95", "at least 64" */
+/* "64 to 96", "at least 64" */
 static struct fmt reach_text(struct tlb_level l)
 {
 	struct fmt f;
 
 	if (l.most)
-		snprintf(f.s, sizeof(f.s), "%u to %u", l.least, l.most - 1);
+		snprintf(f.s, sizeof(f.s), "%u to %u", l.least, l.most);
 	else
 		snprintf(f.s, sizeof(f.s), "at least %u", l.least);
 	return f;
@@ -129,6 +129,34 @@ static void say_reach(struct words *w, const struct measure *m)
 	if (t->huge_l1.least)
 		say(w, "Of 2M pages the L1 data TLB holds %s%s%s.", reach_text(t->huge_l1).s,
 		    t->huge_l2.least ? ", the second level " : "", t->huge_l2.least ? reach_text(t->huge_l2).s : "");
+}
+
+/* "72 (as measured)" */
+static struct fmt model_text(const struct tlb_level_config *level, struct tlb_level found)
+{
+	u32 entries = model_entries(level);
+	struct fmt f;
+
+	snprintf(f.s, sizeof(f.s), "%u (%s)", entries,
+		 found.least == 0               ? "not measured"
+		 : model_agrees(entries, found) ? "as measured"
+		 : entries < found.least        ? "more measured"
+						: "fewer measured");
+	return f;
+}
+
+static void say_model(struct words *w, const struct measure *m)
+{
+	const struct cpu_preset *p = model_of_host();
+
+	if (p == NULL)
+		say(w, "quire cpus has no model of this CPU.");
+	else if (m->tlb.l1.least)
+		say(w, "quire run --cpu %s is the model of this CPU. Its TLBs hold %s and %s 4K pages.%s", p->name,
+		    model_text(&p->l1d, m->tlb.l1).s, model_text(&p->l2, m->tlb.l2).s,
+		    m->host.is_virtual == TRI_YES
+			? " (In a virtual machine the second holds what the hypervisor's walks leave there, too.)"
+			: "");
 }
 
 static void say_huge_pages(struct words *w, const struct measure *m)
@@ -183,6 +211,7 @@ unsigned measure_words(const struct measure *m, char *sentence[MAX_SENTENCES])
 	say_faults(&w, m);
 	say_huge_pages(&w, m);
 	say_reach(&w, m);
+	say_model(&w, m);
 	say_kpti(&w, m);
 	if (m->counters.cycles >= 0)
 		say(&w, "Hardware counters are there: the JSON has TLB walks a load beside each point of the chases.");

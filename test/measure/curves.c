@@ -79,7 +79,7 @@ static void draw(struct chase chase[CHASE_NR], const struct cpu *cpu, unsigned p
 
 static bool holds(struct tlb_level l, u32 entries)
 {
-	return l.least <= entries && (l.most == 0 || entries < l.most);
+	return l.least <= entries && (l.most == 0 || entries <= l.most);
 }
 
 static void reach_is_found(void **state)
@@ -104,6 +104,20 @@ static void reach_is_found(void **state)
 			fail_msg("%s: 2M: L1 %u..%u, L2 %u..%u", cpu->name, f.huge_l1.least, f.huge_l1.most,
 				 f.huge_l2.least, f.huge_l2.most);
 	}
+}
+
+static void models(void **state)
+{
+	const struct cpu_preset *skylake = cpu_preset_find("skylake"), *icelake = cpu_preset_find("icelake");
+
+	assert_int_equal(model_entries(&skylake->l1d), 64);
+	assert_int_equal(model_entries(&skylake->l2), 1536);
+	assert_int_equal(model_entries(&icelake->l2), 2048); /* two arrays of 1024 hold 4K pages */
+	assert_true(model_agrees(1536, (struct tlb_level){1024, 1536}));
+	assert_true(model_agrees(1536, (struct tlb_level){1536, 2048}));
+	assert_true(model_agrees(1536, (struct tlb_level){1024, 0}));
+	assert_false(model_agrees(1536, (struct tlb_level){768, 1024}));
+	assert_false(model_agrees(1536, (struct tlb_level){2048, 3072}));
 }
 
 /* Little memory: the curve ends before what is asked. Nothing is made up then. */
@@ -201,8 +215,8 @@ static void names_are_documented(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reach_is_found), cmocka_unit_test(short_curves),         cmocka_unit_test(quantiles),
-	    cmocka_unit_test(stability),      cmocka_unit_test(names_are_documented),
+	    cmocka_unit_test(reach_is_found), cmocka_unit_test(models),    cmocka_unit_test(short_curves),
+	    cmocka_unit_test(quantiles),      cmocka_unit_test(stability), cmocka_unit_test(names_are_documented),
 	};
 
 	docs = argv[1];
