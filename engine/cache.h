@@ -65,7 +65,7 @@ struct site {
 	u8 rw;     /* SITE_*: */
 	u32 page;  /* SITE_FETCH: its number; else: bytes from the address that is handed over */
 };
-enum { SITE_READ = 1, SITE_WRITE = 2, SITE_FETCH = 4, SITE_SOURCE = 8, SITE_GATHER = 16, SITE_MORE = 32 };
+enum { SITE_READ = 1, SITE_WRITE = 2, SITE_FETCH = 4, SITE_SOURCE = 8, SITE_MORE = 16 };
 
 #define CACHE_MAX_PAGES (1u << 19)
 

@@ -8,9 +8,12 @@
  *   - BSF and BSR of zero leave their destination: they read it
  *   - a 32-bit write clears the upper half: it kills the register; an 8- or 16-bit write reads it
  *   - xor r,r and sub r,r read nothing
- *   - prefetches, clflush's like and multi-byte nops access no memory that a page fault could tell of
+ *   - prefetches, cldemote and multi-byte nops access no memory that a page fault could tell of; clflush and its like
+ *     take faults as a load of a byte does
  */
 #include "engine/decode.h"
+
+#include "engine/gather.h"
 
 static ZydisDecoder decoder;
 static signed char gpr_number[ZYDIS_REGISTER_MAX_VALUE + 1];
@@ -123,12 +126,12 @@ static bool tells_no_access(const ZydisDecodedInstruction *z)
 	case ZYDIS_CATEGORY_PREFETCH:
 	case ZYDIS_CATEGORY_NOP:
 	case ZYDIS_CATEGORY_WIDENOP:
+	case ZYDIS_CATEGORY_MPX: /* Linux has it no longer, so these are nops */
 		return true;
 	default:
 		break;
 	}
 	return z->mnemonic == ZYDIS_MNEMONIC_PREFETCHW || z->mnemonic == ZYDIS_MNEMONIC_PREFETCHWT1 ||
-	       z->mnemonic == ZYDIS_MNEMONIC_CLFLUSHOPT || z->mnemonic == ZYDIS_MNEMONIC_CLWB ||
 	       z->mnemonic == ZYDIS_MNEMONIC_CLDEMOTE;
 }
 
@@ -177,38 +180,36 @@ static unsigned access_bits(ZydisOperandActions actions)
 	return (actions & ZYDIS_OPERAND_ACTION_MASK_READ ? 1 : 0) | (actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? 2 : 0);
 }
 
-static unsigned base_of(ZydisRegister reg)
+unsigned decode_base(ZydisRegister reg)
 {
 	if (reg == ZYDIS_REGISTER_NONE)
 		return BASE_NONE;
 	return reg == ZYDIS_REGISTER_RIP || reg == ZYDIS_REGISTER_EIP ? BASE_RIP : (unsigned)gpr_number[reg];
 }
 
-/* A vector of addresses; a bit string, whose bit lies anywhere before or behind its address; [rbx + al]. */
-static bool wants_runtime(const struct insn *i, const ZydisDecodedOperand *o)
+/* In bytes. A cache line's flush is a load of a byte. */
+static u16 memory_len(const struct insn *i, const ZydisDecodedOperand *o)
 {
 	switch (i->z.mnemonic) {
-	case ZYDIS_MNEMONIC_BT:
-	case ZYDIS_MNEMONIC_BTC:
-	case ZYDIS_MNEMONIC_BTR:
-	case ZYDIS_MNEMONIC_BTS:
-		return i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER;
-	case ZYDIS_MNEMONIC_XLAT:
-		return true;
+	case ZYDIS_MNEMONIC_CLFLUSH:
+	case ZYDIS_MNEMONIC_CLFLUSHOPT:
+	case ZYDIS_MNEMONIC_CLWB:
+		return 1;
 	default:
-		return o->mem.index != ZYDIS_REGISTER_NONE && gpr_number[o->mem.index] < 0;
+		return o->size >= 8 ? (u16)(o->size / 8) : 8;
 	}
 }
 
 static void add_memory(struct insn *i, const ZydisDecodedOperand *o)
 {
 	struct operand out = {
-	    .base = (u8)base_of(o->mem.base),
+	    .base = (u8)decode_base(o->mem.base),
 	    .scale = o->mem.scale ? o->mem.scale : 1,
 	    .fs = o->mem.segment == ZYDIS_REGISTER_FS,
 	    .addr32 = i->z.address_width == 32,
+	    .masked = gather_is_masked(i, o),
 	    .rw = (u8)access_bits(o->actions),
-	    .len = o->size >= 8 ? (u16)(o->size / 8) : 8,
+	    .len = memory_len(i, o),
 	    .disp = o->mem.disp.has_displacement ? o->mem.disp.value : 0,
 	};
 
@@ -217,7 +218,7 @@ static void add_memory(struct insn *i, const ZydisDecodedOperand *o)
 		i->refusal = "an address relative to EIP";
 		return;
 	}
-	if (wants_runtime(i, o)) {
+	if (gather_is(i, o)) {
 		i->kind = INSN_GATHER;
 		return;
 	}

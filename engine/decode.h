@@ -22,7 +22,7 @@ enum insn_kind {
 	INSN_RET,
 	INSN_SYSCALL,
 	INSN_STRING,  /* with a rep prefix */
-	INSN_GATHER,  /* addresses that the runtime has to work out: vectors of them, bt's bit strings, xlat */
+	INSN_GATHER,  /* addresses that the runtime has to work out: gather.h */
 	INSN_TRAP,    /* always faults: ud2, int3, hlt. As it is, and nothing behind it */
 	INSN_REFUSED, /* why: in refusal */
 	INSN_BAD,     /* no instruction */
@@ -38,6 +38,7 @@ struct operand {
 	u8 scale;
 	bool fs;     /* fs: */
 	bool addr32; /* the address is cut to 32 bits */
+	bool masked; /* not all of it is touched: gather.h */
 	u8 rw;       /* bit 0: read, bit 1: written */
 	u8 times;    /* accesses that it counts as: 2: it is read, then written */
 	u16 len;
@@ -70,6 +71,8 @@ void decode_init(void);
 void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *insn);
 /* A register's number, 0..15, or -1: not a general one. *bits: its width. */
 int decode_gpr(ZydisRegister reg, unsigned *bits);
+/* An operand's base: 0..15, BASE_NONE, BASE_RIP. */
+unsigned decode_base(ZydisRegister reg);
 
 static inline bool insn_ends_block(const struct insn *i)
 {

@@ -18,7 +18,7 @@ struct value {
 struct group {
 	struct value base, index;
 	u8 scale, rw, operand, nr;
-	bool fs;
+	bool fs, masked;
 	unsigned insn; /* the first's */
 	s64 first;     /* its displacement, from the roots */
 	s64 lo, hi;    /* of all, from the first's */

@@ -158,7 +158,7 @@ static void touch(struct thread *t, u64 page, unsigned rw, u64 stamp)
 }
 
 /* Returns how many page boundaries it crosses: an access over one is two (trace/event.h). */
-static unsigned touch_range(struct thread *t, u64 va, u64 len, unsigned rw, u64 stamp)
+unsigned runtime_touch(struct thread *t, u64 va, u64 len, unsigned rw, u64 stamp)
 {
 	u64 page = va & ~0xfffull, last = (va + len - 1) & ~0xfffull;
 	unsigned crossed = 0;
@@ -192,7 +192,7 @@ const void *access_slow(struct thread *t)
 		return s->back;
 	}
 	for (;; s++) {
-		t->accesses += touch_range(t, t->address + s->page, s->len, s->rw & ~SITE_MORE, stamp);
+		t->accesses += runtime_touch(t, t->address + s->page, s->len, s->rw & ~SITE_MORE, stamp);
 		if (!(s->rw & SITE_MORE))
 			return s->back;
 	}
@@ -275,15 +275,17 @@ bool state_recover(const struct thread *t, u64 gpr[NR_GPR], u64 *rip)
 
 void thread_init(struct thread *t, void *stack_top, const struct window_shape shape[2])
 {
-	extern const u8 enter_dispatch[], enter_access[], enter_string[];
+	extern const u8 enter_dispatch[], enter_access[], enter_string[], enter_gather[];
 
 	t->self = t;
 	t->stack = (u64)stack_top & ~15ull;
 	t->enter[ENTER_DISPATCH] = enter_dispatch;
 	t->enter[ENTER_ACCESS] = enter_access;
 	t->enter[ENTER_STRING] = enter_string;
+	t->enter[ENTER_GATHER] = enter_gather;
 	window_init(&t->data, &shape[0]);
 	window_init(&t->fetch, &shape[1]);
+	gather_init();
 	t->why = WHY_INDIRECT;
 	t->flags = 0x202;
 	thread_add(t);

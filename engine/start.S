@@ -5,7 +5,7 @@
  *   thread_run(t) --> t->jump = dispatch(t) --> generated code --> enter_dispatch --> dispatch(t) --> code, or back
  *                                                    |   ^                             to thread_run's caller
  *                                                    v   |
- *                             enter_access, enter_string: the runtime looks at an access, and returns to its site
+ *                             enter_access, _string, _gather: the runtime looks at an access, and returns to its site
  *
  * C code may use any general register, and wants DF clear. Vector registers are not touched (-mgeneral-regs-only).
  */
@@ -73,7 +73,7 @@
 	.text
 	.globl start_text, start_text_end
 start_text:
-	.globl thread_run, enter_dispatch, enter_access, enter_string
+	.globl thread_run, enter_dispatch, enter_access, enter_string, enter_gather
 
 thread_run:
 	push %rbx
@@ -117,19 +117,23 @@ leave:
 enter_access:
 	SAVE_VOLATILE
 	call access_slow
-	mov %rax, %gs:T_JUMP
-	TRAP_IF_PENDING
-	LOAD_VOLATILE
-	jmp *%gs:T_JUMP
+	jmp accessed
 
 enter_string:
 	SAVE_VOLATILE
 	SAVE_REST
 	call access_string
+accessed:
 	mov %rax, %gs:T_JUMP
 	TRAP_IF_PENDING
 	LOAD_VOLATILE
 	jmp *%gs:T_JUMP
+
+enter_gather:
+	SAVE_VOLATILE
+	SAVE_REST
+	call access_gather
+	jmp accessed
 
 /* long gate_call(long nr, const u64 arg[6]): the program's system call. Between gate_call and gate_in a signal makes it
  * end at gate_out, not begun: rax is then GATE_NOT_BEGUN. */

@@ -56,15 +56,14 @@ enum {
 struct thread {
 	struct thread *self;
 	u64 scratch[3];
-	u64 address, site;    /* what the check of an access hands over */
+	u64 address, site;    /* what the check of an access hands over: a site's number, or where a struct gather is */
 	s64 why;              /* the block's end does */
-	const void *enter[3]; /* enum runtime_entry */
+	const void *enter[4]; /* enum runtime_entry */
 	u64 icount;        /* instructions executed, and string_steps: a block adds all of its own at its beginning */
 	u64 fetch_page;    /* number (cache.h) of the page that instructions come from; 0: none */
 	u64 fetch_changes; /* of it */
 	u64 accesses;      /* to memory, read or written */
 	u64 fs_base;
-	u64 fetch_last;               /* the page that instructions came from when the windows were emptied */
 	u64 gpr[NR_GPR];              /* T_GPR */
 	u64 flags;                    /* T_FLAGS: RFLAGS */
 	u64 pc;                       /* T_PC */
@@ -77,6 +76,7 @@ struct thread {
 	u64 generation;               /* of the cache, that indirect[] is of */
 	struct thread *next, *before; /* in the list of threads (runtime.h) */
 	u64 string_steps;             /* of icount: no instructions, they order the accesses of strings */
+	u64 fetch_last;               /* the page that instructions came from when the windows were emptied */
 	/* events.c: its stream */
 	struct ring *ring; /* NULL: not begun, or ended */
 	u64 clock;         /* the hub's clock as last told */
@@ -97,7 +97,7 @@ _Static_assert(offsetof(struct thread, caller) == T_CALLER, "start.S");
 _Static_assert(offsetof(struct thread, pending) == T_PENDING, "start.S");
 
 /* The runtime's entries from generated code, in start.S. */
-enum runtime_entry { ENTER_DISPATCH, ENTER_ACCESS, ENTER_STRING };
+enum runtime_entry { ENTER_DISPATCH, ENTER_ACCESS, ENTER_STRING, ENTER_GATHER };
 
 /* Runs the program from t->pc on, until something is to be done that is no translation: t->why says what. gs is t. */
 void thread_run(struct thread *t);

@@ -24,6 +24,7 @@
 
 #include "engine/block.h"
 #include "engine/emit.h"
+#include "engine/gather.h"
 #include "engine/groups.h"
 
 #define TAG_MASK (sizeof(((struct window *)0)->tag) - sizeof(struct window_tag))
@@ -320,6 +321,24 @@ static void emit_hit(const struct insn *i, unsigned r, unsigned tag, u16 len, s3
 	emit_leave_all(borrowed, i->pc, WHY_HIT);
 }
 
+/* To the runtime, which works out what the instruction touches and goes on at back; from hot or cold code. */
+static void emit_gather(u8 **at, const struct insn *i, s32 stamp, const u8 *back)
+{
+	struct gather g = gather_make(i, stamp);
+	u8 *begin = *at;
+	u64 place = 0;
+
+	for (unsigned again = 0; again < 2; again++) { /* its place is known when the code's end is */
+		*at = begin;
+		emit_set64(at, OFF(site), place);
+		emit_jump_gs(at, OFF(enter[ENTER_GATHER]));
+		place = ALIGN_UP((u64)cold, 8ull);
+	}
+	g.back = back ? back : hot;
+	memcpy((void *)place, &g, sizeof(g));
+	cold = (u8 *)place + sizeof(g);
+}
+
 /* A check of what g's accesses have in common: bytes [lo, hi) from the address of its first. */
 static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 {
@@ -365,6 +384,10 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 	emit_patch(field, cold);
 	emit_gs_base(&cold, 0x03, r, tag, page);
 	emit_save(&cold, r, OFF(address));
+	if (g->masked) {
+		emit_gather(&cold, i, stamp, back);
+		return;
+	}
 	emit_set(&cold, OFF(site), (s32)add_sites(g, back, stamp));
 	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
 }
@@ -674,6 +697,8 @@ static void emit_insn(const struct insn *i, s32 stamp)
 	}
 	for (; next_group < nr_groups && &insns[groups[next_group].insn] == i; next_group++)
 		emit_check(i, &groups[next_group], stamp);
+	if (i->kind == INSN_GATHER)
+		emit_gather(&hot, i, stamp, NULL);
 	if (i->kind == INSN_STRING)
 		emit_string(i, stamp);
 	else if (!insn_ends_block(i))

@@ -7,7 +7,11 @@
  * the state. So each fault also tests that the state can be had exactly in the middle of a block (E1 of engine/state.h):
  * all but the flags that nobody reads behind.
  *
- * usage: oracle [SEED [SEQUENCES]]
+ * Touches: single instructions that touch parts of what they name (masked vectors, vectors of addresses, bit strings) or
+ * anything else in memory. A page is touched if natively the instruction faults while the page may not be accessed, and
+ * written if it does while the page may not be written; the engine has told of just these.
+ *
+ * usage: oracle [SEED [SEQUENCES [touches]]]
  */
 #include <asm/prctl.h>
 #include <setjmp.h>
@@ -77,7 +81,18 @@ bool code_same_area(u64 a, u64 b)
 	return false;
 }
 
-void runtime_event(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx) {}
+static unsigned told, told_written; /* pages of the arena, of others all in OTHER_PAGE */
+#define OTHER_PAGE (ARENA_BYTES / 4096)
+
+void runtime_event(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx)
+{
+	u64 n = (page - ARENA) / 4096;
+
+	if (rwx == EVR_FETCH)
+		return;
+	told |= 1u << (n < OTHER_PAGE ? n : OTHER_PAGE);
+	told_written |= rwx == EVR_WRITE ? 1u << (n < OTHER_PAGE ? n : OTHER_PAGE) : 0;
+}
 
 /* ---- a run ---- */
 
@@ -333,6 +348,161 @@ static bool compare(void)
 	return !bad;
 }
 
+/* ---- touches ---- */
+
+static bool accesses_memory(const struct insn *i)
+{
+	for (unsigned n = 0; n < i->z.operand_count; n++)
+		if (i->op[n].type == ZYDIS_OPERAND_TYPE_MEMORY && i->op[n].mem.type != ZYDIS_MEMOP_TYPE_AGEN)
+			return true;
+	return false;
+}
+
+/* mod is not 3; vsib: rm is 4. */
+static void memory_modrm(u8 *at, bool vsib)
+{
+	at[0] = (u8)((next() & 0x38) | next() % 3 << 6 | (vsib ? 4 : next() & 7));
+}
+
+/* A vector instruction in memory: VEX, or EVEX with a mask. of: opcodes to choose from; 0: any. */
+static void vector_bytes(u8 *at, bool evex, const char *of, bool vsib)
+{
+	unsigned map = of ? 2 : 1 + (unsigned)(next() % 3);
+	unsigned n = 0;
+
+	at[n++] = evex ? 0x62 : 0xc4;
+	at[n++] = (u8)((next() & (evex ? 0xf0 : 0xe0)) | map);
+	if (evex) {
+		at[n++] = (u8)((next() & 0x80) | 4 | (of ? 0x79 : next() & 0x7b));
+		at[n++] = (u8)(next() % 3 << 5 | (next() & 0x0f) | (of || next() % 2 ? 0 : next() & 0x90));
+	} else {
+		at[n++] = (u8)((next() & 0xfc) | (of ? 1 : next() & 3));
+	}
+	at[n++] = of ? (u8)of[next() % strlen(of)] : (u8)next();
+	memory_modrm(at + n, vsib);
+}
+
+static void touching_bytes(u8 *at)
+{
+	static const char *const small[] = {
+	    "\xd7", "\x66\x0f\xf7", "\x0f\xae\x38", "\x66\x0f\xae\x38", "\x66\x0f\xae\x30", "\xa4", "\x48\xab"};
+
+	random_bytes(at);
+	switch (next() % 8) {
+	case 0:
+		vector_bytes(at, false, "\x90\x91\x92\x93", true);
+		break;
+	case 1:
+		vector_bytes(at, true, "\x90\x91\x92\x93\xa0\xa1\xa2\xa3", true);
+		break;
+	case 2:
+		vector_bytes(at, false, "\x2c\x2d\x2e\x2f\x8c\x8e", false);
+		break;
+	case 3: /* vpexpand, vpcompress, vexpandps, vcompressps */
+		vector_bytes(at, true, "\x62\x63\x88\x89\x8a\x8b", false);
+		break;
+	case 4:
+	case 5:
+		vector_bytes(at, true, NULL, false);
+		break;
+	case 6: /* bt, bts, btr, btc */
+		at[0] = (u8)(next() % 4 ? 0x40 | (next() & 15) : 0x66);
+		at[1] = 0x0f;
+		at[2] = (u8)(0xa3 | (next() & 0x18));
+		memory_modrm(at + 3, false);
+		break;
+	default:
+		if (next() % 2) {
+			const char *one = small[next() % ARRAY_SIZE(small)];
+
+			memcpy(at, one, strlen(one));
+		}
+	}
+}
+
+static void make_touching(void)
+{
+	static struct insn i;
+	u8 *at = (u8 *)CODE;
+
+	do {
+		touching_bytes(at);
+		decode(CODE, (const u8 *)CODE, 15, &i);
+		if (i.z.raw.disp.size == 32 && i.kind != INSN_BAD) { /* not far */
+			bool relative = i.z.raw.modrm.mod == 0 && i.z.raw.modrm.rm == 5;
+			s32 d =
+			    relative ? (s32)(ARENA + 4000 + next() % 128 - (CODE + i.len)) : (s32)(next() % 128) - 64;
+
+			memcpy(at + i.z.raw.disp.offset, &d, 4);
+			decode(CODE, (const u8 *)CODE, 15, &i);
+		}
+	} while (!usable(&i) || !accesses_memory(&i));
+	length = 1;
+	start_of[0] = CODE;
+	start_of[1] = CODE + i.len;
+	memcpy(at + i.len, "\x0f\x0b", 2);
+}
+
+/* Addresses near a page's end, small numbers; vectors of small numbers, masks of all kinds. */
+static void make_touching_state(void)
+{
+	unsigned width = next() % 2 ? 4 : 8;
+
+	make_state();
+	for (unsigned i = 0; i < NR_GPR; i++) {
+		u64 kind = next() % 4;
+
+		begin.gpr[i] = kind < 2 || i == RSP ? ARENA + 4096 * (1 + next() % 3) - 64 + next() % 96
+			       : kind == 2          ? next() % 64
+						    : next() % 131072 - 65536;
+	}
+	begin.gpr[RCX] = next() % 2 ? next() % 40 : begin.gpr[RCX];
+	for (unsigned at = 160; at + 8 <= XSAVE_BYTES; at += width) {
+		s64 small = (s64)(next() % 4096) - 2048;
+
+		if (at < 416 || (at >= 576 && at < 832) || at >= 1152)
+			memcpy(begin.x + at, &small, width);
+	}
+	if (next() % 4 == 0) /* k0..k7: few */
+		for (unsigned at = 1088; at < 1152; at += 8)
+			memcpy(begin.x + at, &(u64){next() % 3 ? 1ull << next() % 16 : 0}, 8);
+	if (__builtin_cpu_supports("avx512f"))
+		begin.x[512] |= 0xe0;
+}
+
+static bool faults_with(void *page, int protection)
+{
+	memcpy((void *)ARENA, arena, ARENA_BYTES);
+	mprotect(page, 4096, protection);
+	catching = &ours;
+	if (sigsetjmp(back, 1) == 0)
+		run_native(&begin, CODE);
+	mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+	return ours.signal == SIGSEGV;
+}
+
+/* Whether a masked store of bytes takes faults for masked ones is the implementation's. */
+static bool as_it_likes(void)
+{
+	static struct insn i;
+
+	decode(CODE, (const u8 *)CODE, 15, &i);
+	return i.z.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU || i.z.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
+}
+
+static bool compare_touches(void)
+{
+	unsigned touched = 0, written = 0;
+
+	if (native.signal != SIGILL || native.rip != start_of[1] || as_it_likes())
+		return true;
+	for (unsigned n = 0; n < OTHER_PAGE; n++) {
+		touched |= faults_with((void *)(ARENA + 4096ull * n), PROT_NONE) ? 1u << n : 0;
+		written |= faults_with((void *)(ARENA + 4096ull * n), PROT_READ) ? 1u << n : 0;
+	}
+	return !(differ("pages touched", touched, told) | differ("pages written", written, told_written));
+}
+
 static void *map_at(u64 at, u64 bytes)
 {
 	void *p = mmap((void *)at, bytes, PROT_READ | PROT_WRITE | PROT_EXEC,
@@ -346,6 +516,7 @@ int main(int argc, char **argv)
 	static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
 	struct sigaction act = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, n = argc > 2 ? strtoull(argv[2], NULL, 0) : 20000;
+	bool touches = argc > 3 && strcmp(argv[3], "touches") == 0;
 	u64 ends[65] = {0};
 	u8 *stack = map_at(0x7d0000000000, 1 << 20);
 
@@ -362,16 +533,23 @@ int main(int argc, char **argv)
 	for (u64 k = 0; k < n; k++) {
 		rng = (seed << 32 | (k + 1)) * 0x9e3779b97f4a7c15ull | 1;
 		next();
-		make_sequence();
-		make_state();
+		if (touches) {
+			make_touching();
+			make_touching_state();
+		} else {
+			make_sequence();
+			make_state();
+		}
 		code_changes = next() % 2;
 		run(run_native, &native);
 		memcpy(after, (void *)ARENA, ARENA_BYTES);
 		cache_clear();
 		memset(thread->indirect, 0, sizeof(thread->indirect));
+		window_clear(&thread->data);
+		told = told_written = 0;
 		run(run_translated, &ours);
 		ends[native.signal & 63]++;
-		if (!compare()) {
+		if (!compare() || (touches && !compare_touches())) {
 			printf("# sequence %llu of seed %llu:\n", (unsigned long long)k, (unsigned long long)seed);
 			print_code();
 			printf("not ok 1 - random instructions\n1..1\n");
@@ -381,6 +559,7 @@ int main(int argc, char **argv)
 	printf("# ended with SIGTRAP %llu, SIGSEGV %llu, SIGILL %llu, SIGBUS %llu, SIGFPE %llu\n",
 	       (unsigned long long)ends[SIGTRAP], (unsigned long long)ends[SIGSEGV], (unsigned long long)ends[SIGILL],
 	       (unsigned long long)ends[SIGBUS], (unsigned long long)ends[SIGFPE]);
-	printf("ok 1 - %llu sequences of random instructions\n1..1\n", (unsigned long long)n);
+	printf("ok 1 - %llu sequences of random instructions%s\n1..1\n", (unsigned long long)n,
+	       touches ? ": touches" : "");
 	return 0;
 }
