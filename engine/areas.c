@@ -436,16 +436,19 @@ bool code_same_area(u64 a, u64 b)
 
 struct fetch_fault fetch_fault(u64 at)
 {
-	bool executable, mapped;
+	bool executable, failed, mapped;
+	struct fetch_fault fault;
 	u8 byte;
 
 	if (at >= 1ull << 47) /* a general protection fault */
 		return (struct fetch_fault){SIGSEGV, SI_KERNEL, 0};
 	cache_lock();
 	executable = flags_at(at) & X;
+	failed = executable && !code_copy(&byte, (const void *)at, 1);
+	fault = code_fault;
 	cache_unlock();
-	if (executable && !code_copy(&byte, (const void *)at, 1))
-		return code_fault;
+	if (failed)
+		return fault;
 	mapped = sys3(SYS_mincore, ALIGN_DOWN(at, 4096ull), 4096, (u64)&byte) == 0;
 	return (struct fetch_fault){SIGSEGV, mapped ? SEGV_ACCERR : SEGV_MAPERR, 0x14 | (mapped && byte & 1)};
 }

@@ -38,7 +38,7 @@ static struct need *needs;
 static struct site *sites;
 static struct copied *copied;
 static unsigned nr_blocks, nr_links, nr_sites, nr_pages, nr_copied, nr_needs;
-static u64 generation;
+static u64 generation = 1;
 static struct lock lock;
 
 void cache_lock(void)

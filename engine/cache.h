@@ -111,7 +111,7 @@ void page_needs(u32 number, u32 on);
 bool cache_is_full(void);
 /* Forgets all: a new generation. No thread is in. */
 void cache_clear(void);
-u64 cache_generation(void);
+u64 cache_generation(void); /* from 1 on */
 /* All links lead to their stubs again. */
 void links_undo(void);
 

@@ -45,10 +45,8 @@ u64 program_tell(void *thread, exec_emit *emit);
 /* perform.c: the system call that the thread is at, carried out. */
 void call_perform(struct thread *t);
 
-/* The loop of a thread that a clone made, on its own stack; start.S calls it. */
-_Noreturn void child_main(struct thread *t);
-void child_begins(struct thread *t);
-long clone_on(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls, struct thread *t);
+/* main.c: the loop of a thread, on its own stack. */
+_Noreturn void run(struct thread *t);
 /* host.c: of the program's memory, which may not be there. Returns the bytes that were. */
 u64 program_read(void *to, u64 va, u64 len);
 /* descriptor.c. keep: from now on this is the hub's; adopted: it is already where it is to be. stays: through the next
@@ -59,23 +57,6 @@ int descriptor_hub(void);
 bool descriptor_answer(long nr, const u64 a[6], long *ret);
 /* exec.c: returns -errno, or does not return. */
 long exec_program(struct thread *t, const char *path, char **argv, char **envp);
-
-struct signals {
-	struct {
-		u64 word[4];
-	} action[65];
-	u64 altstack[3];
-};
-void signals_keep(struct signals *s);
-void signals_put_back(const struct signals *s);
-/* signals.c. deliver: t->pending, and its state is exact. The rest: the program's system calls. */
-void signals_begin(void);
-void signal_deliver(struct thread *t);
-/* The instruction at t->pc cannot be fetched, for want of the byte at the address. */
-void signal_fetch(struct thread *t, u64 address);
-void signal_return(struct thread *t);
-long signal_action(u64 sig, u64 new_at, u64 old_at, u64 bytes);
-long signal_altstack(const struct thread *t, u64 new_at, u64 old_at);
 long gate_call(long nr, const u64 arg[6]); /* start.S */
 
 void calls_begin(const struct program *p);

@@ -16,15 +16,22 @@
 #define HUB_AT (ENGINE_MEMORY_END + (1ull << 32))
 /* Words of a name at most: what fits a will, and more than anybody reads of it. */
 #define NAME_WORDS 64
+#define WILL_EXIT  (1 + EV_PAYLOAD_WORDS(struct ev_counts))
 #define LONG_WORDS (1 + 16 + NAME_WORDS)
 /* Window events after which a thread tells its totals, so that a simulated clock goes on between its long events. */
 #define COUNTS_EVERY 4096
 
-struct events events;
+struct ring_hub *hub;
 
+/* The hub is attached before there are threads; a ring is its thread's. */
 void *ring_memory(u64 bytes)
 {
-	return memory_get(bytes);
+	struct task *k;
+
+	if (!hub)
+		return memory_get(bytes);
+	__asm__("mov %%gs:0, %0" : "=r"(k));
+	return bytes <= sizeof(k->ring) ? memset(k->ring, 0, bytes) : NULL;
 }
 
 void ring_memory_free(void *memory) {}
@@ -43,12 +50,10 @@ void events_attach(const char *path)
 	bool number = path[0] != '/';
 	long fd = number ? number_of(path) : sys6(SYS_openat, (u64)AT_FDCWD, (u64)path, O_RDWR | O_CLOEXEC, 0, 0, 0);
 
-	events.hub = fd >= 0 ? ring_hub_attach((int)fd, (void *)HUB_AT) : NULL;
-	if (!events.hub)
+	hub = fd >= 0 ? ring_hub_attach((int)fd, (void *)HUB_AT) : NULL;
+	if (!hub)
 		die("the engine is started by `quire run` only; no hub:", path, 0);
 	descriptor_keep((int)fd, number);
-	events.pid = (u64)sys3(SYS_getpid, 0, 0, 0);
-	events.calls.ops = &host_ops;
 }
 
 /* ---- words ---- */
@@ -111,18 +116,20 @@ static void send_clock(struct thread *t)
 
 static bool stream_begin(struct thread *t)
 {
-	struct ev_thread who = {events.pid, (u64)sys3(SYS_gettid, 0, 0, 0), events.parent};
+	struct ev_thread who = {t->process->pid, (u64)sys3(SYS_gettid, 0, 0, 0), t->process->parent};
 	u64 w[LONG_WORDS];
 
 	if (t->ended)
 		return false;
-	t->ring = ring_open(events.hub, (pid_t)who.pid, (pid_t)who.tid);
+	t->ring = ring_open(hub, (pid_t)who.pid, (pid_t)who.tid);
 	t->ended = !t->ring;
 	if (t->ended)
 		return false;
-	will_set(t, EVX_LOST, NULL);
+	cache_lock();
+	will_set(t, t->process->ending ? EVX_EXIT : EVX_LOST, NULL);
+	cache_unlock();
 	ring_put(t->ring, w, long_event(w, EV_THREAD, 0, &who, EV_PAYLOAD_WORDS(who), NULL));
-	t->clock = ring_clock(events.hub);
+	t->clock = ring_clock(hub);
 	send_clock(t);
 	return true;
 }
@@ -144,35 +151,56 @@ static void windows_clear(struct thread *t)
 	window_clear(&t->fetch);
 	send_left(t, &t->data, 0);
 	send_left(t, &t->fetch, EV_WINDOW);
-	if (t->fetch_page)
+	if ((u32)t->fetch_page)
 		t->fetch_last = page_of_number((u32)t->fetch_page);
 	t->fetch_page = 0;
+	t->warm = 0;
 }
 
 static bool ready(struct thread *t)
 {
 	if (unlikely(!t->ring) && !stream_begin(t))
 		return false;
-	if (unlikely(ring_clock(events.hub) != t->clock)) {
-		t->clock = ring_clock(events.hub);
+	if (unlikely(ring_clock(hub) != t->clock)) {
+		t->clock = ring_clock(hub);
 		windows_clear(t);
 		send_clock(t);
 	}
 	return true;
 }
 
-void runtime_event(struct thread *t, const struct window *window, u64 page, unsigned slot, unsigned rwx)
+bool runtime_ready(struct thread *t)
+{
+	bool listens = ready(t);
+
+	t->warm = 1;
+	return listens;
+}
+
+static void tags_revoke(struct thread *t)
+{
+	window_revoke(&t->data);
+	window_revoke(&t->fetch);
+	__atomic_fetch_or(&t->fetch_page, FETCH_REVOKED, __ATOMIC_RELAXED);
+}
+
+void runtime_entered(struct thread *t, const struct window *window, u64 page, int slot, unsigned rwx)
 {
 	unsigned slots = rwx == EVR_FETCH ? EV_WINDOW : 0;
 	u64 w[LONG_WORDS];
 
-	if (!ready(t))
+	if (slot >= 0) {
+		send_left(t, window, slots);
+		ring_put1(t->ring, ev_enter_make(page >> 12, slots + (unsigned)slot, rwx));
+		will_update(t);
+		if (unlikely(++t->entered % COUNTS_EVERY == 0))
+			ring_put(t->ring, w, counts_event(w, t));
+	}
+	if (nr_threads < 2)
 		return;
-	send_left(t, window, slots);
-	ring_put1(t->ring, ev_enter_make(page >> 12, slots + slot, rwx));
-	will_update(t);
-	if (unlikely(++t->entered % COUNTS_EVERY == 0))
-		ring_put(t->ring, w, counts_event(w, t));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (ring_clock(hub) != t->clock)
+		tags_revoke(t);
 }
 
 bool events_begin(struct thread *t)
@@ -195,27 +223,45 @@ void events_emit(void *thread, unsigned type, u64 arg, const void *payload, unsi
 	ring_put(t->ring, w, long_event(w, type, arg, payload, n, name));
 }
 
-/* Only what other processes go by has to be ordered: a process has one thread. */
+/* The others' next accesses are slow, whatever they do at the moment. Whose windows are empty will look at the clock by
+ * itself: most of many threads sleep in system calls. */
+static void revoke_others(const struct thread *t)
+{
+	cache_lock();
+	for (struct thread *other = threads; other; other = other->next)
+		if (other != t && __atomic_load_n(&other->warm, __ATOMIC_RELAXED))
+			tags_revoke(other);
+	cache_unlock();
+}
+
+/* Only what other processes go by has to be ordered while there is one thread. */
 void events_change(void *thread, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
 {
 	u64 w[2 + LONG_WORDS] = {ev_long_make(EV_CLOCK, 1, 0)};
 	struct thread *t = thread;
 
-	if (!ev_for_others(type)) {
+	if (nr_threads < 2 && !ev_for_others(type)) {
 		events_emit(t, type, arg, payload, n, name);
 		return;
 	}
-	w[1] = t->clock = ring_clock_tick(events.hub);
+	w[1] = t->clock = ring_clock_tick(hub);
+	if (nr_threads > 1)
+		revoke_others(t);
 	ring_put(t->ring, w, 2 + long_event(w + 2, type, arg, payload, n, name));
 }
 
 void events_exit(struct thread *t, unsigned how, u64 status)
 {
+	struct ring *ring;
+
 	if (events_begin(t)) {
 		events_change(t, EV_EXIT, how, &status, 1, NULL);
-		ring_close(t->ring);
+		cache_lock(); /* who goes through all threads' rings */
+		ring = t->ring;
+		t->ring = NULL;
+		cache_unlock();
+		ring_close(ring);
 	}
-	t->ring = NULL;
 	t->ended = true;
 }
 
@@ -230,16 +276,43 @@ void events_leaving(struct thread *t, u64 name)
 	ring_watch_exec(t->ring, name != 0);
 }
 
+void events_ending(struct thread *t, bool on)
+{
+	cache_lock();
+	t->process->ending = on;
+	for (struct thread *other = threads; other; other = other->next) {
+		if (other->process != t->process || !other->ring || (other == t && t->first))
+			continue;
+		ring_will_words(other->ring)[WILL_EXIT] = ev_long_make(EV_EXIT, 1, on ? EVX_EXIT : EVX_LOST);
+		ring_watch_exec(other->ring, on);
+	}
+	cache_unlock();
+}
+
 void events_forked(struct thread *t)
 {
-	events.parent = events.pid;
-	events.pid = (u64)sys3(SYS_getpid, 0, 0, 0);
+	struct process *p = t->process;
+
+	p->parent = p->pid;
+	p->pid = (u64)sys3(SYS_getpid, 0, 0, 0);
+	p->nr_threads = 1;
+	p->ending = false;
 	t->ring = NULL;
 	t->icount = t->string_steps = t->accesses = t->fetch_changes = 0;
 	t->ended = false;
-	window_init(&t->data, &ring_hub_window(events.hub)[0]);
-	window_init(&t->fetch, &ring_hub_window(events.hub)[1]);
+	t->first = true;
+	window_init(&t->data, &ring_hub_window(hub)[0]);
+	window_init(&t->fetch, &ring_hub_window(hub)[1]);
 	t->fetch_page = t->fetch_last = 0;
+}
+
+void events_vforked(struct thread *t, struct thread *parent)
+{
+	struct ev_fork e = {(u64)sys3(SYS_getpid, 0, 0, 0), EVF_VM};
+
+	if (parent->ring)
+		events_change(parent, EV_FORK, 0, &e, EV_PAYLOAD_WORDS(e), NULL);
+	events_forked(t);
 }
 
 void events_touch(struct thread *t, u64 start, u64 len, unsigned rwx)
@@ -250,13 +323,21 @@ void events_touch(struct thread *t, u64 start, u64 len, unsigned rwx)
 		events_emit(t, EV_TOUCH, rwx, &e, EV_PAYLOAD_WORDS(e), NULL);
 }
 
+/* The first thread's, which is t's in most processes: it is the one that lives on, by its number. */
 void events_ring(const struct thread *t, char text[16])
 {
+	const struct thread *first;
+
 	memcpy(text, "-", 2);
-	if (t->ring)
-		number_text(ring_number(t->ring), text);
+	cache_lock();
+	for (first = threads; first && (first->process != t->process || !first->first); first = first->next)
+		;
+	if (first && first->ring)
+		number_text(ring_number(first->ring), text);
+	cache_unlock();
 }
 
+/* What its process' other threads told before the exec comes before what follows here. */
 void events_adopt(struct thread *t, const char *text)
 {
 	struct ev_counts c;
@@ -265,13 +346,15 @@ void events_adopt(struct thread *t, const char *text)
 	if (text[0] == '-')
 		return;
 	number = number_of(text);
-	t->ring = ring_adopt(events.hub, number);
+	t->ring = ring_adopt(hub, number);
 	if (!t->ring)
 		die("no such ring", "", number);
 	memcpy(&c, ring_will_words(t->ring) + 1, sizeof(c));
 	t->icount = c.instructions;
 	t->accesses = c.data_accesses;
 	t->fetch_changes = c.fetch_page_changes;
-	t->clock = ring_clock(events.hub);
+	will_set(t, EVX_LOST, NULL);
+	ring_watch_exec(t->ring, false);
+	t->clock = ring_clock_tick(hub);
 	send_clock(t);
 }

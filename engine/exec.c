@@ -145,13 +145,7 @@ static bool look(const char *path, char head[HEADER + 1])
 
 /* ---- the arguments ---- */
 
-/* What the engine is executed with: at[first] is the program's own argv[0], as many as fit behind, and before it room for
- * the engine's and for scripts'. */
-struct arguments {
-	char **at;
-	u64 room; /* pointers */
-};
-
+/* args.at[ARGS_BEFORE] is the program's own argv[0]; before it is room for the engine's arguments and for scripts'. */
 enum { ENGINE_ARGS = 6, ARGS_BEFORE = ENGINE_ARGS + 2 * MAX_DEPTH };
 
 /* Copies the program's argv. Returns 0 or -errno. */
@@ -188,27 +182,31 @@ static long exec_natively(struct thread *t, const char *path, char **argv, char 
 {
 	long ret;
 
+	signals_exec(t, true);
+	events_ending(t, true);
 	events_leaving(t, (u64)path);
 	ret = sys3(SYS_execve, (u64)path, (u64)argv, (u64)envp);
 	events_leaving(t, 0);
+	events_ending(t, false);
+	signals_exec(t, false);
 	return ret;
 }
 
 /* Does not return unless it fails: -errno. */
 long exec_program(struct thread *t, const char *path, char **argv, char **envp)
 {
-	static struct arguments args;
-	static char head[MAX_DEPTH][HEADER + 1];
+	struct arguments *args = &task_of(t)->args;
+	char head[MAX_DEPTH][HEADER + 1];
 	const char *exe = paths_exe((u64)path), *file = exe ? exe : path;
 	char *interpreter, *argument, ring[16], hub[16];
 	char **from;
-	long err = collect(&args, argv);
+	long err = collect(args, argv);
 
 	if (err)
 		return err;
 	if (!engine_there())
 		return exec_natively(t, exe ? exe : path, argv, envp);
-	from = args.at + ARGS_BEFORE;
+	from = args->at + ARGS_BEFORE;
 	for (unsigned depth = 0;; depth++) {
 		if (depth == MAX_DEPTH || !look(file, head[depth]))
 			return exec_natively(t, exe ? exe : path, argv, envp);
@@ -230,8 +228,12 @@ long exec_program(struct thread *t, const char *path, char **argv, char **envp)
 	number_text((unsigned)descriptor_hub(), hub);
 	*--from = hub;
 	*--from = engine.self;
+	signals_exec(t, true);
+	events_ending(t, true);
 	descriptor_stays(true);
 	err = sys3(SYS_execve, (u64)engine.self, (u64)from, (u64)envp);
 	descriptor_stays(false);
+	events_ending(t, false);
+	signals_exec(t, false);
 	return err;
 }

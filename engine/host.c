@@ -7,7 +7,6 @@
 #include <linux/poll.h>
 #include <linux/shm.h>
 
-#include "engine/engine.h"
 #include "engine/events.h"
 #include "engine/paths.h"
 #include "lib/sys.h"
@@ -107,17 +106,17 @@ static u64 host_clock_ns(void *thread, int clock)
 static void host_note_mapped(void *thread, const struct call_file *file)
 {
 	if (file->regular)
-		ring_hub_file_note(events.hub, file->dev, file->ino, file->size);
+		ring_hub_file_note(hub, file->dev, file->ino, file->size);
 }
 
 static bool host_is_mapped(void *thread, u64 dev, u64 ino)
 {
-	return ring_hub_file_noted(events.hub, dev, ino);
+	return ring_hub_file_noted(hub, dev, ino);
 }
 
 static bool host_size_is_news(void *thread, const struct call_file *file)
 {
-	return ring_hub_file_changed(events.hub, file->dev, file->ino, file->size);
+	return ring_hub_file_changed(hub, file->dev, file->ino, file->size);
 }
 
 const struct call_ops host_ops = {

@@ -13,18 +13,17 @@
 #include "engine/events.h"
 #include "lib/sys.h"
 
-#define STACK_BYTES (256u << 10)
 #define CACHE_BYTES (256ull << 20)
 
 struct engine engine;
 
-static u8 stack[STACK_BYTES] __attribute__((aligned(64)));
+static u8 stack[RUNTIME_STACK] __attribute__((aligned(64), used)); /* of the start, and of the first thread's loop */
 
 /* The kernel's stack is the program's: it is left at once. */
 __asm__(".globl _start\n"
 	"_start:\n\t"
 	"mov %rsp, %rdi\n\t"
-	"lea stack+262144(%rip), %rsp\n\t"
+	"lea stack+131072(%rip), %rsp\n\t"
 	"xor %ebp, %ebp\n\t"
 	"call engine_main\n\t"
 	"hlt");
@@ -35,7 +34,7 @@ static char *copy(const char *text)
 	return memcpy(memory_get(strlen(text) + 1), text, strlen(text) + 1);
 }
 
-static _Noreturn void run(struct thread *t)
+_Noreturn void run(struct thread *t)
 {
 	for (;;) {
 		thread_run(t);
@@ -60,6 +59,7 @@ _Noreturn void engine_main(u64 *sp)
 	char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;
 	u64 *auxv = (u64 *)envp;
 	struct program p;
+	struct task *k;
 	struct thread *t;
 	char *name;
 	u8 *code;
@@ -76,26 +76,23 @@ _Noreturn void engine_main(u64 *sp)
 	code = memory_get(CACHE_BYTES);
 	sys3(SYS_mprotect, (u64)code, CACHE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
 	cache_init(code, CACHE_BYTES);
-	t = memory_get(sizeof(*t));
-	thread_init(t, stack + STACK_BYTES / 2, ring_hub_window(events.hub));
+	k = task_get();
+	t = &k->thread;
+	t->process = &k->own;
+	t->first = true;
+	k->own.pid = (u64)sys3(SYS_getpid, 0, 0, 0);
+	k->own.nr_threads = 1;
+	k->own.calls.ops = &host_ops;
+	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
 	events_adopt(t, argv[3]);
 	name = copy(argv[4]);
 	program_load(name, copy(argv[5]), argv + 6, envp, auxv, &p);
-	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
 	t->gpr[RSP] = p.stack;
 	t->pc = p.entry;
 	areas_begin();
-	signals_begin();
+	signals_begin(t);
 	calls_begin(&p);
 	if (events_begin(t))
-		events.calls.brk_start = events.calls.brk = program_tell(t, events_emit);
-
-	run(t);
-}
-
-_Noreturn void child_main(struct thread *t)
-{
-	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
-	child_begins(t);
+		k->own.calls.brk_start = k->own.calls.brk = program_tell(t, events_emit);
 	run(t);
 }

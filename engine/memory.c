@@ -13,13 +13,12 @@ static u64 free_memory = ENGINE_MEMORY;
 
 void *memory_get(u64 bytes)
 {
-	u64 at = free_memory;
+	u64 at = __atomic_fetch_add(&free_memory, ALIGN_UP(bytes, 4096ull) + 4096, __ATOMIC_RELAXED);
 	long got = sys6(SYS_mmap, at, ALIGN_UP(bytes, 4096ull), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, (u64)-1, 0);
 
 	if (got != (long)at)
 		die("no memory for the engine", "", (u64)-got);
-	free_memory = ALIGN_UP(at + bytes, 4096ull) + 4096;
 	return (void *)at;
 }
 

@@ -49,6 +49,7 @@ static void catch_up(struct thread *t)
 	if (t->generation == cache_generation())
 		return;
 	t->generation = cache_generation();
+	t->fetch_page = 0;
 	indirect_clear(t);
 }
 
@@ -94,7 +95,11 @@ const void *dispatch(struct thread *t)
 /* ---- the threads ---- */
 
 struct thread *threads;
+unsigned nr_threads;
 
+static u64 purges;
+
+/* In memory that is used again indirect[] is kept, if nothing was taken from others' meanwhile. */
 static void thread_add(struct thread *t)
 {
 	cache_lock();
@@ -103,7 +108,9 @@ static void thread_add(struct thread *t)
 	if (threads)
 		threads->before = t;
 	threads = t;
-	t->in = 0;
+	nr_threads++;
+	if (t->generation && (t->generation != cache_generation() || t->purges != purges))
+		indirect_clear(t);
 	t->generation = cache_generation();
 	cache_unlock();
 }
@@ -117,11 +124,21 @@ void thread_remove(struct thread *t)
 		threads = t->next;
 	if (t->next)
 		t->next->before = t->before;
+	nr_threads--;
+	t->purges = purges;
 	cache_unlock();
+}
+
+void threads_forget_others(struct thread *t)
+{
+	threads = t;
+	t->next = t->before = NULL;
+	nr_threads = 1;
 }
 
 void runtime_purge(u64 pc)
 {
+	purges++;
 	for (struct thread *t = threads; t; t = t->next) {
 		struct indirect *one = indirect_place(t, pc);
 
@@ -147,14 +164,25 @@ void runtime_forget_all(void)
 
 /* ---- accesses ---- */
 
-static void touch(struct thread *t, u64 page, unsigned rw, u64 stamp)
+/* The page is used at `stamp`. number: of a page that instructions come from now, else 0. */
+static void enter(struct thread *t, struct window *w, u64 page, u32 number, unsigned rwx, u64 stamp)
 {
+	bool listens = runtime_ready(t);
 	int slot;
 
-	t->data.now = stamp - 1;
-	slot = window_enter(&t->data, page, rw == SITE_WRITE);
-	if (slot >= 0)
-		runtime_event(t, &t->data, page, (unsigned)slot, rw == SITE_WRITE ? EVR_WRITE : EVR_READ);
+	if (number) {
+		t->fetch_changes += t->fetch_page || page != t->fetch_last;
+		t->fetch_page = number;
+	}
+	w->now = stamp - 1;
+	slot = window_enter(w, page, rwx == EVR_WRITE);
+	if (listens)
+		runtime_entered(t, w, page, slot, rwx);
+}
+
+static void touch(struct thread *t, u64 page, unsigned rw, u64 stamp)
+{
+	enter(t, &t->data, page, 0, rw == SITE_WRITE ? EVR_WRITE : EVR_READ, stamp);
 }
 
 /* Returns how many page boundaries it crosses: an access over one is two (trace/event.h). */
@@ -171,15 +199,7 @@ unsigned runtime_touch(struct thread *t, u64 va, u64 len, unsigned rw, u64 stamp
 
 static void fetch(struct thread *t, u32 number, u64 stamp)
 {
-	u64 page = page_of_number(number);
-	int slot;
-
-	t->fetch_changes += t->fetch_page || page != t->fetch_last;
-	t->fetch_page = number;
-	t->fetch.now = stamp - 1;
-	slot = window_enter(&t->fetch, page, 0);
-	if (slot >= 0)
-		runtime_event(t, &t->fetch, page, (unsigned)slot, EVR_FETCH);
+	enter(t, &t->fetch, page_of_number(number), number, EVR_FETCH, stamp);
 }
 
 const void *access_slow(struct thread *t)
@@ -245,18 +265,6 @@ const void *access_string(struct thread *t)
 	return site->back;
 }
 
-void thread_rebase(struct thread *child, const struct thread *t, void *stack_top)
-{
-	child->self = child;
-	child->stack = (u64)stack_top & ~15ull;
-	child->pending = 0;
-	child->steps = false;
-	window_init(&child->data, &t->data.shape);
-	window_init(&child->fetch, &t->fetch.shape);
-	child->fetch_page = child->fetch_last = 0;
-	thread_add(child);
-}
-
 bool state_recover(const struct thread *t, u64 gpr[NR_GPR], u64 *rip)
 {
 	const struct block *b = block_at((const u8 *)*rip);
@@ -277,6 +285,7 @@ void thread_init(struct thread *t, void *stack_top, const struct window_shape sh
 {
 	extern const u8 enter_dispatch[], enter_access[], enter_string[], enter_gather[];
 
+	memset(t, 0, offsetof(struct thread, data));
 	t->self = t;
 	t->stack = (u64)stack_top & ~15ull;
 	t->enter[ENTER_DISPATCH] = enter_dispatch;

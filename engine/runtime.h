@@ -7,22 +7,24 @@
 
 #include "engine/emit.h"
 
-/* t is zeroed memory. stack_top: of memory for the runtime, while it works for t. shape: of the windows, data and
- * fetches. */
+/* t is zeroed memory, or was a thread that is removed. stack_top: of memory for the runtime, while it works for t. shape:
+ * of the windows, data and fetches. */
 void thread_init(struct thread *t, void *stack_top, const struct window_shape shape[2]);
-/* All threads of this memory: the first; the cache's lock is held. thread_init() and thread_rebase() add to them,
- * thread_remove() takes away. */
+/* All threads of this memory: the first; the cache's lock is held. thread_init() adds to them, thread_remove() takes
+ * away. In a fork's child only t is left; the lock is held, too. */
 extern struct thread *threads;
+extern unsigned nr_threads;
 void thread_remove(struct thread *t);
+void threads_forget_others(struct thread *t);
 /* No thread's indirect jumps lead to the block at pc any more. With the cache's lock. */
 void runtime_purge(u64 pc);
 /* All that was translated is forgotten, when the threads that are in have come out. With the cache's lock; the caller is
  * out. */
 void runtime_forget_all(void);
-/* `child`, a copy of t, becomes a thread of its own. */
-void thread_rebase(struct thread *child, const struct thread *t, void *stack_top);
-/* A page enters the window, or is written there for the first time. The events' side, or the test's. */
-void runtime_event(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx);
+/* The events' side, or the test's. Before a page may enter a window: false: nobody listens. After it: it entered `slot`,
+ * or was written there for the first time; -1: it was there, and has its tag again. */
+bool runtime_ready(struct thread *t);
+void runtime_entered(struct thread *t, const struct window *w, u64 page, int slot, unsigned rwx);
 
 /* gpr[] and *rip as they are at a fault in generated code: makes them the program's, at the instruction that faults. false:
  * it is none of the program's. */

@@ -30,8 +30,6 @@
 #include "lib/sys.h"
 
 #define SA_RESTORER    0x04000000u /* the kernel's; libc hides it */
-#define NR_SIGNALS     64
-#define OUR_STACK      (64u << 10)
 #define RED_ZONE       128
 #define EFLAGS_TF      0x100u
 #define EFLAGS_DF      0x400u
@@ -46,18 +44,6 @@
 #define SYNCHRONOUS                                                                                                    \
 	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGILL - 1) |                  \
 	 1ull << (SIGTRAP - 1))
-
-/* A signal that waits, with the program's mask when it came. sig 0: none. */
-struct waiting {
-	int sig;
-	siginfo_t info;
-	u64 mask, err, trapno, cr2;
-};
-
-/* The kernel's struct sigaction. */
-struct action {
-	u64 handler, flags, restorer, mask;
-};
 
 struct ucontext {
 	u64 uc_flags, uc_link;
@@ -77,12 +63,6 @@ extern const u8 __executable_start[], etext[];
 
 __asm__(".globl our_restorer\nour_restorer:\n\tmov $15, %eax\n\tsyscall\n");
 
-static struct action actions[NR_SIGNALS + 1]; /* the program's */
-static struct waiting fault, outside;         /* in a copied instruction; from outside */
-static struct {
-	u64 sp, size;
-	u32 flags;
-} altstack = {.flags = SS_DISABLE};
 static u64 xsave_mask, xsave_bytes; /* of the kernel's frames */
 
 /* ---- to and from the kernel's frame ---- */
@@ -115,27 +95,39 @@ static void gpr_to(struct sigcontext *c, const u64 gpr[NR_GPR])
 	c->r15 = gpr[R15];
 }
 
-static void set_mask(u64 mask)
+void signals_unblock(u64 mask)
 {
 	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (u64)&mask, 0, 8, 0, 0);
+}
+
+u64 signals_block(void)
+{
+	u64 all = ~0ull, mask = 0;
+
+	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (u64)&all, (u64)&mask, 8, 0, 0);
+	return mask;
 }
 
 /* ---- when a signal comes ---- */
 
 static void on_signal(int sig, siginfo_t *info, struct ucontext *uc);
 
-/* The kernel's action for the program's. */
-static void tell_kernel(int sig)
+static void set_action(int sig, const struct action *a)
 {
-	const struct action *a = &actions[sig];
+	sys6(SYS_rt_sigaction, (u64)sig, (u64)a, 0, 8, 0, 0);
+}
+
+/* The kernel's action for the program's. SIGTRAP is always ours: some thread may be stepping. */
+static void tell_kernel(int sig, const struct action *a)
+{
 	struct action ours = *a;
 
-	if (a->handler > 1)
-		ours = (struct action){(u64)on_signal,
-				       (a->flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT)) | SA_SIGINFO |
-					   SA_ONSTACK | SA_RESTORER,
+	if (a->handler > 1 || sig == SIGTRAP) {
+		ours = (struct action){(u64)on_signal, a->flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT),
 				       (u64)our_restorer, ~SYNCHRONOUS};
-	sys6(SYS_rt_sigaction, (u64)sig, (u64)&ours, 0, 8, 0, 0);
+		ours.flags |= SA_SIGINFO | SA_ONSTACK | SA_RESTORER | (a->handler > 1 ? 0 : SA_RESTART);
+	}
+	set_action(sig, &ours);
 }
 
 static bool in(u64 at, const u8 *from, const u8 *to)
@@ -160,17 +152,16 @@ static void keep_waiting(struct thread *t, struct waiting *w, int sig, const sig
 {
 	const struct sigcontext *c = &uc->uc_mcontext;
 
-	*w = (struct waiting){sig, *info, outside.sig ? outside.mask : uc->uc_sigmask, c->err, c->trapno, c->cr2};
+	const struct waiting *outside = &task_of(t)->signals.outside;
+
+	*w = (struct waiting){sig, *info, outside->sig ? outside->mask : uc->uc_sigmask, c->err, c->trapno, c->cr2};
 	t->pending = 1;
 	uc->uc_sigmask = ~SYNCHRONOUS;
 }
 
-/* Single steps to the next block, now or when start.S leaves the runtime: SIGTRAP is ours meanwhile. */
+/* Single steps to the next block, now or when start.S leaves the runtime. */
 static void step_begin(struct thread *t, struct ucontext *uc, bool now)
 {
-	struct action step = {(u64)on_signal, SA_SIGINFO | SA_ONSTACK | SA_RESTORER, (u64)our_restorer, ~SYNCHRONOUS};
-
-	sys6(SYS_rt_sigaction, SIGTRAP, (u64)&step, 0, 8, 0, 0);
 	t->steps = true;
 	if (!now)
 		return;
@@ -178,26 +169,19 @@ static void step_begin(struct thread *t, struct ucontext *uc, bool now)
 	uc->uc_mcontext.eflags |= EFLAGS_TF;
 }
 
-static void step_end(struct thread *t)
-{
-	t->steps = false;
-	tell_kernel(SIGTRAP);
-}
-
 /* A trap: has the next block been reached? A pushf has pushed TF, too. */
 static void step(struct thread *t, struct ucontext *uc)
 {
-	static u64 last;
 	struct sigcontext *c = &uc->uc_mcontext;
-	const struct block *b = block_at((const u8 *)c->rip);
-	u64 gpr[NR_GPR];
+	const struct block *b = cache_holds(c->rip) ? block_at((const u8 *)c->rip) : NULL;
+	u64 gpr[NR_GPR], *last = &task_of(t)->signals.stepped;
 
-	if (block_at((const u8 *)last) && *(const u8 *)last == 0x9c)
+	if (b && cache_holds(*last) && block_at((const u8 *)*last) && *(const u8 *)*last == 0x9c)
 		*(u64 *)c->rsp &= ~(u64)EFLAGS_TF;
-	last = c->rip;
+	*last = c->rip;
 	if (b && (c->rip == (u64)b->inner || c->rip == (u64)b->outer)) {
 		gpr_from(gpr, c);
-		step_end(t);
+		t->steps = false;
 		leave(t, uc, gpr, b->pc);
 	} else if (in(c->rip, __executable_start, etext) && !in(c->rip, start_text, start_text_end)) {
 		c->eflags &= ~(u64)EFLAGS_TF; /* in C: start.S traps again behind it, or dispatch() delivers */
@@ -234,7 +218,7 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		return;
 	}
 	if (!(SYNCHRONOUS >> (sig - 1) & 1) || info->si_code <= 0) {
-		keep_waiting(t, &outside, sig, info, uc);
+		keep_waiting(t, &task_of(t)->signals.outside, sig, info, uc);
 		comes_from_outside(t, uc);
 		return;
 	}
@@ -249,9 +233,8 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 	if (!state_recover(t, gpr, &pc))
 		die("the engine itself faulted, at", "", pc);
 	pc += int3;
-	if (t->steps)
-		step_end(t);
-	keep_waiting(t, &fault, sig, info, uc);
+	t->steps = false;
+	keep_waiting(t, &task_of(t)->signals.fault, sig, info, uc);
 	leave(t, uc, gpr, pc);
 }
 
@@ -265,38 +248,58 @@ static void on_first(int sig, siginfo_t *info, struct ucontext *uc)
 	xsave_bytes = sw.xstate_size;
 }
 
-void signals_begin(void)
+static void stack_begin(struct thread *t)
 {
-	stack_t ours = {.ss_sp = memory_get(OUR_STACK), .ss_size = OUR_STACK};
-	struct action first = {(u64)on_first, SA_SIGINFO | SA_ONSTACK | SA_RESTORER, (u64)our_restorer, 0};
+	stack_t ours = {.ss_sp = task_of(t)->signal_stack, .ss_size = SIGNAL_STACK};
 
 	sys3(SYS_sigaltstack, (u64)&ours, 0, 0);
+}
+
+void signals_thread_begin(struct thread *t)
+{
+	stack_begin(t);
+	signals_unblock(task_of(t)->signals.mask);
+}
+
+void signals_begin(struct thread *t)
+{
+	struct action first = {(u64)on_first, SA_SIGINFO | SA_ONSTACK | SA_RESTORER, (u64)our_restorer, 0};
+	struct action *actions = t->process->action;
+
+	stack_begin(t);
 	for (u64 sig = 1; sig <= NR_SIGNALS; sig++)
 		sys6(SYS_rt_sigaction, sig, 0, (u64)&actions[sig], 8, 0, 0);
-	sys6(SYS_rt_sigaction, SIGTRAP, (u64)&first, 0, 8, 0, 0);
+	set_action(SIGTRAP, &first);
 	__asm__ volatile("int3");
-	tell_kernel(SIGTRAP);
+	tell_kernel(SIGTRAP, &actions[SIGTRAP]);
 	if (xsave_bytes < 576 || xsave_bytes > XSAVE_MAX)
 		die("signal frames of a kind that the engine does not know", "", xsave_bytes);
 }
 
 /* ---- delivery ---- */
 
-static bool on_altstack(u64 sp)
+static bool on_altstack(const struct thread_signals *s, u64 sp)
 {
-	return altstack.size && sp - altstack.sp <= altstack.size;
+	return s->altstack.size && sp - s->altstack.sp <= s->altstack.size;
+}
+
+/* What the program's sigaltstack says. */
+static stack_t altstack_of(const struct thread_signals *s, u64 sp)
+{
+	return (stack_t){(void *)s->altstack.sp, (int)(s->altstack.flags | on_altstack(s, sp)), s->altstack.size};
 }
 
 /* Writes the frame; returns where. The vector registers are the program's: nothing here touches them. */
 static u64 write_frame(struct thread *t, const struct action *a, const struct waiting *w)
 {
+	struct thread_signals *s = &task_of(t)->signals;
 	u64 sp = t->gpr[RSP], old = sp, bytes = xsave_bytes;
 	struct _fpx_sw_bytes *sw;
 	struct frame *f;
 
 	sp -= RED_ZONE;
-	if (a->flags & SA_ONSTACK && altstack.size && !on_altstack(old))
-		sp = altstack.sp + altstack.size;
+	if (a->flags & SA_ONSTACK && s->altstack.size && !on_altstack(s, old))
+		sp = s->altstack.sp + s->altstack.size;
 	sp = ALIGN_DOWN(sp - bytes - 4, 64ull);
 	f = (struct frame *)(ALIGN_DOWN(sp - sizeof(*f), 16ull) - 8);
 	memset((void *)(sp + 512), 0, 64); /* the header, which XSAVE reads */
@@ -308,8 +311,7 @@ static u64 write_frame(struct thread *t, const struct action *a, const struct wa
 	f->restorer = a->restorer;
 	f->info = w->info;
 	f->uc.uc_flags = FP_XSTATE | SIGCONTEXT_SS | STRICT_SS;
-	f->uc.uc_stack =
-	    (stack_t){(void *)altstack.sp, (int)(altstack.flags | (on_altstack(old) ? 1 : 0)), altstack.size};
+	f->uc.uc_stack = altstack_of(s, old);
 	gpr_to(&f->uc.uc_mcontext, t->gpr);
 	f->uc.uc_mcontext.rip = t->pc;
 	f->uc.uc_mcontext.eflags = t->flags;
@@ -322,19 +324,62 @@ static u64 write_frame(struct thread *t, const struct action *a, const struct wa
 	f->uc.uc_mcontext.fpstate = (void *)sp;
 	f->uc.uc_sigmask = w->mask;
 	events_touch(t, (u64)f, sp + bytes + 4 - (u64)f, EVR_WRITE);
-	if (altstack.flags & SS_AUTODISARM && a->flags & SA_ONSTACK)
-		altstack.size = 0, altstack.flags = SS_DISABLE;
+	if (s->altstack.flags & SS_AUTODISARM && a->flags & SA_ONSTACK)
+		s->altstack.size = 0, s->altstack.flags = SS_DISABLE;
 	return (u64)f;
+}
+
+/* The program's action as the signal is delivered. */
+static struct action take_action(struct thread *t, int sig)
+{
+	struct action *now = &t->process->action[sig], a;
+
+	lock_take(&t->process->actions);
+	a = *now;
+	if (a.handler > 1 && a.flags & SA_RESETHAND) {
+		*now = (struct action){0};
+		tell_kernel(sig, now);
+	}
+	lock_give(&t->process->actions);
+	return a;
+}
+
+static void send_again(int sig, const siginfo_t *info)
+{
+	sys6(SYS_rt_tgsigqueueinfo, (u64)sys3(SYS_getpid, 0, 0, 0), (u64)sys3(SYS_gettid, 0, 0, 0), (u64)sig, (u64)info,
+	     0, 0);
+}
+
+/* Its handler was taken away meanwhile, or it is SIGTRAP: the kernel does what it does. What a process survives is
+ * followed by the program's action again. */
+static void leave_to_kernel(struct thread *t, const struct waiting *w)
+{
+	const u64 ignored =
+	    1ull << (SIGCHLD - 1) | 1ull << (SIGURG - 1) | 1ull << (SIGWINCH - 1) | 1ull << (SIGCONT - 1);
+	u64 mask = ~(1ull << (w->sig - 1));
+
+	if (ignored >> (w->sig - 1) & 1)
+		return;
+	lock_take(&t->process->actions);
+	set_action(w->sig, &(struct action){0});
+	send_again(w->sig, &w->info);
+	signals_unblock(mask);
+	signals_block();
+	tell_kernel(w->sig, &t->process->action[w->sig]);
+	lock_give(&t->process->actions);
 }
 
 /* The handler is what the program runs next. Returns the mask that holds in it. */
 static u64 deliver(struct thread *t, const struct waiting *w)
 {
-	struct action a = actions[w->sig];
+	struct action a = take_action(t, w->sig);
 	u64 frame;
 
-	if (a.handler <= 1)
-		die("a signal came whose handler was taken away meanwhile:", "", (u64)w->sig);
+	if (a.handler <= 1) {
+		if (a.handler == 0 || (w->sig == SIGTRAP && w->info.si_code > 0))
+			leave_to_kernel(t, w);
+		return w->mask;
+	}
 	t->flags &= ~(u64)EFLAGS_TF;
 	frame = write_frame(t, &a, w);
 	t->gpr[RDI] = (u64)w->sig;
@@ -344,32 +389,28 @@ static u64 deliver(struct thread *t, const struct waiting *w)
 	t->gpr[RSP] = frame;
 	t->flags &= ~(u64)EFLAGS_DF;
 	t->pc = a.handler;
-	if (a.flags & SA_RESETHAND) {
-		actions[w->sig] = (struct action){0};
-		tell_kernel(w->sig);
-	}
 	return w->mask | a.mask | (a.flags & SA_NODEFER ? 0 : 1ull << (w->sig - 1));
 }
 
 void signal_deliver(struct thread *t)
 {
-	struct waiting first = fault, second = outside;
+	struct thread_signals *s = &task_of(t)->signals;
+	struct waiting first = s->fault, second = s->outside;
 	u64 mask = second.mask;
 
-	fault.sig = outside.sig = 0;
+	s->fault.sig = s->outside.sig = 0;
 	t->pending = 0;
-	if (t->steps)
-		step_end(t);
+	t->steps = false;
+	t->flags &= ~(u64)EFLAGS_TF;
 	if (first.sig)
 		mask = deliver(t, &first);
 	if (second.sig && first.sig && mask >> (second.sig - 1) & 1) {
-		sys6(SYS_rt_tgsigqueueinfo, (u64)sys3(SYS_getpid, 0, 0, 0), (u64)sys3(SYS_gettid, 0, 0, 0),
-		     (u64)second.sig, (u64)&second.info, 0, 0);
+		send_again(second.sig, &second.info);
 	} else if (second.sig) {
 		second.mask = mask;
 		mask = deliver(t, &second);
 	}
-	set_mask(mask);
+	signals_unblock(mask);
 }
 
 /* What the kernel does with a fault that is blocked, or that nobody handles: it is the process' end. */
@@ -377,15 +418,15 @@ static _Noreturn void die_of(int sig, siginfo_t *info)
 {
 	struct action by_default = {0};
 
-	sys6(SYS_rt_sigaction, (u64)sig, (u64)&by_default, 0, 8, 0, 0);
-	set_mask(0);
-	sys6(SYS_rt_tgsigqueueinfo, (u64)sys3(SYS_getpid, 0, 0, 0), (u64)sys3(SYS_gettid, 0, 0, 0), (u64)sig, (u64)info,
-	     0, 0);
+	set_action(sig, &by_default);
+	signals_unblock(0);
+	send_again(sig, info);
 	die("a signal did not end the program:", "", (u64)sig);
 }
 
 void signal_fetch(struct thread *t, u64 address)
 {
+	struct thread_signals *s = &task_of(t)->signals;
 	struct fetch_fault f = fetch_fault(address);
 	siginfo_t info = {.si_signo = f.sig, .si_code = f.code};
 	u64 all = ~SYNCHRONOUS, mask;
@@ -393,11 +434,11 @@ void signal_fetch(struct thread *t, u64 address)
 	if (f.code != SI_KERNEL)
 		info.si_addr = (void *)address;
 	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (u64)&all, (u64)&mask, 8, 0, 0);
-	if (outside.sig)
-		mask = outside.mask;
-	if (actions[f.sig].handler <= 1 || mask >> (f.sig - 1) & 1)
+	if (s->outside.sig)
+		mask = s->outside.mask;
+	if (t->process->action[f.sig].handler <= 1 || mask >> (f.sig - 1) & 1)
 		die_of(f.sig, &info);
-	fault = (struct waiting){
+	s->fault = (struct waiting){
 	    f.sig, info, mask, f.err, f.code == SI_KERNEL ? 13 : PAGE_FAULT, f.code == SI_KERNEL ? 0 : address};
 	t->pending = 1;
 	signal_deliver(t);
@@ -409,6 +450,7 @@ void signal_fetch(struct thread *t, u64 address)
 void signal_return(struct thread *t)
 {
 	const struct ucontext *uc = (const struct ucontext *)(t->gpr[RSP]);
+	struct thread_signals *s = &task_of(t)->signals;
 	u64 mask = uc->uc_sigmask;
 
 	events_touch(t, (u64)uc - 8, sizeof(struct frame), EVR_READ);
@@ -421,60 +463,63 @@ void signal_return(struct thread *t)
 				 :
 				 : "r"(uc->uc_mcontext.fpstate), "a"((u32)xsave_mask), "d"((u32)(xsave_mask >> 32))
 				 : "memory");
-	altstack.sp = (u64)uc->uc_stack.ss_sp;
-	altstack.flags = (u32)uc->uc_stack.ss_flags & ~1u;
-	altstack.size = altstack.flags & SS_DISABLE ? 0 : uc->uc_stack.ss_size;
-	set_mask(mask);
+	s->altstack.sp = (u64)uc->uc_stack.ss_sp;
+	s->altstack.flags = (u32)uc->uc_stack.ss_flags & ~1u;
+	s->altstack.size = s->altstack.flags & SS_DISABLE ? 0 : uc->uc_stack.ss_size;
+	signals_unblock(mask);
 }
 
-long signal_action(u64 sig, u64 new_at, u64 old_at, u64 bytes)
+long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes)
 {
-	struct action before;
+	struct action *now = &t->process->action[sig], before, new;
 
 	if (sig < 1 || sig > NR_SIGNALS || bytes != 8 || ((sig == SIGKILL || sig == SIGSTOP) && new_at))
 		return -EINVAL;
-	before = actions[sig];
+	if (new_at)
+		new = *(const struct action *)new_at;
+	lock_take(&t->process->actions);
+	before = *now;
 	if (new_at) {
-		actions[sig] = *(const struct action *)new_at;
-		tell_kernel((int)sig);
+		*now = new;
+		tell_kernel((int)sig, now);
 	}
+	lock_give(&t->process->actions);
 	if (old_at)
 		memcpy((void *)old_at, &before, sizeof(before));
 	return 0;
 }
 
-long signal_altstack(const struct thread *t, u64 new_at, u64 old_at)
+long signal_altstack(struct thread *t, u64 new_at, u64 old_at)
 {
-	const stack_t *new = (const stack_t *)new_at;
-	stack_t old = {(void *)altstack.sp, (int)(altstack.flags | (on_altstack(t->gpr[RSP]) ? 1 : 0)), altstack.size};
+	struct thread_signals *s = &task_of(t)->signals;
+	stack_t old = altstack_of(s, t->gpr[RSP]);
 
-	if (new) {
-		u32 flags = (u32) new->ss_flags & ~SS_AUTODISARM;
+	if (new_at) {
+		stack_t new = *(const stack_t *)new_at;
+		u32 flags = (u32) new.ss_flags & ~SS_AUTODISARM;
 
-		if (on_altstack(t->gpr[RSP]))
+		if (on_altstack(s, t->gpr[RSP]))
 			return -EPERM;
 		if (flags != 0 && flags != 1 && flags != SS_DISABLE)
 			return -EINVAL;
-		if (flags != SS_DISABLE && new->ss_size < MIN_STACK)
+		if (flags != SS_DISABLE && new.ss_size < MIN_STACK)
 			return -ENOMEM;
-		altstack.sp = flags == SS_DISABLE ? 0 : (u64) new->ss_sp;
-		altstack.size = flags == SS_DISABLE ? 0 : new->ss_size;
-		altstack.flags = (u32) new->ss_flags &(flags == SS_DISABLE ? SS_DISABLE : SS_AUTODISARM);
+		s->altstack.sp = flags == SS_DISABLE ? 0 : (u64) new.ss_sp;
+		s->altstack.size = flags == SS_DISABLE ? 0 : new.ss_size;
+		s->altstack.flags = (u32) new.ss_flags &(flags == SS_DISABLE ? SS_DISABLE : SS_AUTODISARM);
 	}
 	if (old_at)
 		memcpy((void *)old_at, &old, sizeof(old));
 	return 0;
 }
 
-/* The tables alone: the kernel's are each process' own. */
-void signals_keep(struct signals *s)
+/* Ignored signals are ignored by the program that comes, too; the kernel does not know that SIGTRAP is. */
+void signals_exec(const struct thread *t, bool near)
 {
-	memcpy(s->action, actions, sizeof(actions));
-	memcpy(s->altstack, &altstack, sizeof(altstack));
-}
+	const struct action *a = &t->process->action[SIGTRAP];
 
-void signals_put_back(const struct signals *s)
-{
-	memcpy(actions, s->action, sizeof(actions));
-	memcpy(&altstack, s->altstack, sizeof(altstack));
+	if (a->handler == 1 && near)
+		set_action(SIGTRAP, a);
+	else if (a->handler == 1)
+		tell_kernel(SIGTRAP, a);
 }

@@ -53,6 +53,8 @@ enum {
 	WHY_HIT = -8,      /* the instruction at pc writes to the code of block `site`, which it is in */
 };
 
+#define FETCH_REVOKED (1ull << 32)
+
 struct thread {
 	struct thread *self;
 	u64 scratch[3];
@@ -60,7 +62,7 @@ struct thread {
 	s64 why;              /* the block's end does */
 	const void *enter[4]; /* enum runtime_entry */
 	u64 icount;        /* instructions executed, and string_steps: a block adds all of its own at its beginning */
-	u64 fetch_page;    /* number (cache.h) of the page that instructions come from; 0: none */
+	u64 fetch_page;    /* number (cache.h) of the page that instructions come from, and FETCH_REVOKED; 0: none */
 	u64 fetch_changes; /* of it */
 	u64 accesses;      /* to memory, read or written */
 	u64 fs_base;
@@ -73,16 +75,18 @@ struct thread {
 	u64 pending;                  /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
 	bool steps;                   /* single steps go to that place */
 	u32 in;                       /* it may run generated code (cache.h) */
-	u64 generation;               /* of the cache, that indirect[] is of */
 	struct thread *next, *before; /* in the list of threads (runtime.h) */
 	u64 string_steps;             /* of icount: no instructions, they order the accesses of strings */
 	u64 fetch_last;               /* the page that instructions came from when the windows were emptied */
+	struct process *process;      /* threads.h */
 	/* events.c: its stream */
 	struct ring *ring; /* NULL: not begun, or ended */
 	u64 clock;         /* the hub's clock as last told */
 	u64 entered;       /* window events sent */
-	bool ended;
+	bool ended, first; /* first: of its process */
+	u32 warm;          /* its windows may hold pages */
 	struct window data, fetch;
+	u64 generation, purges; /* of the cache and of indirect[]: till when they are taken into account there */
 	struct indirect indirect[1 << INDIRECT_BITS];
 	u64 shadow[NR_GPR]; /* what registers held that were borrowed (E1) */
 	u8 xsave[XSAVE_MAX] __attribute__((aligned(64)));

@@ -84,11 +84,16 @@ bool code_same_area(u64 a, u64 b)
 static unsigned told, told_written; /* pages of the arena, of others all in OTHER_PAGE */
 #define OTHER_PAGE (ARENA_BYTES / 4096)
 
-void runtime_event(struct thread *t, const struct window *w, u64 page, unsigned slot, unsigned rwx)
+bool runtime_ready(struct thread *t)
+{
+	return true;
+}
+
+void runtime_entered(struct thread *t, const struct window *w, u64 page, int slot, unsigned rwx)
 {
 	u64 n = (page - ARENA) / 4096;
 
-	if (rwx == EVR_FETCH)
+	if (rwx == EVR_FETCH || slot < 0)
 		return;
 	told |= 1u << (n < OTHER_PAGE ? n : OTHER_PAGE);
 	told_written |= rwx == EVR_WRITE ? 1u << (n < OTHER_PAGE ? n : OTHER_PAGE) : 0;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * engine/signals.h - the program's signals.
+ */
+#ifndef ENGINE_SIGNALS_H
+#define ENGINE_SIGNALS_H
+
+#include <signal.h>
+
+#include "lib/types.h"
+
+#define NR_SIGNALS 64
+
+/* The kernel's struct sigaction. */
+struct action {
+	u64 handler, flags, restorer, mask;
+};
+
+/* A signal that waits, with the program's mask when it came. sig 0: none. */
+struct waiting {
+	int sig;
+	siginfo_t info;
+	u64 mask, err, trapno, cr2;
+};
+
+/* A thread's. */
+struct thread_signals {
+	struct waiting fault, outside; /* in a copied instruction; from outside */
+	struct {
+		u64 sp, size;
+		u32 flags;
+	} altstack;  /* the program's */
+	u64 mask;    /* that it begins with */
+	u64 stepped; /* the last single step */
+};
+
+struct thread;
+
+/* The first thread, before the program runs. */
+void signals_begin(struct thread *t);
+/* This thread's from now on: the kernel's stack for our handler, and the mask it begins with. */
+void signals_thread_begin(struct thread *t);
+/* All are blocked, but for what cannot be; returns the mask of before. */
+u64 signals_block(void);
+void signals_unblock(u64 mask);
+/* t->pending, and its state is exact. */
+void signal_deliver(struct thread *t);
+/* The instruction at t->pc cannot be fetched, for want of the byte at the address. */
+void signal_fetch(struct thread *t, u64 address);
+/* The program's system calls. */
+void signal_return(struct thread *t);
+long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes);
+long signal_altstack(struct thread *t, u64 new_at, u64 old_at);
+/* exec is near (or has failed): what of our handlers it would change is the program's own (or ours again). */
+void signals_exec(const struct thread *t, bool near);
+
+#endif
