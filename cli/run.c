@@ -24,6 +24,7 @@
 
 #include "cli/cli.h"
 #include "cli/launch.h"
+#include "cli/native.h"
 #include "report/report.h"
 #include "sim/sim.h"
 #include "trace/ring.h"
@@ -39,6 +40,8 @@ struct options {
 	unsigned nr_machines;
 	struct machine_config defaults;
 	struct cost_changes costs;
+	bool native;
+	u64 time_ns; /* 0: not said */
 	const char *json, *out;
 	const char *front; /* NULL: the standard */
 	char **argv;
@@ -47,7 +50,8 @@ struct options {
 /* Options that are keys of a machine have this and the key's index, unless they have a letter. */
 #define FIRST_KEY 0x100
 #define MAX_KEYS  64
-#define KEY_COSTS (FIRST_KEY + MAX_KEYS)
+/* Options without a letter that are no keys. */
+enum { KEY_COSTS = FIRST_KEY + MAX_KEYS, KEY_NATIVE, KEY_TIME };
 
 static const struct argp_option own_options[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
@@ -59,6 +63,10 @@ static const struct argp_option own_options[] = {
      "user mode; qemu",
      1},
     {"costs", KEY_COSTS, "FILE", 0, "what events cost: lines NAME = LEAST MOST in place of rows of quire costs", 1},
+    {"native", KEY_NATIVE, NULL, 0,
+     "first run PROGRAM once without simulation, with all effects that it has: its CPU time makes shares of the costs",
+     1},
+    {"time", KEY_TIME, "SECONDS", 0, "the CPU time, user and system, that PROGRAM is known to take natively", 1},
     {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too; -: to standard output", 1},
     {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error; -: to standard output", 1},
     {0, 0, 0, 0, "Keys of a machine, KEY=VALUE; as an option, of all machines:", 2},
@@ -130,6 +138,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--costs %s", err);
 		o->defaults.costs = &o->costs;
 		return 0;
+	case KEY_NATIVE:
+		o->native = true;
+		return 0;
+	case KEY_TIME:
+		if (native_parse_seconds(arg, &o->time_ns) != 0)
+			argp_error(state, "--time is seconds above 0, such as 1.25, not %s", arg);
+		return 0;
 	case 'j':
 		o->json = arg;
 		return 0;
@@ -139,6 +154,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (o->out && o->json && strcmp(o->out, "-") == 0 && strcmp(o->json, "-") == 0)
 			argp_error(state, "--output and --json cannot both be standard output");
+		if (o->native && o->time_ns)
+			argp_error(state, "--native measures what --time says: one of them");
 		return 0;
 	case ARGP_KEY_ARGS:
 		o->argv = state->argv + state->next;
@@ -349,9 +366,25 @@ static u64 max_map_count(void)
 	return n;
 }
 
+/* Returns 0, or Quire's exit status after a message. */
+static int find_time(const struct options *o, const struct program *p, struct sim_native *native)
+{
+	char err[512];
+	int status;
+
+	*native = (struct sim_native){.cpu_ns = o->time_ns, .thp_always = native_thp_always()};
+	if (!o->native)
+		return 0;
+	status = native_run(p, native, err);
+	if (status != 0)
+		fprintf(stderr, "quire: %s\n", err);
+	return status;
+}
+
 static int run(const struct options *o, const struct launcher *l, const struct program *p, struct sim *s)
 {
 	struct sim_result result;
+	struct sim_native native;
 	FILE *text, *json;
 	struct ring_hub *hub;
 	struct window_shape window[2];
@@ -366,6 +399,10 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 		fprintf(stderr, "quire: --output and --json are the same file, %s\n", o->json);
 		return EXIT_QUIRE;
 	}
+	launch_signals();
+	wait_status = find_time(o, p, &native);
+	if (wait_status != 0)
+		return wait_status;
 	hub = ring_hub_create(NR_RINGS, RING_WORDS, &hub_fd);
 	if (!hub) {
 		fprintf(stderr, "quire: cannot make the rings: %s\n", strerror(errno));
@@ -373,7 +410,6 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 	}
 	sim_window(s, window);
 	ring_hub_set_window(hub, window);
-	launch_signals();
 	pid = launch_start(l, p, hub_fd);
 	if (!l->front->hub_by_path)
 		close(hub_fd);
@@ -391,6 +427,7 @@ static int run(const struct options *o, const struct launcher *l, const struct p
 		return EXIT_QUIRE;
 	}
 	result.argv = o->argv;
+	result.native = native;
 	result.program.max_map_count = max_map_count();
 	result.exit_status = exit_status(wait_status);
 	result.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;

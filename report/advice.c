@@ -1,66 +1,59 @@
 /* SPDX-License-Identifier: MIT
  *
- * report/advice.c - from a run's counters to the one change that helps most, or the figure that shows that none does.
+ * report/advice.c - from a run's bill to what the program should change: the answer in one sentence, and findings, the
+ * greatest cost first.
  *
- *   waiting for reads ----+                         +-- waiting: how much memory is missing
- *   walk cycles (most) ---+                         +-- walks: whose memory?  --> a call or setting by kind of region
- *                         +-- worth a change? which +
- *   fault cycles (least) -+        |                +-- faults: why so many?  --> huge pages, populate, keep, no fork
- *                                  +-- no: say so, with both figures
+ *   the baseline's bill --> causes (rows of the bill that have one remedy) --> those worth a word, the dearest first
+ *                                                                                  |
+ *     what it costs, whose memory, what to do, what that saves and costs <---------+
  *
- * Every figure in a sentence is a counter or a ratio of two. Machines are compared only when they differ in page size
- * alone (same CPU, same RAM). Thresholds are the constants below and nowhere else.
- *
- * Sources: madvise(2), mmap(2), glibc manual "Memory Allocation Tunables", Linux admin-guide/mm/transhuge.rst.
+ * Every figure in a sentence is a counter, a row of a bill, or a ratio or difference of two. Machines are compared only
+ * when they differ in page size alone (same CPU, same RAM). A remedy is said once, with the first cause that it cures;
+ * what no machine of the run shows is said without a figure. Thresholds are the constants below and nowhere else.
  */
 #include "report/report.h"
 
 #include <string.h>
 
+#include "report/findings.h"
 #include "report/format.h"
 #include "report/result.h"
 
-/* A cost below 5 cycles per 1000 instructions is at most 1 % of the time of a program that retires two a cycle. */
+/* Less is not worth a word: a hundredth of the time, or where that is not known 5 cycles per 1000 instructions (1 % of a
+ * program that retires two a cycle); a million (a third of a millisecond: starting a program costs as much); a twentieth
+ * of the sum. */
+#define WORTH_SHARE  0.01
 #define WORTH_PER_KI 5
-/* Under a million cycles (a third of a millisecond) nobody notices; starting a program costs as much. */
-#define WORTH_LEAST 1000000
-/* Another page size must take away at least 30 % of the cost to be worth a change of the program. */
-#define LEFT_WORTH_PERCENT 70
-/* Bloat is worth a word when a quarter of the memory is never touched and it is no rounding (8 huge pages). */
-#define BLOAT_PERCENT 25
-#define BLOAT_BYTES   (8 * PMD_SIZE)
-/* Zero-filled bytes over the peak: beyond twice, memory goes back to the kernel and is faulted again. */
-#define REFAULT_TIMES 2
-/* glibc takes no larger mmap threshold (HEAP_MAX_SIZE / 2 on 64 bits). */
-#define MMAP_THRESHOLD_MAX (32u << 20)
-
-struct view {
-	FILE *out;
-	const struct sim_result *r;
-	const struct sim_machine_result *base;
-	const struct sim_machine_result *thp;  /* transparent huge pages, NULL if not compared */
-	const struct sim_machine_result *huge; /* the reserved (2m, 1g) machine that walks least, or NULL */
-	u64 walk_cycles, fault_cycles;         /* of base: the most, the least */
+#define WORTH_LEAST  1000000
+#define WORTH_OF_SUM 20
+static const u8 cause_of[BILL_NR] = {
+    [BILL_WALKS] = CAUSE_WALKS,        [BILL_L2_HITS] = CAUSE_WALKS,    [BILL_ZERO] = CAUSE_TOUCH,
+    [BILL_POPULATE] = CAUSE_TOUCH,     [BILL_CLEAR] = CAUSE_TOUCH,      [BILL_TABLES] = CAUSE_TOUCH,
+    [BILL_FILE] = CAUSE_FILES,         [BILL_COW] = CAUSE_COPIES,       [BILL_COPY] = CAUSE_COPIES,
+    [BILL_FORK] = CAUSE_COPIES,        [BILL_SIGNALS] = CAUSE_SIGNALS,  [BILL_FLUSHES] = CAUSE_FLUSHES,
+    [BILL_SHOOTDOWNS] = CAUSE_FLUSHES, [BILL_MAPS] = CAUSE_MAPS,        [BILL_SYSTEM_CALLS] = CAUSE_ENTRIES,
+    [BILL_TICKS] = CAUSE_ENTRIES,      [BILL_SPURIOUS] = CAUSE_ENTRIES, [BILL_KPTI] = CAUSE_KPTI,
+    [BILL_SWITCHES] = CAUSE_SWITCHES,  [BILL_HUGE] = CAUSE_MAKING,      [BILL_COMPACTION] = CAUSE_MAKING,
+    [BILL_SWAP] = CAUSE_MEMORY,        [BILL_RECLAIM] = CAUSE_MEMORY,   [BILL_IO] = CAUSE_MEMORY,
 };
 
-static u64 zero_faults(const struct sim_machine_result *m)
+struct cycles cause_cost(const struct sim_machine_result *m, enum cause cause)
 {
-	return m->count.os.faults[VM_FAULT_ZERO_READ] + m->count.os.faults[VM_FAULT_ZERO_WRITE];
+	struct cycles sum = {0};
+
+	for (unsigned row = 0; row < BILL_NR; row++)
+		if (cause_of[row] == cause)
+			sum = cycles_add(sum, m->bill.row[row]);
+	return sum;
 }
 
-static bool worth(const struct view *v, u64 cycles)
+static bool worth(const struct view *v, struct cycles c)
 {
-	return cycles >= WORTH_LEAST && cycles / WORTH_PER_KI >= v->r->program.instructions / 1000;
-}
-
-static bool leaves_little(u64 left, u64 of)
-{
-	return of > 0 && (double)left * 100 <= (double)of * LEFT_WORTH_PERCENT;
-}
-
-static struct fmt per_ki(const struct view *v, u64 cycles)
-{
-	return fmt_ratio(1000.0 * (double)cycles / (double)v->r->program.instructions);
+	if (c.most < WORTH_LEAST || c.most < v->base->bill.sum.most / WORTH_OF_SUM)
+		return false;
+	if (v->r->native.cpu_ns)
+		return share_of(v->r, v->base, c).most >= WORTH_SHARE;
+	return c.most / WORTH_PER_KI >= v->r->program.instructions / 1000;
 }
 
 static void pick_machines(struct view *v)
@@ -69,243 +62,178 @@ static void pick_machines(struct view *v)
 		const struct sim_machine_result *m = &v->r->machine[i];
 		const struct sim_machine_result **slot = result_kind(m) == MACHINE_THP ? &v->thp : &v->huge;
 
-		if (m == v->base || result_kind(m) == MACHINE_4K || m->error[0] != '\0' ||
-		    m->cfg.preset != v->base->cfg.preset || m->cfg.ram_bytes != v->base->cfg.ram_bytes)
+		if (m == v->base || result_kind(m) == MACHINE_4K || m->error[0] != '\0' || m->count.os.oom_kills > 0 ||
+		    m->cfg.preset != v->base->cfg.preset || m->cfg.ram_bytes != v->base->cfg.ram_bytes ||
+		    m->cfg.kpti != v->base->cfg.kpti || m->cfg.pcid != v->base->cfg.pcid)
 			continue;
 		if (*slot == NULL || result_walks(m) < result_walks(*slot))
 			*slot = m;
 	}
 }
 
-static void say_bloat(const struct view *v, const struct sim_machine_result *m)
+/* The causes that are worth a word and have a remedy, the dearest first by the middle of their intervals. */
+static void find_all(struct view *v)
 {
-	u64 bloat = m->count.peak_untouched_bytes;
+	bool done[CAUSE_NR] = {0};
 
-	if (bloat >= BLOAT_BYTES && bloat >= m->count.peak_rss_bytes / 100 * BLOAT_PERCENT)
-		fprintf(v->out, " It costs memory: %s of %s at the peak were never touched.", fmt_bytes(bloat).s,
-			fmt_bytes(m->count.peak_rss_bytes).s);
-}
+	while (v->nr < MOST_FINDINGS) {
+		unsigned top = CAUSE_NR;
+		struct cycles most = {0};
 
-/* How to get transparent huge pages for region g. */
-static void say_thp(const struct view *v, const struct sim_region *g)
-{
-	if (g->madvised)
-		fprintf(v->out, " The program already asks for them here: only see that "
-				"/sys/kernel/mm/transparent_hugepage/enabled is not never.");
-	else if (g->kind == REGION_HEAP)
-		fprintf(v->out, " It is malloc's memory: run with GLIBC_TUNABLES=glibc.malloc.hugetlb=1 where "
-				"/sys/kernel/mm/transparent_hugepage/enabled is madvise.");
-	else if (strcmp(g->name, "[anon]") == 0)
-		fprintf(v->out,
-			" Where it is malloc's, run with GLIBC_TUNABLES=glibc.malloc.hugetlb=1; where the program "
-			"maps it itself, call madvise(%#llx, %llu, MADV_HUGEPAGE) after mmap.",
-			(unsigned long long)g->start, (unsigned long long)(g->end - g->start));
-	else
-		fprintf(v->out, " Call madvise(%#llx, %llu, MADV_HUGEPAGE) on it.", (unsigned long long)g->start,
-			(unsigned long long)(g->end - g->start));
-}
+		for (unsigned cause = 0; cause < CAUSE_NR; cause++) {
+			struct cycles c = cause_cost(v->base, cause);
 
-/* How to get reserved huge pages, where transparent ones do not help enough. */
-static void say_hugetlb(const struct view *v, const struct sim_region *g)
-{
-	bool giant = result_kind(v->huge) == MACHINE_1G;
-
-	fprintf(v->out, " Reserve them (/sys/kernel/mm/hugepages) and ");
-	if (g->kind == REGION_HEAP)
-		fprintf(v->out, "run with GLIBC_TUNABLES=glibc.malloc.hugetlb=%s.", giant ? "1073741824" : "2");
-	else
-		fprintf(v->out, "map the memory with MAP_HUGETLB | %s.", giant ? "MAP_HUGE_1GB" : "MAP_HUGE_2MB");
-}
-
-/* Regions that anonymous huge pages do not reach. */
-static void say_file_or_stack(const struct view *v, const struct sim_region *g)
-{
-	switch (g->kind) {
-	case REGION_FILE_TEXT:
-		fprintf(v->out, " Linux maps a file's code with 4K pages by default: link with "
-				"-Wl,-z,max-page-size=0x200000 and call madvise(code, length, MADV_COLLAPSE) at start "
-				"(Linux 6.1, CONFIG_READ_ONLY_THP_FOR_FS).");
-		return;
-	case REGION_FILE_DATA:
-		fprintf(v->out, " It is a mapped file: keep it on a tmpfs mounted with huge=advise and call "
-				"madvise(MADV_HUGEPAGE), or read it into anonymous memory.");
-		return;
-	case REGION_STACK:
-		fprintf(v->out, " The stack stays on 4K pages: move its large arrays to the heap.");
-		return;
-	default:
-		fprintf(v->out, " No page size that was compared takes them away: visit memory in order, or use less "
-				"of it.");
+			if (done[cause] || !worth(v, c) ||
+			    (double)c.least + (double)c.most <= (double)most.least + (double)most.most)
+				continue;
+			top = cause;
+			most = c;
+		}
+		if (top == CAUSE_NR)
+			return;
+		done[top] = true;
+		finding_make(v, top, &v->finding[v->nr], most);
+		if (v->finding[v->nr].how[0] != '\0' || v->finding[v->nr].refers)
+			v->nr++;
 	}
 }
 
-static void advise_walks(struct view *v)
-{
-	unsigned top;
-	const struct sim_region *g;
-	u64 all = 0, walks, thp_left, huge_left;
-	char name[600];
-
-	fprintf(v->out, "Page walks cost up to %s cycles per 1000 instructions", per_ki(v, v->walk_cycles).s);
-	if (result_top_regions(v->r, v->base, &top, 1) == 0) {
-		fprintf(v->out, ", but no region of the program explains them.");
-		return;
-	}
-	g = &v->r->region[top];
-	walks = result_region_walks(&v->base->region[top]);
-	thp_left = v->thp ? result_region_walks(&v->thp->region[top]) : walks;
-	huge_left = v->huge ? result_region_walks(&v->huge->region[top]) : walks;
-	for (unsigned i = 0; i < v->r->nr_regions; i++)
-		all += result_region_walks(&v->base->region[i]);
-	result_region_of(name, sizeof(name), v->r, g);
-	fprintf(v->out, "; %s of them come from %s", fmt_percent(walks, all).s, name);
-
-	if (leaves_little(thp_left, walks)) {
-		fprintf(v->out, ", and transparent huge pages leave %s of those.", fmt_percent(thp_left, walks).s);
-		say_thp(v, g);
-		say_bloat(v, v->thp);
-	} else if (leaves_little(huge_left, walks)) {
-		fprintf(v->out, ", and %s%s pages leave %s of those.", v->thp != NULL ? "only " : "",
-			result_kind(v->huge) == MACHINE_1G ? "1G" : "2M", fmt_percent(huge_left, walks).s);
-		say_hugetlb(v, g);
-		say_bloat(v, v->huge);
-	} else if (v->thp == NULL && v->huge == NULL && g->kind != REGION_FILE_TEXT && g->kind != REGION_FILE_DATA) {
-		fprintf(v->out, ". Add --machine thp to see what huge pages leave of them.");
-	} else {
-		fprintf(v->out, ".");
-		say_file_or_stack(v, g);
-	}
-}
-
-/* The region that most faults of base come from, NULL if none is known. */
-static const struct sim_region *faulting_region(const struct view *v)
-{
-	const struct sim_region *g = NULL;
-	u64 most = 0;
-
-	for (unsigned i = 0; i < v->r->nr_regions; i++) {
-		if (v->base->region[i].faults <= most || v->r->region[i].kind > REGION_HEAP)
-			continue;
-		most = v->base->region[i].faults;
-		g = &v->r->region[i];
-	}
-	return g;
-}
-
-static void advise_faults(struct view *v)
-{
-	const struct sim_region *g = faulting_region(v);
-	u64 zero = zero_faults(v->base), copies = v->base->count.os.faults[VM_FAULT_COW_COPY], keep = PMD_SIZE;
-	char name[600] = "the program's memory";
-
-	if (g != NULL)
-		result_region_of(name, sizeof(name), v->r, g);
-	fprintf(v->out, "Page faults, not walks, are the cost (at least %s cycles per 1000 instructions): ",
-		per_ki(v, v->fault_cycles).s);
-	if (copies > zero) {
-		fprintf(v->out,
-			"%s of %s copy a page shared by fork. Use posix_spawn where the child only executes a "
-			"program, or madvise(MADV_DONTFORK) on memory that it does not need.",
-			fmt_count(copies).s, fmt_count(result_faults(v->base)).s);
-	} else if (v->r->program.processes == 1 && zero * PAGE_SIZE > REFAULT_TIMES * v->base->count.peak_rss_bytes) {
-		while (keep < v->base->count.peak_rss_bytes)
-			keep *= 2;
-		fprintf(
-		    v->out,
-		    "%s pages were zero-filled for a peak of %s, so memory is given back and faulted again. Keep it: "
-		    "GLIBC_TUNABLES=glibc.malloc.trim_threshold=%llu:glibc.malloc.mmap_threshold=%u.",
-		    fmt_count(zero).s, fmt_bytes(v->base->count.peak_rss_bytes).s, (unsigned long long)keep,
-		    MMAP_THRESHOLD_MAX);
-	} else if (v->thp != NULL && g != NULL && leaves_little(zero_faults(v->thp), zero)) {
-		fprintf(v->out, "%s zero-fill pages, most in %s, and transparent huge pages make that %s.",
-			fmt_count(zero).s, name, fmt_count(zero_faults(v->thp)).s);
-		say_thp(v, g);
-		say_bloat(v, v->thp);
-	} else {
-		fprintf(
-		    v->out,
-		    "%s zero-fill pages, most in %s. Memory that is surely used can be mapped at once: MAP_POPULATE "
-		    "in mmap, or madvise(MADV_POPULATE_WRITE) on the range.",
-		    fmt_count(zero).s, name);
-	}
-}
-
-/* The machine that waits least, if that is worth a word; NULL else. */
-static const struct sim_machine_result *waits_less(const struct view *v)
-{
-	const struct sim_machine_result *best = v->base;
-
-	for (unsigned i = 0; i < v->r->nr_machines; i++) {
-		const struct sim_machine_result *m = &v->r->machine[i];
-
-		if (m->error[0] == '\0' && m->count.os.oom_kills == 0 && m->count.io_wait_ns < best->count.io_wait_ns)
-			best = m;
-	}
-	return leaves_little(best->count.io_wait_ns, v->base->count.io_wait_ns) ? best : NULL;
-}
-
-static void advise_memory(struct view *v)
-{
-	const struct sim_machine_result *m = v->base, *better = waits_less(v);
-
-	fprintf(v->out,
-		"Memory is short, and that is the cost: on machine %s the program waits %s for %s major faults. It "
-		"uses up to "
-		"%s at once, and RAM is %s.",
-		result_machine_name(v->r, m).s, fmt_time(m->count.io_wait_ns).s, fmt_count(m->count.os.major_faults).s,
-		fmt_bytes(m->count.peak_rss_bytes + m->count.peak_swap_bytes).s, fmt_bytes(m->cfg.ram_bytes).s);
-	if (better != NULL)
-		fprintf(v->out, " Of the machines compared, %s waits least: %s.", result_machine_name(v->r, better).s,
-			fmt_time(better->count.io_wait_ns).s);
-}
-
-static void advise(struct view *v)
+/* Why nothing can be said, "": something can. */
+static void refuse(const struct view *v, char *out, size_t n)
 {
 	const struct sim_machine_result *m = v->base;
-	u64 wait_cycles;
 
-	if (m == NULL || v->r->program.instructions == 0) {
-		fprintf(v->out, "Nothing ran in the simulation, so there is nothing to say.");
-		return;
+	out[0] = '\0';
+	if (m == NULL || v->r->program.instructions == 0)
+		snprintf(out, n, "Nothing ran in the simulation, so there is nothing to say.");
+	else if (m->error[0] != '\0')
+		snprintf(out, n, "No machine ran to its end, so there is nothing to compare. With %s of RAM: %s",
+			 fmt_bytes(m->cfg.ram_bytes).s, m->error);
+	else if (m->count.os.oom_kills > 0)
+		snprintf(out, n, "On no machine did the program get through: %s of RAM and %s of swap are not enough.",
+			 fmt_bytes(m->cfg.ram_bytes).s, fmt_bytes(m->cfg.swap_bytes).s);
+}
+
+static struct view look(const struct sim_result *r, char *refusal, size_t n)
+{
+	struct view v = {.r = r, .base = result_baseline(r)};
+
+	refuse(&v, refusal, n);
+	if (refusal[0] == '\0') {
+		pick_machines(&v);
+		find_all(&v);
 	}
-	if (m->error[0] != '\0') {
-		fprintf(v->out, "No machine ran to its end, so there is nothing to compare. With %s of RAM: %s",
-			fmt_bytes(m->cfg.ram_bytes).s, m->error);
-		return;
-	}
-	if (m->count.os.oom_kills > 0) {
-		fprintf(v->out, "On no machine did the program get through: %s of RAM and %s of swap are not enough.",
-			fmt_bytes(m->cfg.ram_bytes).s, fmt_bytes(m->cfg.swap_bytes).s);
-		return;
-	}
-	pick_machines(v);
-	v->walk_cycles = m->bill.row[BILL_WALKS].most;
-	v->fault_cycles = m->bill.row[BILL_ZERO].least + m->bill.row[BILL_COW].least + m->bill.row[BILL_CLEAR].least +
-			  m->bill.row[BILL_COPY].least;
-	wait_cycles = m->bill.row[BILL_IO].least;
-	if (worth(v, wait_cycles) && wait_cycles >= max(v->walk_cycles, v->fault_cycles))
-		advise_memory(v);
-	else if (worth(v, v->walk_cycles) && v->walk_cycles >= v->fault_cycles)
-		advise_walks(v);
-	else if (worth(v, v->fault_cycles))
-		advise_faults(v);
-	else
-		fprintf(
-		    v->out,
-		    "Nothing to gain from other page sizes: page walks cost at most %s cycles per 1000 instructions, "
-		    "%s in all, and %s page faults are few for this program.",
-		    per_ki(v, v->walk_cycles).s, fmt_short(v->walk_cycles).s, fmt_count(result_faults(m)).s);
+	return v;
+}
+
+static void put_dearest(FILE *out, const struct view *v)
+{
+	unsigned top = 0;
+
+	for (unsigned row = 1; row < BILL_NR; row++)
+		if (v->base->bill.row[row].most > v->base->bill.row[top].most)
+			top = row;
+	fprintf(out, "Nothing to gain: all of it is ");
+	put_cost(out, v, v->base->bill.sum);
+	fprintf(out, ", %s cycles for each 1000 instructions at most; the dearest cause is \"%s\".",
+		fmt_ratio(1000.0 * (double)v->base->bill.sum.most / (double)v->r->program.instructions).s,
+		bill_kinds[top].label);
 }
 
 void report_advice(char *out, size_t n, const struct sim_result *r)
 {
-	struct view v = {.r = r, .base = result_baseline(r)};
+	struct view v = look(r, out, n);
+	FILE *f;
 
-	out[0] = '\0';
-	v.out = fmemopen(out, n, "w");
-	if (v.out == NULL)
+	if (out[0] != '\0')
 		return;
-	advise(&v);
-	fclose(v.out);
+	f = fmemopen(out, n, "w");
+	if (f == NULL)
+		return;
+	if (v.nr == 0)
+		put_dearest(f, &v);
+	for (unsigned i = 0; i < v.nr; i++)
+		fprintf(f, "%s%s", i ? "\n" : "", v.finding[i].text);
+	fclose(f);
+	out[n - 1] = '\0';
+}
+
+/* ---- the answer ---- */
+
+/* "with 4K pages", "with transparent huge pages", "on machine 4k,kpti=on" */
+static void put_machine(FILE *out, const struct sim_result *r, const struct sim_machine_result *m, const char *with)
+{
+	static const char *const kind[] = {[MACHINE_4K] = "4K pages",
+					   [MACHINE_THP] = "transparent huge pages",
+					   [MACHINE_2M] = "reserved 2M pages",
+					   [MACHINE_1G] = "reserved 1G pages"};
+	struct machine_name name = result_machine_name(r, m);
+
+	if (strchr(name.s, ',') != NULL)
+		fprintf(out, "%s%s", with[0] ? "on machine " : "machine ", name.s);
+	else
+		fprintf(out, "%s%s", with, kind[result_kind(m)]);
+}
+
+/* As a share where the time is known, else in cycles with the wide share behind. */
+static void put_sum(FILE *out, const struct sim_result *r, const struct sim_machine_result *m)
+{
+	if (r->native.cpu_ns)
+		fprintf(out, "%s", share_text(share_of(r, m, m->bill.sum)).s);
+	else
+		fprintf(out, "%s cycles", cycles_text(m->bill.sum).s);
+}
+
+/* A share of a time that is not known. */
+static struct fmt guess(struct share s)
+{
+	struct fmt f;
+
+	if (s.least >= 0.95)
+		snprintf(f.s, sizeof(f.s), "nearly all");
+	else
+		snprintf(f.s, sizeof(f.s), "somewhere in %.18s", share_text(s).s);
+	return f;
+}
+
+void report_answer(char *out, size_t n, const struct sim_result *r)
+{
+	struct view v = look(r, out, n);
+	const struct finding *first = v.nr > 0 ? &v.finding[0] : NULL;
+	FILE *f;
+
+	if (out[0] != '\0')
+		return;
+	f = fmemopen(out, n, "w");
+	if (f == NULL)
+		return;
+	fprintf(f, r->native.cpu_ns ? "Virtual memory takes " : "Virtual memory costs ");
+	put_sum(f, r, v.base);
+	if (r->native.cpu_ns)
+		fprintf(f, " of this program's time ");
+	else
+		fprintf(f, " (%s of this program's time) ", guess(share_of(r, v.base, v.base->bill.sum)).s);
+	put_machine(f, r, v.base, "with ");
+	for (unsigned i = 0; i < v.nr && (first->by == NULL || first == NULL); i++)
+		if (v.finding[i].by != NULL && v.finding[i].saves.most > first->saves.most)
+			first = &v.finding[i];
+	if (first != NULL && first->by != NULL) {
+		u64 more = first->by->count.peak_rss_bytes -
+			   min(first->by->count.peak_rss_bytes, v.base->count.peak_rss_bytes);
+
+		fprintf(f, "; ");
+		put_machine(f, r, first->by, "");
+		fprintf(f, " would leave ");
+		put_sum(f, r, first->by);
+		if (more > 0)
+			fprintf(f, ", for %s more memory", fmt_bytes(more).s);
+	} else if (first != NULL && first->saves.most > 0) {
+		fprintf(f, "; ");
+		fprintf(f, "%s cycles of it can be saved", cycles_text(first->saves).s);
+	}
+	fprintf(f, v.nr == 0 ? ": nothing to gain." : ".");
+	if (first != NULL && first->how[0] != '\0')
+		fprintf(f, " %s", first->how);
+	fclose(f);
 	out[n - 1] = '\0';
 }

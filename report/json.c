@@ -286,11 +286,21 @@ static json_t *processes_value(const struct sim_result *r)
 	return list;
 }
 
+static void set_native(json_t *to, const struct sim_native *native)
+{
+	json_t *v = json_object();
+
+	set_u64(v, "cpu_ns", native->cpu_ns);
+	json_object_set_new(v, "measured", json_boolean(native->measured));
+	json_object_set_new(v, "thp_always", json_boolean(native->thp_always));
+	json_object_set_new(to, "native", v);
+}
+
 static json_t *result_value(const struct sim_result *r)
 {
 	json_t *v = json_object(), *argv = json_array(), *regions = json_array(), *machines = json_array();
 	json_t *beside = json_object();
-	char advice[1024];
+	char text[6000];
 
 	set_text(v, "schema", "quire-run");
 	set_u64(v, "version", JSON_VERSION);
@@ -314,8 +324,11 @@ static json_t *result_value(const struct sim_result *r)
 	set_u64(beside, "processes", r->beside.processes);
 	set_u64(beside, "instructions", r->beside.instructions);
 	json_object_set_new(v, "beside", beside);
-	report_advice(advice, sizeof(advice), r);
-	set_text(v, "advice", advice);
+	report_answer(text, sizeof(text), r);
+	set_text(v, "answer", text);
+	report_advice(text, sizeof(text), r);
+	set_text(v, "advice", text);
+	set_native(v, &r->native);
 	return v;
 }
 

@@ -12,9 +12,14 @@
 void report_text(FILE *out, const struct sim_result *r);
 /* Of that, the rows of programs where there are several, and of processes where they are asked for. */
 void report_programs(FILE *out, const struct sim_result *r, bool bold);
+/* Of that, the table of costs. */
+void report_costs(FILE *out, const struct sim_result *r, bool bold);
 /* Returns 0 or -1 with errno. Schema: docs/json.md. */
 int report_json(FILE *out, const struct sim_result *r);
-/* One or two sentences into out[n]: the exact call or setting that helps most, or that nothing is to be gained. */
+/* Into out[n], one sentence or two: what virtual memory takes on the baseline, what the best remedy would leave. */
+void report_answer(char *out, size_t n, const struct sim_result *r);
+/* A line for each finding, the greatest cost first: what costs, whose memory, the exact call or setting that helps, what
+ * that saves; or that nothing is to be gained, with the sum. */
 void report_advice(char *out, size_t n, const struct sim_result *r);
 
 #endif

@@ -24,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "report/columns.h"
 #include "report/format.h"
 #include "report/result.h"
 
@@ -154,34 +155,6 @@ static void put_rows(const struct screen *s)
 			put_cell(s, row, &s->r->machine[i].count);
 		fputc('\n', s->out);
 	}
-}
-
-/* The first words of the names; below, a line for each key in which the machines differ. */
-static void put_names(const struct screen *s)
-{
-	bold_on(s);
-	fprintf(s->out, "%*s", LABEL_WIDTH, "");
-	for (unsigned i = s->first; i < s->end; i++) {
-		char word[sizeof(s->r->machine[i].cfg.name)];
-
-		snprintf(word, sizeof(word), "%s", s->r->machine[i].cfg.name);
-		put_column(s, strtok(word, ",") ? word : "");
-	}
-	fputc('\n', s->out);
-	for (const struct machine_key *k = machine_keys; k->name; k++) {
-		if (!result_key_differs(s->r, k))
-			continue;
-		fprintf(s->out, "%-*s", LABEL_WIDTH, k->name);
-		for (unsigned i = s->first; i < s->end; i++) {
-			const struct machine_config *c = &s->r->machine[i].cfg;
-			char text[64];
-
-			machine_key_text(k, c, text);
-			put_column(s, k->type == KEY_SIZE ? fmt_bytes(machine_key_value(k, c)).s : text);
-		}
-		fputc('\n', s->out);
-	}
-	bold_off(s);
 }
 
 /* "a_very_long_li..1.0 code" */
@@ -529,19 +502,24 @@ void report_text(FILE *out, const struct sim_result *r)
 {
 	struct screen s = {.out = out, .r = r, .base = result_baseline(r), .bold = isatty(fileno(out)) == 1};
 	unsigned tables = (r->nr_machines + MAX_COLUMNS - 1) / MAX_COLUMNS;
-	char advice[1024];
+	char answer[2048], advice[6000], *rest = advice, *line;
 
+	report_answer(answer, sizeof(answer), r);
+	bold_on(&s);
+	fmt_wrap(out, 0, LINE_WIDTH, answer);
+	bold_off(&s);
 	put_program(&s);
 	put_hardware(&s);
 	put_swap(&s);
 	put_program_notes(&s);
 	put_machine_notes(&s);
 	put_kpti_note(&s);
+	report_costs(out, r, s.bold);
 	for (unsigned t = 0; t < tables; t++) {
 		s.first = t * r->nr_machines / tables;
 		s.end = (t + 1) * r->nr_machines / tables;
 		fputc('\n', out);
-		put_names(&s);
+		columns_names(&(struct columns){out, r, s.first, s.end, LABEL_WIDTH, COLUMN_WIDTH, s.bold}, "");
 		put_rows(&s);
 		put_regions(&s);
 	}
@@ -550,5 +528,6 @@ void report_text(FILE *out, const struct sim_result *r)
 	bold_on(&s);
 	fputs("\nAdvice\n", out);
 	bold_off(&s);
-	fmt_wrap(out, 2, LINE_WIDTH, advice);
+	while ((line = strsep(&rest, "\n")) != NULL)
+		fmt_wrap(out, 2, LINE_WIDTH, line);
 }

@@ -100,12 +100,20 @@ struct sim_machine_result {
 	char error[256];                 /* "" or why this machine stopped early (out of memory) */
 };
 
+/* The program's time without Quire. */
+struct sim_native {
+	u64 cpu_ns;      /* of all its processes and threads, user and system; 0: not known */
+	bool measured;   /* in a run of its own (--native); else it was said (--time) */
+	bool thp_always; /* the host gives huge pages to whoever has room for them */
+};
+
 struct sim_result {
 	char **argv;     /* the program's, NULL-terminated */
 	int exit_status; /* as quire will exit */
 	int signal;      /* that killed the program; 0: it ended by itself */
 	bool core_dumped;
 	bool show_processes; /* as rows of the text report */
+	struct sim_native native;
 	struct sim_program program;
 	struct sim_program_row *program_row; /* those that count, in the order in which they were first executed */
 	unsigned nr_program_rows;

@@ -78,11 +78,11 @@ fi
 for how in 'segv SIGSEGV' 'abort SIGABRT' 'kill SIGKILL'; do
 	set -- $how
 	run -j "$tmp/json" -- "$programs/crash" "$1"
-	head -n 1 "$tmp/err" | grep -Eq "\(killed by $2(, core dumped)?\)$" && grep -q "\"signal\": \"$2\"" "$tmp/json"
-	verdict $? "$1: the first line names $2"
+	grep "^quire run:" "$tmp/err" | grep -Eq "\(killed by $2(, core dumped)?\)$" && grep -q "\"signal\": \"$2\"" "$tmp/json"
+	verdict $? "$1: the line of the command names $2"
 done
 run -j "$tmp/json" -- sh -c 'exit 7'
-head -n 1 "$tmp/err" | grep -q '(exit status 7)$' && grep -q '"signal": ""' "$tmp/json"
+grep "^quire run:" "$tmp/err" | grep -q '(exit status 7)$' && grep -q '"signal": ""' "$tmp/json"
 verdict $? 'an exit status, and no signal'
 
 # ---- signals ----

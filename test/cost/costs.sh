@@ -44,6 +44,51 @@ check "an unknown CPU" refused "no such CPU: z80" costs --cpu z80
 check "an unknown row, with its line" refused "quire costs: $tmp/unknown:2: there is no cost 'walks'" costs --costs "$tmp/unknown"
 check "a file that is not there" refused "quire costs: $tmp/none: No such file" costs --costs "$tmp/none"
 check "the command itself as a file" refused "quire costs: $quire:" costs --costs "$quire"
+# says LINE ARG...: quire run with ARG before /bin/cat of a file; LINE is the beginning of its report's first line
+says() {
+	line=$1
+	shift
+	"$quire" run -o "$tmp/report" -m 4k "$@" </dev/null >"$tmp/out" 2>"$tmp/err" &&
+		head -n 1 "$tmp/report" | grep -q -- "^$line" || { cat "$tmp/err" "$tmp/report"; return 1; }
+}
+# The program runs twice, with the same standard input, and Quire says so before.
+twice() {
+	printf 'one\ntwo\n' >"$tmp/in"
+	"$quire" run --native -o "$tmp/report" -m 4k -- /bin/cat <"$tmp/in" >"$tmp/out" 2>"$tmp/err" &&
+		[ "$(cat "$tmp/out" | tr '\n' ' ')" = 'one two one two ' ] &&
+		grep -q '^quire: --native: first a run of /bin/cat without simulation$' "$tmp/err" &&
+		grep -q 'measured in one' "$tmp/report" || { cat "$tmp/err" "$tmp/report"; return 1; }
+}
+piped() { echo x | refused "--native runs the program twice, and standard input is a pipe" run --native -- /bin/cat; }
+killed() {
+	"$quire" run --native -- /bin/sh -c 'kill -9 $$' </dev/null >"$tmp/out" 2>"$tmp/err"
+	[ $? -eq 137 ] && grep -q 'the native run was ended by SIGKILL' "$tmp/err" || { cat "$tmp/err"; return 1; }
+}
+# Prices change the bill and no count.
+prices() {
+	echo 'walk-step = 1000 1000' >"$tmp/dear"
+	"$quire" run -j "$tmp/a" -o /dev/null -m 4k -- /bin/true && "$quire" run -j "$tmp/b" -o /dev/null --costs "$tmp/dear" -m 4k -- /bin/true &&
+		steps=$(tr -d ' \n' <"$tmp/b" | sed 's/.*"walk_steps":{"all":\([0-9]*\).*/\1/') &&
+		tr -d ' \n' <"$tmp/b" | grep -q "\"walks\":{\"least\":$((steps * 1000 / 6)),\"most\":$((steps * 1000))}" &&
+		tr -d ' \n' <"$tmp/a" | grep -q "\"walk_steps\":{\"all\":$steps"
+}
+
 check "run refuses it too, before the program" refused "--costs $tmp/unknown:2: there is no cost 'walks'" run --costs "$tmp/unknown" -- /bin/echo ran
+for wrong in 0 -1 x 1e3 1. '' 99999999999 0.00; do
+	check "--time '$wrong'" refused "--time is seconds above 0" run --time "$wrong" -- /bin/true
+done
+check "--time and --native" refused "one of them" run --time 1 --native -- /bin/true
+check "a pipe cannot be read twice" piped
+check "a native run that is killed ends the matter" killed
+if "$quire" run -o /dev/null -- /bin/true >/dev/null 2>&1; then
+	check "without a time the answer is in cycles" says 'Virtual memory costs .* cycles (' -- /bin/true
+	check "a known time makes shares" says 'Virtual memory takes .* of this program.s time with' --time 0.5 -- /bin/true
+	check "the native run is said, and reads the same input" twice
+	check "prices change the bill and no count" prices
+else
+	for name in cycles shares native prices; do
+		n=$((n + 1)); echo "ok $n - $name # SKIP no front end runs here"
+	done
+fi
 echo "1..$n"
 exit $bad

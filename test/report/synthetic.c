@@ -78,6 +78,7 @@ void synthetic_programs(struct synthetic *s, unsigned programs, unsigned process
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles)
 {
 	s->region_result[m][region].walks[0] += walks;
+	s->machine[m].count.mmu.l1_miss[0] += walks;
 	s->machine[m].count.mmu.l2_miss[0] += walks;
 	s->machine[m].count.mmu.walks[0] += walks;
 	s->machine[m].count.mmu.walk_steps[0] += walks * cycles;

@@ -189,12 +189,15 @@ static void columns(void **state)
 static unsigned check_cells(char *text, unsigned nr_machines)
 {
 	unsigned rows = 0, tables = 0, columns = 0;
+	bool costs = false;
 	char *line;
 
 	while ((line = strsep(&text, "\n")) != NULL && strcmp(line, "Advice") != 0) {
 		size_t len = strlen(line);
 
-		if (len == 0) {
+		if (len == 0 && !costs) { /* the first table is of costs: costs_line_up() */
+			costs = true;
+		} else if (len == 0) {
 			columns = (tables + 1) * nr_machines / ((nr_machines + 3) / 4) -
 				  tables * nr_machines / ((nr_machines + 3) / 4);
 			tables++;
@@ -309,8 +312,9 @@ static void told_apart(void **state)
 	free(text);
 }
 
-/* How the program ended is in the first line, and in it is nothing that a terminal would obey. */
-static void first_line(void **state)
+/* The answer is the first line. How the program ended is behind its words, and in them is nothing that a terminal would
+ * obey. */
+static void first_lines(void **state)
 {
 	char *argv[] = {(char *)"./a\033b", (char *)"x\ny z", (char *)"it's", (char *)"", (char *)"-n", NULL};
 	char *text;
@@ -320,12 +324,71 @@ static void first_line(void **state)
 	syn.result.exit_status = 139;
 	syn.result.signal = SIGSEGV;
 	text = synthetic_text(&syn, report_text);
-	assert_int_equal(strncmp(text, "quire run: ./a\\x1bb 'x\\x0ay z' 'it'\\''s' '' -n (killed by SIGSEGV)\n", 66),
-			 0);
+	assert_non_null(strstr(text, "\nquire run: ./a\\x1bb 'x\\x0ay z' 'it'\\''s' '' -n (killed by SIGSEGV)\n"));
 	free(text);
 	syn.result.core_dumped = true;
 	text = synthetic_text(&syn, report_text);
 	assert_non_null(strstr(text, "(killed by SIGSEGV, core dumped)\n"));
+	free(text);
+}
+
+/* Costs as large and as small as they come: up to five machines are columns, more are rows; nothing is wider than 79, each
+ * cell ends where its column does, and what is a rounding everywhere is one row. */
+static void costs_line_up(void **state)
+{
+	static const u64 extremes[] = {0, 1, 994, 995, 9949999, 99499999, 999499999, 123456789012345678, ~0ull};
+
+	for (unsigned at = 0; at < ARRAY_SIZE(extremes) * SYN_MACHINES; at++) {
+		unsigned nr = at % SYN_MACHINES + 1, label = nr < 5 ? 26 : 24, width = nr < 5 ? 13 : 11, rows = 0;
+		u64 value = extremes[at / SYN_MACHINES];
+		char *text, *line, *rest;
+
+		synthetic_init(&syn);
+		syn.result.nr_machines = nr;
+		for (unsigned i = 0; i < nr; i++) {
+			syn.machine[i].count.os.faults[VM_FAULT_ZERO_WRITE] = value;
+			syn.machine[i].count.forks = value / 3;
+			syn.machine[i].count.kernel_entries[KERNEL_SYSCALL] = value / 10000000;
+		}
+		synthetic_price(&syn);
+		text = synthetic_text(&syn, report_text);
+		assert_int_equal(strstr(text, "\nOther causes") != NULL, nr <= 5 && value / 10000000 > 0);
+		rest = strstr(text, "\nCost in cycles") + 1;
+		while ((line = strsep(&rest, "\n")) != NULL && strncmp(line, "  The ", 6) != 0) {
+			unsigned columns = nr <= 5 ? nr : 5;
+
+			rows++;
+			assert_int_equal(strlen(line), label + columns * width);
+			assert_true(strlen(line) <= 79);
+			for (unsigned i = 0; i < columns; i++)
+				assert_true(line[label + i * width] == ' ' && line[label + (i + 1) * width - 1] != ' ');
+		}
+		assert_true(nr > 5 ? rows == nr + 1 : rows >= 3 + (value > 0));
+		free(text);
+	}
+}
+
+/* What the share is of: a time that is known, and whose; or the instructions, and why that is wide. */
+static void shares(void **state)
+{
+	char *text;
+
+	synthetic_init(&syn);
+	synthetic_walks(&syn, SYN_4K, REGION_HEAP, 10000000, 30);
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "Share of time, guessed        7.0..55 %          0 %          0 %"));
+	assert_non_null(strstr(text, "The program's time is not known: its own work is taken as 250M to 4.00G\n"));
+	free(text);
+	syn.result.native = (struct sim_native){.cpu_ns = 1000000000}; /* 3 G cycles */
+	text = synthetic_text(&syn, report_text);
+	assert_int_equal(strncmp(text, "Virtual memory takes 10 % of this program's time with 4K pages;", 62), 0);
+	assert_non_null(strstr(text, "Share of time                      10 %"));
+	assert_non_null(strstr(text, "The time is 1.00 s of CPU, as --time says; it is taken for machine 4k."));
+	free(text);
+	syn.result.native.thp_always = syn.result.native.measured = true; /* then 3 G are thp's, and 3.3 G 4k's */
+	text = synthetic_text(&syn, report_text);
+	assert_int_equal(strncmp(text, "Virtual memory takes 9.1 % of this program's time with 4K pages;", 64), 0);
+	assert_non_null(strstr(text, "measured in one native run; it is taken for\n  machine thp."));
 	free(text);
 }
 
@@ -575,7 +638,9 @@ int main(void)
 	    cmocka_unit_test(every_row_fits),
 	    cmocka_unit_test(told_apart),
 	    cmocka_unit_test(refused),
-	    cmocka_unit_test(first_line),
+	    cmocka_unit_test(first_lines),
+	    cmocka_unit_test(costs_line_up),
+	    cmocka_unit_test(shares),
 	    cmocka_unit_test(zero_rows_are_left_out),
 	    cmocka_unit_test(notes),
 	    cmocka_unit_test(short_of_memory),
