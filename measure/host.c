@@ -103,6 +103,7 @@ static void read_hypervisor(struct host *h)
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		if (strcmp(signature, known[i].signature) == 0)
 			snprintf(h->hypervisor, sizeof(h->hypervisor), "%s", known[i].name);
+	h->emulated = strcmp(signature, "TCGTCGTCGTCG") == 0;
 }
 
 static void read_thp(struct host *h)

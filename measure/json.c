@@ -20,14 +20,14 @@ static json_t *text_json(const char *text)
 
 static json_t *host_json(const struct host *h)
 {
-	return json_pack("{s:o s:o s:o s:o s:i s:i s:I s:o s:o s:o s:o s:o s:o s:o s:o s:i s:f}", "cpu",
+	return json_pack("{s:o s:o s:o s:o s:i s:i s:I s:o s:b s:o s:o s:o s:o s:o s:o s:o s:i s:f}", "cpu",
 			 text_json(h->cpu), "vendor", text_json(h->vendor), "kernel", text_json(h->kernel),
 			 "hypervisor", text_json(h->hypervisor), "cpus", (int)h->cpus, "cpus_online",
 			 (int)h->cpus_online, "available_bytes", (json_int_t)h->available_bytes, "virtual",
-			 tri_json(h->is_virtual), "kpti", tri_json(h->kpti), "meltdown", text_json(h->meltdown), "pcid",
-			 tri_json(h->pcid), "invpcid", tri_json(h->invpcid), "gbpages", tri_json(h->gbpages),
-			 "tsc_constant", tri_json(h->tsc_constant), "thp", text_json(h->thp), "hugetlb_free_pages",
-			 (int)h->pool_pages, "load", h->load);
+			 tri_json(h->is_virtual), "emulated", (int)h->emulated, "kpti", tri_json(h->kpti), "meltdown",
+			 text_json(h->meltdown), "pcid", tri_json(h->pcid), "invpcid", tri_json(h->invpcid), "gbpages",
+			 tri_json(h->gbpages), "tsc_constant", tri_json(h->tsc_constant), "thp", text_json(h->thp),
+			 "hugetlb_free_pages", (int)h->pool_pages, "load", h->load);
 }
 
 static json_t *series_json(const struct series *s)

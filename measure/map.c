@@ -104,7 +104,7 @@ void meter_map_large(struct measure *m)
 {
 	static const enum figure_id id[] = {FIG_MUNMAP_64M, FIG_MUNMAP_PAGE, FIG_MPROTECT_64M, FIG_MPROTECT_PAGE};
 	double protect, unmap, more = LARGE / PAGE_SIZE - 1;
-	const char *why = m->host.available_bytes < 3 * LARGE      ? "memory for no more"
+	const char *why = m->host.available_bytes < 3 * LARGE      ? "no memory for more"
 			  : !map_sized(LARGE, 1, &protect, &unmap) ? strerror(errno)
 								   : NULL;
 

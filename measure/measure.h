@@ -156,6 +156,7 @@ struct host {
 	char cpu[80], vendor[16], kernel[72], hypervisor[40]; /* "": none seen, or not known */
 	unsigned cpus, cpus_online;                           /* that this process may use; of the machine */
 	u64 available_bytes;
+	bool emulated; /* no CPU of its own runs its instructions */
 	enum tri kpti, pcid, invpcid, gbpages, tsc_constant, is_virtual;
 	char meltdown[80];   /* what the kernel says of it */
 	char thp[16];        /* always, madvise, never; "": no such file */

@@ -59,9 +59,10 @@ void pages_get(const struct measure *m, struct pages *p, enum page_kind kind, u6
 		most = m->host.pool_pages * PMD_SIZE;
 	if (want > most) {
 		want = most;
-		snprintf(p->missing, sizeof(p->missing),
-			 kind == PAGES_HUGETLB ? "no free page in the kernel's pool (vm.nr_hugepages), or no more"
-					       : "memory for no more");
+		snprintf(p->missing, sizeof(p->missing), "%s",
+			 kind != PAGES_HUGETLB ? "no memory for more"
+			 : most == 0           ? "no free page in the kernel's pool (vm.nr_hugepages)"
+					       : "the kernel's pool has no more free pages");
 	}
 	while (want >= PMD_SIZE && reserve(p, kind, want) == NULL) {
 		snprintf(p->missing, sizeof(p->missing), "mmap of more: %s", strerror(errno));

@@ -28,8 +28,8 @@ static void put_head(FILE *out, const struct measure *m)
 	fmt_wrap(out, 0, WIDTH, line);
 	snprintf(line, sizeof(line),
 		 "TSC %.2f GHz%s, core %.2f GHz; transparent huge pages: %s; %s of memory to be had.",
-		 m->clock.tick_hz / 1e9, h->tsc_constant == TRI_NO ? " (not constant: times are of no use)" : "",
-		 m->clock.core_hz / 1e9, h->thp[0] ? h->thp : "not known", fmt_bytes(h->available_bytes).s);
+		 m->clock.tick_hz / 1e9, h->tsc_constant == TRI_NO ? " (not constant)" : "", m->clock.core_hz / 1e9,
+		 h->thp[0] ? h->thp : "not known", fmt_bytes(h->available_bytes).s);
 	fmt_wrap(out, 0, WIDTH, line);
 	fprintf(out, "Rounds: %u of the figures, %u of the chases; %.0f s.\n", m->rounds, m->chase_rounds,
 		m->seconds_taken);

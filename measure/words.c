@@ -208,6 +208,10 @@ unsigned measure_words(const struct measure *m, char *sentence[MAX_SENTENCES])
 {
 	struct words w = {sentence, 0};
 
+	if (m->host.emulated)
+		say(&w,
+		    "This machine is emulated: all figures are the emulator's, no CPU's. What follows would be their "
+		    "meaning on one.");
 	say_faults(&w, m);
 	say_huge_pages(&w, m);
 	say_reach(&w, m);
