@@ -47,8 +47,13 @@ void call_perform(struct thread *t);
 
 /* main.c: the loop of a thread, on its own stack. */
 _Noreturn void run(struct thread *t);
-/* host.c: of the program's memory, which may not be there. Returns the bytes that were. */
+/* host.c: the program's memory, which may not be there. read: the bytes that were; write: 0 or -EFAULT. */
 u64 program_read(void *to, u64 va, u64 len);
+long program_write(u64 va, const void *from, u64 len);
+/* The same without a system call; the program must not have blocked SIGSEGV. Return how many bytes are not done. */
+u64 safe_copy(void *to, const void *from, u64 n);
+u64 safe_zero(void *to, u64 n);
+extern const u8 safe_copy_moves[], safe_zero_stores[], safe_failed[];
 /* descriptor.c. keep: from now on this is the hub's; adopted: it is already where it is to be. stays: through the next
  * execve. answer: carries out a call that would meet it; false: it does not, and is to be made. */
 void descriptor_keep(int fd, bool adopted);

@@ -18,6 +18,7 @@
 #undef EV_NONE
 #include "engine/events.h"
 #include "engine/paths.h"
+#include "engine/seccomp.h"
 #include "lib/sys.h"
 
 #define MAX_DEPTH       6
@@ -99,6 +100,8 @@ static bool is_program(long fd, const char *head)
 	    sys6(SYS_pread64, (u64)fd, (u64)ph, h->e_phnum * sizeof(ph[0]), h->e_phoff, 0, 0) < 0)
 		return false;
 	for (unsigned i = 0; i < h->e_phnum; i++) {
+		if (ph[i].p_type == PT_LOAD && ph[i].p_vaddr >= ENGINE_START && ph[i].p_vaddr < ENGINE_END)
+			return false; /* an engine */
 		if (ph[i].p_type != PT_INTERP)
 			continue;
 		n = sys6(SYS_pread64, (u64)fd, (u64)interpreter, min(ph[i].p_filesz, sizeof(interpreter)),
@@ -204,7 +207,7 @@ long exec_program(struct thread *t, const char *path, char **argv, char **envp)
 
 	if (err)
 		return err;
-	if (!engine_there())
+	if (!seccomp_allows_engine(t->filters) || !engine_there())
 		return exec_natively(t, exe ? exe : path, argv, envp);
 	from = args->at + ARGS_BEFORE;
 	for (unsigned depth = 0;; depth++) {

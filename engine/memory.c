@@ -105,6 +105,6 @@ void die(const char *what, const char *name, u64 number)
 	}
 	*at++ = '\n';
 	sys3(SYS_write, 2, (u64)line, (u64)(at - line));
-	sys3(SYS_exit_group, EXIT_ENGINE, 0, 0);
-	__builtin_unreachable();
+	sys_raw(SYS_exit_group, EXIT_ENGINE, 0, 0, 0, 0, 0);
+	__builtin_trap();
 }

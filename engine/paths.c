@@ -15,6 +15,7 @@
 #include <linux/memfd.h>
 
 #include "engine/engine.h"
+#include "engine/threads.h"
 #include "lib/sys.h"
 
 #define NAME_BYTES 48 /* more than any of these names has */
@@ -58,7 +59,7 @@ static const char *behind(const char *name, const char *text)
 /* What follows /proc/self/ in the name at va, into name; NULL: another name, or none that can be read. */
 static const char *own_file(u64 va, char name[NAME_BYTES])
 {
-	u64 pid = (u64)sys3(SYS_getpid, 0, 0, 0), n = 0;
+	u64 pid = thread_here()->process->pid, n = 0;
 	const char *at;
 
 	memset(name, 0, NAME_BYTES);
@@ -83,13 +84,11 @@ const char *paths_exe(u64 va)
 
 static long read_link(u64 to, u64 room)
 {
-	struct {
-		u64 at, len;
-	} local = {(u64)program_file, min(strlen(program_file), room)}, remote = {to, local.len};
+	u64 len = min(strlen(program_file), room);
 
 	if ((s64)room <= 0)
 		return -EINVAL;
-	return sys6(SYS_process_vm_writev, (u64)sys3(SYS_getpid, 0, 0, 0), (u64)&local, 1, (u64)&remote, 1, 0);
+	return program_write(to, program_file, len) ? -EFAULT : (long)len;
 }
 
 /* ---- maps ---- */

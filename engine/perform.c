@@ -7,10 +7,12 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "engine/areas.h"
 #include "engine/events.h"
 #include "engine/paths.h"
+#include "engine/seccomp.h"
 #include "lib/sys.h"
 
 static struct {
@@ -43,6 +45,10 @@ static long perform(struct thread *t, long nr, const u64 *a)
 	switch (nr) {
 	case SYS_arch_prctl:
 		return arch_prctl(t, a[0], a[1]);
+	case SYS_seccomp:
+		return seccomp_call(t, nr, a);
+	case SYS_prctl:
+		return a[0] == PR_SET_SECCOMP ? seccomp_call(t, nr, a) : gate_call(nr, a);
 	case SYS_rseq:
 		return -ENOSYS;
 	case SYS_clone3:
@@ -108,7 +114,10 @@ void call_perform(struct thread *t)
 	}
 	if (is_map)
 		lock_take(&maps);
-	ret = perform(t, nr, arg);
+	if (unlikely(t->filters) && !seccomp_allows(t->filters, nr, arg))
+		ret = gate_call(nr, arg);
+	else
+		ret = perform(t, nr, arg);
 	if (ret != GATE_NOT_BEGUN)
 		areas_call(nr, arg, ret);
 	if (listens && t->ring && ret != GATE_NOT_BEGUN)

@@ -117,12 +117,18 @@ static void set_action(int sig, const struct action *a)
 	sys6(SYS_rt_sigaction, (u64)sig, (u64)a, 0, 8, 0, 0);
 }
 
-/* The kernel's action for the program's. SIGTRAP is always ours: some thread may be stepping. */
+/* Ours whatever the program's action: some thread may be stepping, or copying what may not be there. */
+static bool always_ours(int sig)
+{
+	return sig == SIGTRAP || sig == SIGSEGV || sig == SIGBUS;
+}
+
+/* The kernel's action for the program's. */
 static void tell_kernel(int sig, const struct action *a)
 {
 	struct action ours = *a;
 
-	if (a->handler > 1 || sig == SIGTRAP) {
+	if (a->handler > 1 || always_ours(sig)) {
 		ours = (struct action){(u64)on_signal, a->flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT),
 				       (u64)our_restorer, ~SYNCHRONOUS};
 		ours.flags |= SA_SIGINFO | SA_ONSTACK | SA_RESTORER | (a->handler > 1 ? 0 : SA_RESTART);
@@ -188,14 +194,6 @@ static void step(struct thread *t, struct ucontext *uc)
 	}
 }
 
-static struct thread *here(void)
-{
-	struct thread *t;
-
-	__asm__("mov %%gs:0, %0" : "=r"(t));
-	return t;
-}
-
 /* From outside the program's instructions, or sent. */
 static void comes_from_outside(struct thread *t, struct ucontext *uc)
 {
@@ -209,7 +207,7 @@ static void comes_from_outside(struct thread *t, struct ucontext *uc)
 
 static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 {
-	struct thread *t = here();
+	struct thread *t = thread_here();
 	u64 gpr[NR_GPR], pc = uc->uc_mcontext.rip;
 	bool int3;
 
@@ -227,12 +225,20 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		uc->uc_mcontext.rip = (u64)code_copy_failed;
 		return;
 	}
+	if (pc == (u64)safe_copy_moves || pc == (u64)safe_zero_stores) {
+		uc->uc_mcontext.rip = (u64)safe_failed;
+		return;
+	}
 	int3 = sig == SIGTRAP && info->si_code == SI_KERNEL; /* the place is behind it, here as in the program */
 	gpr_from(gpr, &uc->uc_mcontext);
 	pc -= int3;
 	if (!state_recover(t, gpr, &pc))
 		die("the engine itself faulted, at", "", pc);
 	pc += int3;
+	if (always_ours(sig) && t->process->action[sig].handler <= 1) { /* again, and the kernel does what it does */
+		set_action(sig, &(struct action){0});
+		return;
+	}
 	t->steps = false;
 	keep_waiting(t, &task_of(t)->signals.fault, sig, info, uc);
 	leave(t, uc, gpr, pc);
@@ -271,7 +277,9 @@ void signals_begin(struct thread *t)
 		sys6(SYS_rt_sigaction, sig, 0, (u64)&actions[sig], 8, 0, 0);
 	set_action(SIGTRAP, &first);
 	__asm__ volatile("int3");
-	tell_kernel(SIGTRAP, &actions[SIGTRAP]);
+	for (int sig = 1; sig <= NR_SIGNALS; sig++)
+		if (always_ours(sig))
+			tell_kernel(sig, &actions[sig]);
 	if (xsave_bytes < 576 || xsave_bytes > XSAVE_MAX)
 		die("signal frames of a kind that the engine does not know", "", xsave_bytes);
 }
@@ -289,7 +297,7 @@ static stack_t altstack_of(const struct thread_signals *s, u64 sp)
 	return (stack_t){(void *)s->altstack.sp, (int)(s->altstack.flags | on_altstack(s, sp)), s->altstack.size};
 }
 
-/* Writes the frame; returns where. The vector registers are the program's: nothing here touches them. */
+/* Writes the frame; returns where, or 0: there is no room for it. The vector registers are the program's: nothing here touches them. */
 static u64 write_frame(struct thread *t, const struct action *a, const struct waiting *w)
 {
 	struct thread_signals *s = &task_of(t)->signals;
@@ -302,12 +310,12 @@ static u64 write_frame(struct thread *t, const struct action *a, const struct wa
 		sp = s->altstack.sp + s->altstack.size;
 	sp = ALIGN_DOWN(sp - bytes - 4, 64ull);
 	f = (struct frame *)(ALIGN_DOWN(sp - sizeof(*f), 16ull) - 8);
-	memset((void *)(sp + 512), 0, 64); /* the header, which XSAVE reads */
+	if (safe_zero((void *)f, sp + bytes + 4 - (u64)f) != 0) /* XSAVE reads its header */
+		return 0;
 	__asm__ volatile("xsave64 (%0)" : : "r"(sp), "a"((u32)xsave_mask), "d"((u32)(xsave_mask >> 32)) : "memory");
 	sw = (struct _fpx_sw_bytes *)(sp + 464);
 	*sw = (struct _fpx_sw_bytes){FP_XSTATE_MAGIC1, (u32)bytes + 4, xsave_mask, (u32)bytes, {0}};
 	*(u32 *)(sp + bytes) = FP_XSTATE_MAGIC2;
-	memset(f, 0, sizeof(*f));
 	f->restorer = a->restorer;
 	f->info = w->info;
 	f->uc.uc_flags = FP_XSTATE | SIGCONTEXT_SS | STRICT_SS;
@@ -346,8 +354,8 @@ static struct action take_action(struct thread *t, int sig)
 
 static void send_again(int sig, const siginfo_t *info)
 {
-	sys6(SYS_rt_tgsigqueueinfo, (u64)sys3(SYS_getpid, 0, 0, 0), (u64)sys3(SYS_gettid, 0, 0, 0), (u64)sig, (u64)info,
-	     0, 0);
+	sys6(SYS_rt_tgsigqueueinfo, thread_here()->process->pid, (u64)sys3(SYS_gettid, 0, 0, 0), (u64)sig, (u64)info, 0,
+	     0);
 }
 
 /* Its handler was taken away meanwhile, or it is SIGTRAP: the kernel does what it does. What a process survives is
@@ -369,8 +377,10 @@ static void leave_to_kernel(struct thread *t, const struct waiting *w)
 	lock_give(&t->process->actions);
 }
 
+static _Noreturn void die_of(int sig, const siginfo_t *info);
+
 /* The handler is what the program runs next. Returns the mask that holds in it. */
-static u64 deliver(struct thread *t, const struct waiting *w)
+static u64 deliver(struct thread *t, struct waiting *w)
 {
 	struct action a = take_action(t, w->sig);
 	u64 frame;
@@ -381,7 +391,14 @@ static u64 deliver(struct thread *t, const struct waiting *w)
 		return w->mask;
 	}
 	t->flags &= ~(u64)EFLAGS_TF;
+	if (w->sig == SIGSYS && w->info.si_code > 0) /* a seccomp filter's: the call was ours */
+		w->info.si_call_addr = (void *)t->pc;
 	frame = write_frame(t, &a, w);
+	if (!frame && (w->sig == SIGSEGV || w->mask >> (SIGSEGV - 1) & 1))
+		die_of(SIGSEGV, &(siginfo_t){.si_signo = SIGSEGV, .si_code = SI_KERNEL});
+	if (!frame)
+		return deliver(
+		    t, &(struct waiting){SIGSEGV, {.si_signo = SIGSEGV, .si_code = SI_KERNEL}, w->mask, 0, 0, 0});
 	t->gpr[RDI] = (u64)w->sig;
 	t->gpr[RSI] = frame + offsetof(struct frame, info);
 	t->gpr[RDX] = frame + offsetof(struct frame, uc);
@@ -414,7 +431,7 @@ void signal_deliver(struct thread *t)
 }
 
 /* What the kernel does with a fault that is blocked, or that nobody handles: it is the process' end. */
-static _Noreturn void die_of(int sig, siginfo_t *info)
+static _Noreturn void die_of(int sig, const siginfo_t *info)
 {
 	struct action by_default = {0};
 
@@ -449,11 +466,13 @@ void signal_fetch(struct thread *t, u64 address)
 /* rt_sigreturn: sp is behind the restorer's address. */
 void signal_return(struct thread *t)
 {
-	const struct ucontext *uc = (const struct ucontext *)(t->gpr[RSP]);
 	struct thread_signals *s = &task_of(t)->signals;
-	u64 mask = uc->uc_sigmask;
+	u64 at = t->gpr[RSP];
+	struct ucontext frame, *uc = &frame;
 
-	events_touch(t, (u64)uc - 8, sizeof(struct frame), EVR_READ);
+	if (program_read(&frame, at, sizeof(frame)) != sizeof(frame))
+		die_of(SIGSEGV, &(siginfo_t){.si_signo = SIGSEGV, .si_code = SI_KERNEL});
+	events_touch(t, at - 8, sizeof(struct frame), EVR_READ);
 	gpr_from(t->gpr, &uc->uc_mcontext);
 	t->pc = uc->uc_mcontext.rip;
 	t->flags =
@@ -466,7 +485,7 @@ void signal_return(struct thread *t)
 	s->altstack.sp = (u64)uc->uc_stack.ss_sp;
 	s->altstack.flags = (u32)uc->uc_stack.ss_flags & ~1u;
 	s->altstack.size = s->altstack.flags & SS_DISABLE ? 0 : uc->uc_stack.ss_size;
-	signals_unblock(mask);
+	signals_unblock(uc->uc_sigmask);
 }
 
 long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes)
@@ -475,8 +494,8 @@ long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes)
 
 	if (sig < 1 || sig > NR_SIGNALS || bytes != 8 || ((sig == SIGKILL || sig == SIGSTOP) && new_at))
 		return -EINVAL;
-	if (new_at)
-		new = *(const struct action *)new_at;
+	if (new_at && program_read(&new, new_at, sizeof(new)) != sizeof(new))
+		return -EFAULT;
 	lock_take(&t->process->actions);
 	before = *now;
 	if (new_at) {
@@ -484,9 +503,7 @@ long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes)
 		tell_kernel((int)sig, now);
 	}
 	lock_give(&t->process->actions);
-	if (old_at)
-		memcpy((void *)old_at, &before, sizeof(before));
-	return 0;
+	return old_at ? program_write(old_at, &before, sizeof(before)) : 0;
 }
 
 long signal_altstack(struct thread *t, u64 new_at, u64 old_at)
@@ -495,9 +512,12 @@ long signal_altstack(struct thread *t, u64 new_at, u64 old_at)
 	stack_t old = altstack_of(s, t->gpr[RSP]);
 
 	if (new_at) {
-		stack_t new = *(const stack_t *)new_at;
-		u32 flags = (u32) new.ss_flags & ~SS_AUTODISARM;
+		u32 flags;
+		stack_t new;
 
+		if (program_read(&new, new_at, sizeof(new)) != sizeof(new))
+			return -EFAULT;
+		flags = (u32) new.ss_flags & ~SS_AUTODISARM;
 		if (on_altstack(s, t->gpr[RSP]))
 			return -EPERM;
 		if (flags != 0 && flags != 1 && flags != SS_DISABLE)
@@ -508,18 +528,20 @@ long signal_altstack(struct thread *t, u64 new_at, u64 old_at)
 		s->altstack.size = flags == SS_DISABLE ? 0 : new.ss_size;
 		s->altstack.flags = (u32) new.ss_flags &(flags == SS_DISABLE ? SS_DISABLE : SS_AUTODISARM);
 	}
-	if (old_at)
-		memcpy((void *)old_at, &old, sizeof(old));
-	return 0;
+	return old_at ? program_write(old_at, &old, sizeof(old)) : 0;
 }
 
-/* Ignored signals are ignored by the program that comes, too; the kernel does not know that SIGTRAP is. */
+/* Ignored signals are ignored by the program that comes, too; the kernel does not know that ours are. */
 void signals_exec(const struct thread *t, bool near)
 {
-	const struct action *a = &t->process->action[SIGTRAP];
+	for (int sig = 1; sig <= NR_SIGNALS; sig++) {
+		const struct action *a = &t->process->action[sig];
 
-	if (a->handler == 1 && near)
-		set_action(SIGTRAP, a);
-	else if (a->handler == 1)
-		tell_kernel(SIGTRAP, a);
+		if (!always_ours(sig) || a->handler != 1)
+			continue;
+		if (near)
+			set_action(sig, a);
+		else
+			tell_kernel(sig, a);
+	}
 }

@@ -80,11 +80,12 @@ struct thread {
 	u64 fetch_last;               /* the page that instructions came from when the windows were emptied */
 	struct process *process;      /* threads.h */
 	/* events.c: its stream */
-	struct ring *ring; /* NULL: not begun, or ended */
-	u64 clock;         /* the hub's clock as last told */
-	u64 entered;       /* window events sent */
-	bool ended, first; /* first: of its process */
-	u32 warm;          /* its windows may hold pages */
+	struct ring *ring;            /* NULL: not begun, or ended */
+	u64 clock;                    /* the hub's clock as last told */
+	u64 entered;                  /* window events sent */
+	bool ended, first;            /* first: of its process */
+	u32 warm;                     /* its windows may hold pages */
+	const struct filter *filters; /* seccomp.c */
 	struct window data, fetch;
 	u64 generation, purges; /* of the cache and of indirect[]: till when they are taken into account there */
 	struct indirect indirect[1 << INDIRECT_BITS];

@@ -17,6 +17,7 @@
 #include <linux/sched.h>
 
 #include "engine/events.h"
+#include "engine/seccomp.h"
 
 struct lock maps;
 
@@ -85,6 +86,7 @@ static struct task *child_task(const struct thread *t, const struct birth *b)
 	c->pc = t->pc;
 	c->fs_base = b->flags & CLONE_SETTLS ? b->tls : t->fs_base;
 	c->process = t->process;
+	c->filters = t->filters;
 	k->signals.mask = b->mask;
 	return k;
 }
@@ -192,7 +194,9 @@ long thread_clone3(struct thread *t, u64 args, u64 bytes)
 
 	if (bytes < CLONE_ARGS_SIZE_VER0)
 		return -EINVAL;
-	memcpy(&a, (const void *)args, min(bytes, (u64)sizeof(a)));
+	bytes = min(bytes, (u64)sizeof(a) + 1);
+	if (program_read(&a, args, min(bytes, (u64)sizeof(a))) != min(bytes, (u64)sizeof(a)))
+		return -EFAULT;
 	parent_tid = a.flags & CLONE_PIDFD ? a.pidfd : a.parent_tid;
 	if (a.flags >> 32 || a.flags & 0xff || a.set_tid_size || bytes > sizeof(a) ||
 	    (a.flags & CLONE_PIDFD && a.flags & CLONE_PARENT_SETTID))
@@ -220,8 +224,11 @@ void thread_exit(struct thread *t, u64 status)
 	struct task *k = task_of(t);
 
 	events_exit(t, EVX_EXIT, status);
-	signals_block();
 	__atomic_sub_fetch(&t->process->nr_threads, 1, __ATOMIC_SEQ_CST);
+	if (seccomp_allows(t->filters, SYS_rt_sigprocmask, (u64[6]){0}))
+		signals_block();
+	else /* its task is lost */
+		sys3(SYS_exit, status, 0, 0);
 	if (t->process == &k->own) { /* it is where the process is */
 		sys3(SYS_exit, status, 0, 0);
 		__builtin_unreachable();

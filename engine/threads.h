@@ -60,6 +60,15 @@ static inline struct task *task_of(const struct thread *t)
 	return (struct task *)t;
 }
 
+/* Whose program or runtime this is. */
+static inline struct thread *thread_here(void)
+{
+	struct thread *t;
+
+	__asm__("mov %%gs:0, %0" : "=r"(t));
+	return t;
+}
+
 extern struct lock maps;
 
 /* One more, for the loop of main.c; it is in no process yet. */

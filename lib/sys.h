@@ -11,7 +11,7 @@
 
 #include "lib/types.h"
 
-static inline long sys6(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+static inline long sys_raw(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
 	register u64 r10 __asm__("r10") = d;
 	register u64 r8 __asm__("r8") = e;
@@ -24,6 +24,15 @@ static inline long sys6(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 			 : "rcx", "r11", "memory");
 	return ret;
 }
+
+#ifdef SYS_GUARDED /* the engine's: engine/seccomp.c */
+long sys6(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+#else
+static inline long sys6(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
+{
+	return sys_raw(nr, a, b, c, d, e, f);
+}
+#endif
 
 static inline long sys3(long nr, u64 a, u64 b, u64 c)
 {

@@ -64,6 +64,8 @@ same 'what execve refuses, and what it does not' sh -c "mkdir $tmp/files && $bui
 [ "$(number execs_left)" -le 1 ] # the 32-bit one, where the kernel runs such
 verdict $? 'who is followed does not leave'
 same 'all descriptors closed' "$build/test/engine/closes"
+same 'filters of system calls' "$build/test/engine/sandbox"
+same 'bad addresses' "$build/test/engine/pointers"
 same 'a user namespace' sh -c 'unshare -r id -u'
 same 'another user' setpriv --reuid=65534 --regid=65534 --clear-groups /bin/sh -c 'id -u; ls -d /'
 same 'a chroot' chroot / /bin/sh -c 'ls -d /'
