@@ -186,9 +186,11 @@ static void bill_calls(struct bill *b, const struct machine_counters *c, const s
 					    cycles_of(t, COST_UNMAP_2M, entries[VM_ENTRIES_UNMAPPED][1]));
 	struct cycles forked = cycles_add(cycles_of(t, COST_FORK_4K, entries[VM_ENTRIES_FORKED][0]),
 					  cycles_of(t, COST_FORK_2M, entries[VM_ENTRIES_FORKED][1]));
-	u64 protected = entries[VM_ENTRIES_PROTECTED][0] + entries[VM_ENTRIES_PROTECTED][1];
+	u64 map_calls = 0, protected = entries[VM_ENTRIES_PROTECTED][0] + entries[VM_ENTRIES_PROTECTED][1];
 
-	b->row[BILL_MAPS] = cycles_add(cycles_add(cycles_of(t, COST_MAP_CALL, c->map_calls), unmapped),
+	for (unsigned i = 0; i < MAP_CALL_NR; i++)
+		map_calls += c->map_calls[i];
+	b->row[BILL_MAPS] = cycles_add(cycles_add(cycles_of(t, COST_MAP_CALL, map_calls), unmapped),
 				       cycles_of(t, COST_PROTECT_PAGE, protected));
 	b->row[BILL_FORK] = cycles_add(cycles_of(t, COST_FORK, c->forks), forked);
 	b->row[BILL_SYSTEM_CALLS] = cycles_of(t, COST_SYSTEM_CALL, c->kernel_entries[KERNEL_SYSCALL]);

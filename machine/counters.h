@@ -15,6 +15,9 @@
 /* Why a CPU entered the kernel from user mode. */
 enum kernel_entry { KERNEL_SYSCALL, KERNEL_FAULT, KERNEL_TICK, KERNEL_IPI, KERNEL_ENTRY_NR };
 
+/* Calls that map, unmap or change areas, forks apart. */
+enum map_call { MAP_MMAP, MAP_MUNMAP, MAP_MPROTECT, MAP_MREMAP, MAP_BRK, MAP_MADVISE, MAP_OTHER, MAP_CALL_NR };
+
 struct machine_counters {
 	struct hw_soft_counters os; /* what mm/ told */
 	struct mmu_counters mmu;    /* summed over CPUs */
@@ -30,8 +33,9 @@ struct machine_counters {
 	u64 kernel_entries[KERNEL_ENTRY_NR]; /* from user mode; a fault in a system call is none */
 	u64 kernel_walks[2];                 /* data, fetch: the kernel's own pages in entries */
 	u64 kernel_walk_steps;               /* entries that these read */
-	u64 forks, map_calls;                /* calls that map, unmap or change areas, forks apart */
-	u64 mismatches;                      /* the program's kernel and ours disagreed on a call */
+	u64 forks;                           /* with an address space of the child's own */
+	u64 map_calls[MAP_CALL_NR];
+	u64 mismatches; /* the program's kernel and ours disagreed on a call */
 	u64 overcommit_refused;
 };
 

@@ -420,19 +420,54 @@ static void find_flushes(struct draft *d)
 	put_saving(d, d->f->how[0] ? d->cost : (struct cycles){0});
 }
 
+/* What to do about many calls of a kind. */
+static void remedy_calls(struct draft *d, enum map_call call, const struct sim_region *g)
+{
+	const struct sim_result *r = d->v->r;
+
+	if (call == MAP_MPROTECT)
+		fprintf(d->how, "Change the rights of larger ranges at once, or by protection keys (pkey_mprotect "
+				"once, then PKRU).");
+	else if (call == MAP_BRK && g != NULL && cure_allocator(r, g) == ALLOCATOR_GLIBC)
+		fprintf(d->how, "Let malloc grow its heap by more at once: GLIBC_TUNABLES=glibc.malloc.top_pad=%u.",
+			64u << 20);
+	else if (call == MAP_MREMAP)
+		fprintf(d->how, "Let what grows grow by a share of its size, not by a fixed step.");
+	else if (g != NULL && call != MAP_OTHER)
+		cure_keep(d->how, r, g, d->v->base->count.peak_rss_bytes);
+	else
+		fprintf(d->how, "Change larger ranges at once.");
+	put_how(d);
+}
+
 static void find_maps(struct draft *d)
 {
+	static const char *const names[MAP_CALL_NR] = {
+	    [MAP_MMAP] = "mmap",
+	    [MAP_MUNMAP] = "munmap",
+	    [MAP_MPROTECT] = "mprotect",
+	    [MAP_MREMAP] = "mremap",
+	    [MAP_BRK] = "brk",
+	    [MAP_MADVISE] = "madvise",
+	    [MAP_OTHER] = "mlock, msync or prctl",
+	};
 	struct view *v = d->v;
 	const struct machine_counters *c = &v->base->count;
 	const u64(*entries)[2] = c->os.entries;
-	struct cycles calls = cycles_of(&v->base->cost, COST_MAP_CALL, c->map_calls);
-	u64 unmapped = entries[VM_ENTRIES_UNMAPPED][0] + entries[VM_ENTRIES_UNMAPPED][1], in_region;
+	u64 unmapped = entries[VM_ENTRIES_UNMAPPED][0] + entries[VM_ENTRIES_UNMAPPED][1], in_region, nr = 0;
 	const struct sim_region *g = faulting_region(v, false, &in_region);
+	struct cycles calls;
+	unsigned most = 0;
 
+	for (unsigned i = 0; i < MAP_CALL_NR; i++) {
+		nr += c->map_calls[i];
+		most = c->map_calls[i] > c->map_calls[most] ? i : most;
+	}
+	calls = cycles_of(&v->base->cost, COST_MAP_CALL, nr);
 	fprintf(d->text, "Maps and unmaps cost ");
 	put_cost(d->text, v, d->cost);
-	fprintf(d->text, ": %s calls that change areas, %s entries unmapped, %s given other rights.",
-		fmt_count(c->map_calls).s, fmt_count(unmapped).s,
+	fprintf(d->text, ": %s calls that change areas, %s of them %s; %s entries unmapped, %s given other rights.",
+		fmt_count(nr).s, fmt_count(c->map_calls[most]).s, names[most], fmt_count(unmapped).s,
 		fmt_count(entries[VM_ENTRIES_PROTECTED][0] + entries[VM_ENTRIES_PROTECTED][1]).s);
 	if (v->thp && g != NULL && g->peak_bytes >= PMD_SIZE &&
 	    leaves_little_of(cause_cost(v->thp, CAUSE_MAPS), d->cost)) {
@@ -442,8 +477,7 @@ static void find_maps(struct draft *d)
 		if (!v->said_thp)
 			remedy_thp(d, g);
 	} else if (calls.most >= d->cost.most / 2) {
-		fprintf(d->how, "Change larger ranges at once, and keep memory instead of unmapping it.");
-		put_how(d);
+		remedy_calls(d, most, g);
 		put_saving(d, calls);
 	}
 }

@@ -224,7 +224,7 @@ struct machine {
 	char error[256]; /* not empty: this machine has stopped */
 	struct vm_meminfo at_stop;
 	u64 overcommit_refused; /* calls */
-	u64 forks, map_calls;
+	u64 forks, map_calls[MAP_CALL_NR];
 };
 
 static inline bool machine_has(const struct machine *m, const struct space *sp)

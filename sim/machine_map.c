@@ -27,9 +27,9 @@ static struct machine_cpu *sampled_enter(struct machine *m, struct stream *t)
 	return c;
 }
 
-static struct machine_cpu *change_begin(struct machine *m, struct stream *t)
+static struct machine_cpu *change_begin(struct machine *m, struct stream *t, enum map_call call)
 {
-	m->map_calls++;
+	m->map_calls[call]++;
 	return sampled_enter(m, t);
 }
 
@@ -186,7 +186,7 @@ static long map_file(struct machine *m, struct machine_cpu *c, const struct ev_m
 
 void machine_map(struct machine *m, struct stream *t, const struct ev_map *e, int file, bool stack)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_MMAP);
 	long got;
 
 	drop_huge(m, m->running, e->start, e->start + e->len);
@@ -207,7 +207,7 @@ void machine_map(struct machine *m, struct stream *t, const struct ev_map *e, in
 
 void machine_unmap(struct machine *m, struct stream *t, u64 start, u64 len)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_MUNMAP);
 
 	drop_huge(m, m->running, start, start + len);
 	change_end(m, vm_munmap(c->hw, c->mm, start, len), 0);
@@ -215,7 +215,7 @@ void machine_unmap(struct machine *m, struct stream *t, u64 start, u64 len)
 
 void machine_protect(struct machine *m, struct stream *t, u64 start, u64 len, unsigned prot)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_MPROTECT);
 
 	change_end(m, vm_mprotect(c->hw, c->mm, start, len, prot), 0);
 }
@@ -236,7 +236,7 @@ static void remap_huge(struct machine *m, const struct ev_remap *e)
 
 void machine_remap(struct machine *m, struct stream *t, const struct ev_remap *e)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_MREMAP);
 	bool moves = e->new_start != e->old_start;
 	unsigned flags = moves ? e->flags | MREMAP_MAYMOVE | MREMAP_FIXED : 0;
 
@@ -256,7 +256,7 @@ void machine_set_brk(struct machine *m, struct space *sp, u64 start)
 
 void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_BRK);
 
 	drop_huge(m, m->running, brk, old);
 	change_end(m, vm_brk(c->hw, c->mm, brk), brk);
@@ -264,7 +264,7 @@ void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk)
 
 void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int advice)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_MADVISE);
 	long got;
 
 	if (advice == MADV_DONTNEED || advice == ADVICE_DONTNEED_LOCKED)
@@ -275,7 +275,7 @@ void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int
 
 void machine_thp_disable(struct machine *m, struct stream *t, bool disable, u64 flags)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_OTHER);
 
 	change_end(m, vm_set_thp_disable(c->mm, disable, flags), 0);
 }
@@ -325,14 +325,14 @@ void machine_drain(struct machine *m, struct stream *t, const struct ev_drain *e
 
 void machine_sync(struct machine *m, struct stream *t, u64 start, u64 len, unsigned flags)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_OTHER);
 
 	change_end(m, vm_msync(c->hw, c->mm, start, len, flags), 0);
 }
 
 void machine_lock(struct machine *m, struct stream *t, u64 start, u64 len, u64 how)
 {
-	struct machine_cpu *c = change_begin(m, t);
+	struct machine_cpu *c = change_begin(m, t, MAP_OTHER);
 	long got;
 
 	if (how == EVL_ALL)

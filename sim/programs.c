@@ -211,7 +211,7 @@ static struct machine_counters counters_now(const struct machine *m)
 	machine_counters_read(m->hw, &now);
 	kernel_result(m, &now);
 	now.forks = m->forks;
-	now.map_calls = m->map_calls;
+	memcpy(now.map_calls, m->map_calls, sizeof(now.map_calls));
 	return now;
 }
 

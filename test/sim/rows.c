@@ -179,7 +179,8 @@ static void together(const struct sim_machine_result *a, const struct sim_machin
 	for (unsigned i = 0; i < KERNEL_ENTRY_NR; i++)
 		assert_int_equal(a->count.kernel_entries[i] + b->count.kernel_entries[i], all->count.kernel_entries[i]);
 	assert_int_equal(a->count.minflt + b->count.minflt, all->count.minflt);
-	assert_int_equal(a->count.map_calls + b->count.map_calls, all->count.map_calls);
+	for (unsigned i = 0; i < MAP_CALL_NR; i++)
+		assert_int_equal(a->count.map_calls[i] + b->count.map_calls[i], all->count.map_calls[i]);
 	assert_int_equal(a->count.kernel_walk_steps + b->count.kernel_walk_steps, all->count.kernel_walk_steps);
 	assert_int_equal(a->bill.sum.most + b->bill.sum.most, all->bill.sum.most);
 	assert_int_equal(a->count.io_wait_ns + b->count.io_wait_ns, all->count.io_wait_ns);
