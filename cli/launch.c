@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -44,7 +46,9 @@ int launch_find(struct launcher *l, char err[512])
 /* ---- signals ---- */
 
 static volatile sig_atomic_t child, ended, interrupted;
-static const int handled[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+static volatile sig_atomic_t report_wanted;
+static struct stat hub_file;
+static const int handled[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1};
 static struct sigaction before[sizeof(handled) / sizeof(handled[0])];
 
 static bool was_ignored(int sig)
@@ -60,7 +64,9 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 {
 	bool key = info->si_code == SI_KERNEL && (sig == SIGINT || sig == SIGQUIT);
 
-	if (ended)
+	if (sig == SIGUSR1)
+		report_wanted = 1;
+	else if (ended)
 		interrupted |= !was_ignored(sig);
 	else if (child > 0 && !key)
 		kill(child, sig);
@@ -84,6 +90,52 @@ bool launch_interrupted(void)
 	return interrupted;
 }
 
+bool launch_report_wanted(void)
+{
+	bool wanted = report_wanted;
+
+	report_wanted = 0;
+	return wanted;
+}
+
+/* The hub is shared with the program, which may have put any pid into it: only who has mapped it is told. */
+static bool maps_hub(pid_t pid)
+{
+	unsigned long long ino;
+	unsigned major, minor;
+	char path[64], line[PATH_MAX + 200];
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%*s %*s %*s %x:%x %llu", &major, &minor, &ino) == 3 && ino == hub_file.st_ino &&
+			makedev(major, minor) == hub_file.st_dev;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void stop(pid_t pid, int sig)
+{
+	kill(pid, sig);
+	kill(pid, SIGCONT); /* who is stopped would not see it */
+}
+
+void launch_stop(struct ring_hub *hub, int sig)
+{
+	if (!ended)
+		stop(child, sig);
+	for (unsigned i = 0; i < ring_count(hub); i++) {
+		struct ring *r = ring_get(hub, i);
+		pid_t pid = r ? ring_pid(r) : 0;
+
+		if (pid > 0 && pid != child && maps_hub(pid))
+			stop(pid, sig);
+	}
+}
+
 /* ---- the start ---- */
 
 pid_t launch_start(const struct launcher *l, const struct program *p, int hub_fd)
@@ -91,6 +143,7 @@ pid_t launch_start(const struct launcher *l, const struct program *p, int hub_fd
 	sigset_t all, old;
 	pid_t pid;
 
+	fstat(hub_fd, &hub_file);
 	sigfillset(&all); /* a signal in between is delivered when `child` is known */
 	sigprocmask(SIG_BLOCK, &all, &old);
 	pid = fork();

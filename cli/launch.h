@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "cli/program.h"
+#include "trace/ring.h"
 
 struct launcher;
 
@@ -49,5 +50,9 @@ void launch_signals(void);
 /* The program has ended. A signal now asks not to wait for the processes that it left behind. */
 void launch_ended(void);
 bool launch_interrupted(void);
+/* SIGUSR1 has come since this was asked last. */
+bool launch_report_wanted(void);
+/* Sends the signal to the program and to all who write to the hub: its process tree, as far as it is in the simulation. */
+void launch_stop(struct ring_hub *hub, int sig);
 
 #endif

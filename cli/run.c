@@ -2,7 +2,7 @@
  *
  * cli/run.c - `quire run`: a program runs under QEMU, every access goes to the simulated machines, a report comes out.
  *
- * Exit status: the program's own, 128+signal when a signal ended it; 125 when Quire fails or a report is not where it
+ * Exit status: the program's own, 128+signal when a signal ended it, 0 when --for did; 125 when Quire fails or a report is not where it
  * was to go, 126 when the program cannot be run, 127 when it is not found.
  *
  * The report comes when the program and all processes that it made inside the simulation have ended. One that stays
@@ -15,17 +15,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/launch.h"
 #include "cli/native.h"
-#include "report/report.h"
+#include "cli/output.h"
 #include "sim/sim.h"
 #include "trace/ring.h"
 
@@ -34,6 +33,9 @@
 #define RING_WORDS   (1u << 15)
 #define IDLE_MS      10
 #define WAITS_TOLD   100 /* about a second */
+#define MAX_PATTERNS 64
+#define MAX_SECONDS  100000000
+#define GRACE_S      5 /* from SIGTERM to SIGKILL, at the end of --for */
 
 struct options {
 	const char *machine[MAX_MACHINES];
@@ -43,7 +45,11 @@ struct options {
 	bool native;
 	u64 time_ns; /* 0: not said */
 	const char *json, *out;
-	const char *front; /* NULL: the standard */
+	const char *only[MAX_PATTERNS], *except[MAX_PATTERNS];
+	unsigned nr_only, nr_except;
+	bool processes;
+	double after_s, for_s; /* 0: not given */
+	const char *front;     /* NULL: the standard */
 	char **argv;
 };
 
@@ -51,7 +57,7 @@ struct options {
 #define FIRST_KEY 0x100
 #define MAX_KEYS  64
 /* Options without a letter that are no keys. */
-enum { KEY_COSTS = FIRST_KEY + MAX_KEYS, KEY_NATIVE, KEY_TIME };
+enum { KEY_COSTS = FIRST_KEY + MAX_KEYS, KEY_NATIVE, KEY_TIME, KEY_ONLY, KEY_NOT, KEY_PROCESSES, KEY_AFTER, KEY_FOR };
 
 static const struct argp_option own_options[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
@@ -69,6 +75,15 @@ static const struct argp_option own_options[] = {
     {"time", KEY_TIME, "SECONDS", 0, "the CPU time, user and system, that PROGRAM is known to take natively", 1},
     {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too; -: to standard output", 1},
     {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error; -: to standard output", 1},
+    {"only", KEY_ONLY, "NAME", 0,
+     "count this program alone, by its name or a pattern of the shell's; with a slash: of its path. Repeatable. The "
+     "others run on the machines beside it",
+     1},
+    {"not", KEY_NOT, "NAME", 0, "do not count this program. Repeatable", 1},
+    {"processes", KEY_PROCESSES, 0, 0, "a row a process in the report", 1},
+    {"after", KEY_AFTER, "SECONDS", 0,
+     "count from then on, on machines that are warm: a server's steady state. SIGUSR1 gives a report of now", 1},
+    {"for", KEY_FOR, "SECONDS", 0, "count for so long; then the program is ended, and the exit status is 0", 1},
     {0, 0, 0, 0, "Keys of a machine, KEY=VALUE; as an option, of all machines:", 2},
 };
 
@@ -112,6 +127,25 @@ static void set_default(struct options *o, const struct machine_key *k, const ch
 		argp_error(state, "--%s", err);
 }
 
+static void add_pattern(const char **list, unsigned *nr, const char *pattern, struct argp_state *state)
+{
+	if (*nr == MAX_PATTERNS)
+		argp_error(state, "at most %d names of programs", MAX_PATTERNS);
+	if (!pattern[0])
+		argp_error(state, "a program's name is empty");
+	list[(*nr)++] = pattern;
+}
+
+static double parse_seconds(const char *option, const char *text, struct argp_state *state)
+{
+	char *end;
+	double seconds = strtod(text, &end);
+
+	if (end == text || *end || !(seconds > 0) || seconds > MAX_SECONDS)
+		argp_error(state, "--%s takes seconds, more than 0 and at most %d, not %s", option, MAX_SECONDS, text);
+	return seconds;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -151,11 +185,30 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'o':
 		o->out = arg;
 		return 0;
+	case KEY_ONLY:
+		add_pattern(o->only, &o->nr_only, arg, state);
+		return 0;
+	case KEY_NOT:
+		add_pattern(o->except, &o->nr_except, arg, state);
+		return 0;
+	case KEY_PROCESSES:
+		o->processes = true;
+		return 0;
+	case KEY_AFTER:
+		o->after_s = parse_seconds("after", arg, state);
+		return 0;
+	case KEY_FOR:
+		o->for_s = parse_seconds("for", arg, state);
+		return 0;
 	case ARGP_KEY_END:
 		if (o->out && o->json && strcmp(o->out, "-") == 0 && strcmp(o->json, "-") == 0)
 			argp_error(state, "--output and --json cannot both be standard output");
 		if (o->native && o->time_ns)
 			argp_error(state, "--native measures what --time says: one of them");
+		if ((o->native || o->time_ns) && (o->nr_only || o->nr_except || o->after_s > 0 || o->for_s > 0))
+			argp_error(state,
+				   "--native and --time are of all that the program does: not with --only, --not, "
+				   "--after or --for");
 		return 0;
 	case ARGP_KEY_ARGS:
 		o->argv = state->argv + state->next;
@@ -174,7 +227,8 @@ static struct argp parser = {
     "[--] PROGRAM [ARG...]",
     "Runs PROGRAM on simulated machines and reports what virtual memory cost it on each.\v"
     "What cannot be written to its FILE in the end goes to standard error.\n\n"
-    "Exit status: PROGRAM's own, 128+N when signal N ended it, 125 when Quire fails or a FILE could not be written, "
+    "Exit status: PROGRAM's own, 128+N when signal N ended it, 0 when --for did, 125 when Quire fails or a FILE could "
+    "not be written, "
     "126 "
     "when PROGRAM cannot be run, 127 when it is not found.",
     NULL,
@@ -219,6 +273,29 @@ static struct sim *make_sim(const struct machine_config *cfg, unsigned nr)
 
 /* ---- the run ---- */
 
+/* A run as it is watched. Times in seconds since it began. */
+struct watch {
+	const struct options *o;
+	struct sim *s;
+	struct ring_hub *hub;
+	pid_t pid;
+	struct outputs out;
+	struct sim_native native;
+	struct sim_result result; /* taken when --for was over */
+	double began, stopped;    /* stopped: when the program was told to end; 0: it was not */
+	bool counts, killed;      /* counts: --after is over */
+	bool has_result, ended;
+	int wait_status;
+};
+
+static double clock_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static bool rings_live(struct ring_hub *hub)
 {
 	for (unsigned i = 0; i < ring_count(hub); i++)
@@ -233,123 +310,15 @@ static int exit_status(int wait_status)
 }
 
 /* Whoever sits at a terminal would else not know what is waited for. */
-static void tell_of_waiting(void)
+static void tell_of_waiting(const struct watch *w)
 {
+	unsigned n = sim_processes(w->s);
+
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr,
-			"quire: the program has ended; what it left behind runs on. Ctrl-C: do not wait for it\n");
-}
-
-/* Feeds the machines until the program and all that it left behind have ended. Returns how the program did, as wait()
- * tells it. */
-static int simulate(struct sim *s, struct ring_hub *hub, pid_t pid)
-{
-	int wait_status = 0;
-	unsigned waits = 0; /* since it ended */
-	bool ended = false;
-
-	for (;;) {
-		size_t taken = sim_pump(s, hub);
-
-		if (!ended && waitpid(pid, &wait_status, WNOHANG) == pid) {
-			ended = true;
-			launch_ended();
-			continue;
-		}
-		if (ended && taken == 0 && (!rings_live(hub) || launch_interrupted()))
-			break;
-		if (ended && ++waits == WAITS_TOLD)
-			tell_of_waiting();
-		if (taken == 0)
-			ring_wait(hub, IDLE_MS);
-	}
-	return wait_status;
-}
-
-/* ---- the reports ---- */
-
-typedef int write_report(FILE *out, const struct sim_result *r);
-
-/* name: NULL, standard error; "-", standard output. NULL: it cannot be opened, a line says so. */
-static FILE *open_output(const char *name)
-{
-	FILE *f = !name ? stderr : strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
-
-	if (!f)
-		fprintf(stderr, "quire: %s: %s\n", name, strerror(errno));
-	return f;
-}
-
-/* Both are the same file, which can hold one report only. */
-static bool same_file(FILE *a, FILE *b)
-{
-	struct stat sa, sb;
-
-	return fstat(fileno(a), &sa) == 0 && fstat(fileno(b), &sb) == 0 && S_ISREG(sa.st_mode) &&
-	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
-}
-
-static int write_text(FILE *out, const struct sim_result *r)
-{
-	report_text(out, r);
-	return 0;
-}
-
-/* The file was removed while the program ran: what is written to it nobody will find. */
-static bool was_removed(FILE *f, const char *name)
-{
-	struct stat st;
-
-	return fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 && stat(name, &st) != 0;
-}
-
-/* Closes f, unless it is a standard stream. Returns 0, or the errno of what was written and did not arrive; a file is
- * then empty: half a report is none. */
-static int close_output(FILE *f, const char *name)
-{
-	int err = fflush(f) != 0 || ferror(f) ? errno : 0;
-
-	if (err)
-		__fpurge(f);
-	if (f == stdout || f == stderr) {
-		clearerr(f);
-		return err;
-	}
-	if (!err && was_removed(f, name))
-		err = ENOENT;
-	if (err)
-		(void)!ftruncate(fileno(f), 0);
-	if (fclose(f) != 0 && !err)
-		err = errno;
-	return err;
-}
-
-/* A report that cannot go where it should goes to standard error, with the reason. Returns 0, or -1: it did so. */
-static int deliver(write_report *write, FILE *to, const char *name, const struct sim_result *r)
-{
-	int err;
-
-	errno = 0;
-	write(to, r);
-	err = close_output(to, name);
-	if (!err)
-		return 0;
-	if (to == stderr)
-		return -1; /* there is nobody to tell */
-	fprintf(stderr, "quire: %s: %s. So it comes here:\n", to == stdout ? "standard output" : name, strerror(err));
-	write(stderr, r);
-	return -1;
-}
-
-static int write_reports(const struct options *o, FILE *text, FILE *json, const struct sim_result *r)
-{
-	int bad;
-
-	signal(SIGPIPE, SIG_IGN); /* who reads a report may be gone: then it is not written, either */
-	bad = deliver(write_text, text, o->out, r);
-	if (json)
-		bad |= deliver(report_json, json, o->json, r);
-	return bad;
+			"quire: the program has ended; what it left behind runs on, %u process%s. Ctrl-C: do not wait "
+			"for it\n",
+			n, n == 1 ? "" : "es");
 }
 
 /* Areas that this Linux allows a process, 0: it does not say. */
@@ -381,58 +350,114 @@ static int find_time(const struct options *o, const struct program *p, struct si
 	return status;
 }
 
+/* What is known now; once --for is over, what was known then. */
+static void take_result(struct watch *w)
+{
+	struct sim_result *r = &w->result;
+
+	if (!w->has_result)
+		sim_finish(w->s, r);
+	r->argv = w->o->argv;
+	r->show_processes = w->o->processes;
+	r->native = w->ended ? w->native : (struct sim_native){.thp_always = w->native.thp_always};
+	r->program.max_map_count = max_map_count();
+	r->running = !w->ended;
+	r->measured.after_s = w->o->after_s;
+	r->measured.for_s = w->o->for_s;
+	r->measured.counts = w->counts;
+	r->measured.stopped = w->stopped != 0;
+	if (!w->ended)
+		return;
+	r->exit_status = w->stopped ? 0 : exit_status(w->wait_status);
+	r->signal = !w->stopped && WIFSIGNALED(w->wait_status) ? WTERMSIG(w->wait_status) : 0;
+	r->core_dumped = !w->stopped && WIFSIGNALED(w->wait_status) && WCOREDUMP(w->wait_status);
+}
+
+/* --after, --for, and reports that are asked for in between. */
+static void look_at_clock(struct watch *w)
+{
+	double now = clock_seconds() - w->began;
+
+	if (!w->counts && now >= w->o->after_s) {
+		sim_restart(w->s);
+		w->counts = true;
+	}
+	if (w->counts && w->o->for_s > 0 && !w->stopped && now >= w->o->after_s + w->o->for_s) {
+		take_result(w);
+		w->has_result = true;
+		w->stopped = now;
+		launch_stop(w->hub, SIGTERM);
+	}
+	if (w->stopped && !w->killed && now >= w->stopped + GRACE_S) {
+		launch_stop(w->hub, SIGKILL);
+		w->killed = true;
+	}
+	if (launch_report_wanted()) {
+		take_result(w);
+		outputs_write(&w->out, &w->result, false);
+	}
+}
+
+/* Feeds the machines until the program and all that it left behind have ended. */
+static void simulate(struct watch *w)
+{
+	unsigned waits = 0; /* since it ended */
+
+	for (;;) {
+		size_t taken = sim_pump(w->s, w->hub);
+
+		look_at_clock(w);
+		if (!w->ended && waitpid(w->pid, &w->wait_status, WNOHANG) == w->pid) {
+			w->ended = true;
+			launch_ended();
+			continue;
+		}
+		if (w->ended && taken == 0 && (!rings_live(w->hub) || launch_interrupted()))
+			break;
+		if (w->ended && ++waits == WAITS_TOLD)
+			tell_of_waiting(w);
+		if (taken == 0)
+			ring_wait(w->hub, IDLE_MS);
+	}
+}
+
 static int run(const struct options *o, const struct launcher *l, const struct program *p, struct sim *s)
 {
-	struct sim_result result;
-	struct sim_native native;
-	FILE *text, *json;
-	struct ring_hub *hub;
+	struct watch w = {.o = o, .s = s, .counts = o->after_s == 0, .out = {o->out, o->json, NULL, NULL}};
 	struct window_shape window[2];
-	int hub_fd, wait_status;
-	pid_t pid;
+	int hub_fd, status;
 
-	text = open_output(o->out);
-	json = o->json ? open_output(o->json) : NULL;
-	if (!text || (o->json && !json))
+	if (outputs_open(&w.out) != 0)
 		return EXIT_QUIRE;
-	if (o->out && json && same_file(text, json)) {
-		fprintf(stderr, "quire: --output and --json are the same file, %s\n", o->json);
-		return EXIT_QUIRE;
-	}
 	launch_signals();
-	wait_status = find_time(o, p, &native);
-	if (wait_status != 0)
-		return wait_status;
-	hub = ring_hub_create(NR_RINGS, RING_WORDS, &hub_fd);
-	if (!hub) {
+	status = find_time(o, p, &w.native);
+	if (status != 0)
+		return status;
+	w.hub = ring_hub_create(NR_RINGS, RING_WORDS, &hub_fd);
+	if (!w.hub) {
 		fprintf(stderr, "quire: cannot make the rings: %s\n", strerror(errno));
 		return EXIT_QUIRE;
 	}
+	sim_select(s, o->only, o->nr_only, o->except, o->nr_except);
 	sim_window(s, window);
-	ring_hub_set_window(hub, window);
-	pid = launch_start(l, p, hub_fd);
+	ring_hub_set_window(w.hub, window);
+	w.began = clock_seconds();
+	w.pid = launch_start(l, p, hub_fd);
 	if (!l->front->hub_by_path)
 		close(hub_fd);
-	if (pid < 0) {
+	if (w.pid < 0) {
 		fprintf(stderr, "quire: fork: %s\n", strerror(errno));
 		return EXIT_QUIRE;
 	}
-	wait_status = simulate(s, hub, pid);
-	ring_hub_destroy(hub);
+	simulate(&w);
+	ring_hub_destroy(w.hub);
 	if (l->front->hub_by_path)
 		close(hub_fd);
-	sim_finish(s, &result);
-	if (result.program.threads == 0) {
-		fprintf(stderr, "quire: %s ended before the program began\n", l->runner);
-		return EXIT_QUIRE;
-	}
-	result.argv = o->argv;
-	result.native = native;
-	result.program.max_map_count = max_map_count();
-	result.exit_status = exit_status(wait_status);
-	result.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
-	result.core_dumped = WIFSIGNALED(wait_status) && WCOREDUMP(wait_status);
-	return write_reports(o, text, json, &result) == 0 ? result.exit_status : EXIT_QUIRE;
+	take_result(&w);
+	if (sim_began(s))
+		return outputs_write(&w.out, &w.result, true) == 0 ? w.result.exit_status : EXIT_QUIRE;
+	fprintf(stderr, "quire: %s ended before the program began\n", l->runner);
+	return EXIT_QUIRE;
 }
 
 /* A standard stream that is closed is so for the program, too. Here nothing else must get its number. */

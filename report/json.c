@@ -299,7 +299,7 @@ static void set_native(json_t *to, const struct sim_native *native)
 static json_t *result_value(const struct sim_result *r)
 {
 	json_t *v = json_object(), *argv = json_array(), *regions = json_array(), *machines = json_array();
-	json_t *beside = json_object();
+	json_t *beside = json_object(), *measured = json_object();
 	char text[6000];
 
 	set_text(v, "schema", "quire-run");
@@ -309,6 +309,12 @@ static json_t *result_value(const struct sim_result *r)
 		json_array_append_new(argv, text_value(*arg));
 	json_object_set_new(v, "argv", argv);
 	set_u64(v, "exit_status", (u64)r->exit_status);
+	json_object_set_new(v, "running", json_boolean(r->running));
+	json_object_set_new(measured, "after_seconds", json_real(r->measured.after_s));
+	json_object_set_new(measured, "for_seconds", json_real(r->measured.for_s));
+	json_object_set_new(measured, "begun", json_boolean(r->measured.counts));
+	json_object_set_new(measured, "stopped", json_boolean(r->measured.stopped));
+	json_object_set_new(v, "measured", measured);
 	set_text(v, "signal", r->signal != 0 ? fmt_signal(r->signal).s : "");
 	json_object_set_new(v, "core_dumped", json_boolean(r->core_dumped));
 	json_object_set_new(v, "program", program_value(&r->program));
@@ -323,6 +329,7 @@ static json_t *result_value(const struct sim_result *r)
 	set_u64(beside, "programs", r->beside.programs);
 	set_u64(beside, "processes", r->beside.processes);
 	set_u64(beside, "instructions", r->beside.instructions);
+	set_text(beside, "names", r->beside.names);
 	json_object_set_new(v, "beside", beside);
 	report_answer(text, sizeof(text), r);
 	set_text(v, "answer", text);

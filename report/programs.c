@@ -31,6 +31,7 @@ struct line {
 	u32 others;      /* rows that this one stands for; 0: one */
 	struct sim_ran ran;
 	struct sim_share share;
+	u64 cost; /* of a program: cycles, most */
 };
 
 struct table {
@@ -47,14 +48,18 @@ static u64 walks_of(const struct sim_share *s)
 	return s->walks[0] + s->walks[1] + s->walk_faults;
 }
 
-static int by_walks(const void *a, const void *b)
+static int more(u64 a, u64 b)
+{
+	return a == b ? 0 : a > b ? -1 : 1;
+}
+
+static int by_weight(const void *a, const void *b)
 {
 	const struct line *x = a, *y = b;
-	u64 m = walks_of(&x->share), n = walks_of(&y->share);
+	int order = more(x->cost, y->cost);
 
-	if (m != n)
-		return m > n ? -1 : 1;
-	return x->ran.instructions == y->ran.instructions ? 0 : x->ran.instructions > y->ran.instructions ? -1 : 1;
+	order = order ? order : more(walks_of(&x->share), walks_of(&y->share));
+	return order ? order : more(x->ran.instructions, y->ran.instructions);
 }
 
 /* b joins a, the row of others. */
@@ -64,6 +69,7 @@ static void line_add(struct line *a, const struct line *b)
 	a->processes += b->processes;
 	a->ran.instructions += b->ran.instructions;
 	a->ran.data_accesses += b->ran.data_accesses;
+	a->cost += b->cost;
 	a->share.faults += b->share.faults;
 	a->share.walks[0] += walks_of(&b->share);
 	a->share.peak_rss_bytes = max(a->share.peak_rss_bytes, b->share.peak_rss_bytes);
@@ -94,17 +100,21 @@ static void put_line(const struct table *t, struct line *l)
 
 	fmt_fit(l->name, room);
 	fprintf(t->out, "  %s%*s ", l->name, (int)(room - fmt_columns(l->name)), "");
-	if (!t->processes)
-		fprintf(t->out, "%5.5s", fmt_short(l->processes).s);
-	else if (l->pid == 0)
+	if (t->processes && l->pid == 0)
 		fprintf(t->out, "%15s", "");
-	else
+	else if (t->processes)
 		fprintf(t->out, "%7.7s %7.7s", pid_text(l->pid).s, l->parent ? pid_text(l->parent).s : "-");
+	else
+		fprintf(t->out, "%5.5s", fmt_short(l->processes).s);
 	fprintf(t->out, " %6.6s", fmt_short(l->ran.instructions).s);
-	if (!t->processes)
-		fprintf(t->out, " %6.6s", fmt_short(l->ran.data_accesses).s);
-	fprintf(t->out, " %12.12s %12.12s %8.8s\n", with_share(l->share.faults, all.faults).s,
-		with_share(walks_of(&l->share), walks_of(&all)).s, fmt_bytes(l->share.peak_rss_bytes).s);
+	if (t->processes)
+		fprintf(t->out, " %12.12s %12.12s", with_share(l->share.faults, all.faults).s,
+			with_share(walks_of(&l->share), walks_of(&all)).s);
+	else
+		fprintf(t->out, " %6.6s %6.6s %6.6s %12.12s", fmt_short(l->ran.data_accesses).s,
+			fmt_short(l->share.faults).s, fmt_short(walks_of(&l->share)).s,
+			with_share(l->cost, t->base->bill.sum.most).s);
+	fprintf(t->out, " %8.8s\n", fmt_bytes(l->share.peak_rss_bytes).s);
 }
 
 static void put_heading(const struct table *t, bool bold)
@@ -112,8 +122,9 @@ static void put_heading(const struct table *t, bool bold)
 	char line[256];
 
 	if (t->r->nr_machines > 1)
-		snprintf(line, sizeof(line), "%s (faults, walks and memory: machine %s)",
-			 t->processes ? "Processes" : "Programs", result_machine_name(t->r, t->base).s);
+		snprintf(line, sizeof(line), "%s (faults, walks%s and memory: machine %s)",
+			 t->processes ? "Processes" : "Programs", t->processes ? "" : ", cost",
+			 result_machine_name(t->r, t->base).s);
 	else
 		snprintf(line, sizeof(line), "%s", t->processes ? "Processes" : "Programs");
 	fputs(bold ? "\033[1m" : "", t->out);
@@ -122,8 +133,8 @@ static void put_heading(const struct table *t, bool bold)
 		fprintf(t->out, "%*s%7s %7s %6s %12s %12s %8s", NAME_WIDTH, "", "pid", "parent", "instr", "faults",
 			"walks", "memory");
 	else
-		fprintf(t->out, "%*s%5s %6s %6s %12s %12s %8s", NAME_WIDTH, "", "procs", "instr", "access", "faults",
-			"walks", "memory");
+		fprintf(t->out, "%*s%5s %6s %6s %6s %6s %12s %8s", NAME_WIDTH, "", "procs", "instr", "access", "faults",
+			"walks", "cost, most", "memory");
 	fputs(bold ? "\033[0m\n" : "\n", t->out);
 }
 
@@ -132,7 +143,7 @@ static void put_table(struct table *t, unsigned top, bool bold)
 {
 	struct line others = {0};
 
-	qsort(t->line, t->nr, sizeof(*t->line), by_walks);
+	qsort(t->line, t->nr, sizeof(*t->line), by_weight);
 	put_heading(t, bold);
 	for (unsigned i = 0; i < t->nr; i++) {
 		if (t->nr <= top || i < top - 1)
@@ -165,6 +176,7 @@ static void put_programs(FILE *out, const struct sim_result *r, bool bold)
 		l->processes = r->program_row[t.nr].processes;
 		l->ran = r->program_row[t.nr].ran;
 		l->share = result_share(&t.base->program_count[t.nr]);
+		l->cost = bill_make(&t.base->program_count[t.nr], &t.base->cfg, &t.base->cost).sum.most;
 	}
 	put_table(&t, TOP_PROGRAMS, bold);
 	free(t.line);

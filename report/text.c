@@ -254,7 +254,9 @@ static void put_command(const struct screen *s)
 		fprintf(s->out, " %s", word);
 		room -= columns;
 	}
-	if (s->r->signal != 0)
+	if (s->r->running)
+		fputs(" (still runs)", s->out);
+	else if (s->r->signal != 0)
 		fprintf(s->out, " (killed by %s%s)", fmt_signal(s->r->signal).s,
 			s->r->core_dumped ? ", core dumped" : "");
 	else if (s->r->exit_status != 0)
@@ -394,11 +396,36 @@ static void put_left(const struct screen *s, const struct sim_program *p)
 			 p->execs_left == 1 ? "" : "es", names, p->execs_left > known && known ? ", ..." : "");
 }
 
+/* What of the program the numbers are about, where that is not all. */
+static void put_counted(const struct screen *s)
+{
+	const struct sim_result *r = s->r;
+	char names[4 * sizeof(r->beside.names)];
+
+	if (r->measured.after_s > 0 && !r->measured.counts && r->running)
+		put_note(s, "Note: --after %g s has not come yet; this is all until now.", r->measured.after_s);
+	else if (r->measured.after_s > 0 && !r->measured.counts)
+		put_note(s, "Note: the program ended before --after %g s: this is all that it did.",
+			 r->measured.after_s);
+	else if (r->measured.after_s > 0)
+		put_note(s, "Counted from %g s on, with what was in TLBs and memory then.", r->measured.after_s);
+	if (r->measured.stopped)
+		put_note(s, "Counted for %g s; then the program was told to end.", r->measured.for_s);
+	fmt_plain(names, sizeof(names), r->beside.names);
+	if (r->beside.processes > 0 || r->beside.instructions > 0)
+		put_note(s, "Not counted: %s (%u process%s, %s instructions), which ran on the machines beside it.",
+			 names, r->beside.processes, r->beside.processes == 1 ? "" : "es",
+			 fmt_count(r->beside.instructions).s);
+	if (r->beside.processes > 0 && r->nr_program_rows == 0)
+		put_note(s, "Note: nothing else ran, so nothing is counted: see --only and --not.");
+}
+
 /* Parts of the program that the numbers do not cover. */
 static void put_program_notes(const struct screen *s)
 {
 	const struct sim_program *p = &s->r->program;
 
+	put_counted(s);
 	put_left(s, p);
 	if (p->lost > 0)
 		put_note(s, "Note: %u thread%s killed; the figures end where %s died.", p->lost,

@@ -112,8 +112,14 @@ struct sim_result {
 	int exit_status; /* as quire will exit */
 	int signal;      /* that killed the program; 0: it ended by itself */
 	bool core_dumped;
+	bool running;        /* the program has not ended */
 	bool show_processes; /* as rows of the text report */
 	struct sim_native native;
+	struct {
+		double after_s, for_s; /* 0: not asked for */
+		bool counts;           /* after_s had passed; else nobody waited for it, and all is told */
+		bool stopped;          /* for_s had passed, so the program was ended */
+	} measured;
 	struct sim_program program;
 	struct sim_program_row *program_row; /* those that count, in the order in which they were first executed */
 	unsigned nr_program_rows;
@@ -122,7 +128,8 @@ struct sim_result {
 	struct {
 		u32 programs, processes;
 		u64 instructions;
-	} beside; /* what ran, and does not count */
+		char names[120]; /* of the first: "sh, make, ..." */
+	} beside;                /* what ran, and does not count */
 	struct sim_region *region;
 	unsigned nr_regions;
 	struct sim_machine_result *machine;

@@ -98,6 +98,20 @@ static void process_free(struct sim *s, struct process *p)
 	free(p);
 }
 
+bool sim_began(const struct sim *s)
+{
+	return s->next_serial > 0;
+}
+
+unsigned sim_processes(const struct sim *s)
+{
+	unsigned n = 0;
+
+	for (const struct process *p = s->processes; p; p = p->next)
+		n++;
+	return n;
+}
+
 void process_free_all(struct sim *s)
 {
 	while (s->processes)

@@ -184,14 +184,19 @@ static void *entry(void **table, unsigned *cap, size_t size, unsigned i)
 	return (char *)*table + i * size;
 }
 
-static struct machine_counters *program_count(struct machine *m)
+static struct machine_counters *program_count(struct machine *m, u64 payer)
 {
-	return entry((void **)&m->program_count, &m->cap_program_counts, sizeof(*m->program_count), m->payer >> 32);
+	return entry((void **)&m->program_count, &m->cap_program_counts, sizeof(*m->program_count), payer >> 32);
 }
 
-static struct sim_share *row_share(struct machine *m)
+static struct sim_share *row_share(struct machine *m, u64 payer)
 {
-	return entry((void **)&m->row_share, &m->cap_row_shares, sizeof(*m->row_share), (u32)m->payer);
+	return entry((void **)&m->row_share, &m->cap_row_shares, sizeof(*m->row_share), (u32)payer);
+}
+
+static bool payer_counts(const struct sim *s, u64 payer)
+{
+	return s->program_row[payer >> 32].counted;
 }
 
 static void counters_add(struct machine_counters *to, const struct machine_counters *what, bool minus)
@@ -225,11 +230,11 @@ static void charge(struct machine *m)
 		return;
 	now = grown = counters_now(m);
 	counters_add(&grown, &m->charged, true);
-	counters_add(program_count(m), &grown, false);
+	counters_add(program_count(m, m->payer), &grown, false);
 	m->charged = now;
-	if (!m->sim->program_row[m->payer >> 32].counted)
+	if (!payer_counts(m->sim, m->payer))
 		return;
-	row = row_share(m);
+	row = row_share(m, m->payer);
 	for (unsigned cause = 0; cause < VM_FAULT_NR; cause++)
 		row->faults += grown.os.faults[cause];
 	row->major_faults += grown.os.major_faults;
@@ -253,24 +258,28 @@ void machine_counted(struct machine *m, struct machine_counters *out)
 			counters_add(out, &m->program_count[i], false);
 }
 
-/* A program's is its largest process'. */
-void machine_share_memory(struct machine *m)
+/* sp is as large as it is now. A program's figure is its largest process'. */
+static void share_memory(struct machine *m, const struct space *sp, u64 payer)
 {
 	struct machine_counters *program;
 	struct sim_share *row;
 	struct vm_stat stat;
 	u64 bytes;
 
-	if (!m->running || !machine_has(m, m->running) || m->payer == NO_PAYER)
-		return;
-	mm_stat(m->space[m->running->id].mm, &stat);
+	mm_stat(m->space[sp->id].mm, &stat);
 	bytes = (stat.anon_pages + stat.file_pages + stat.shmem_pages) * PAGE_SIZE;
-	program = program_count(m);
+	program = program_count(m, payer);
 	program->peak_rss_bytes = max(program->peak_rss_bytes, bytes);
-	if (!m->sim->program_row[m->payer >> 32].counted)
+	if (!payer_counts(m->sim, payer))
 		return;
-	row = row_share(m);
+	row = row_share(m, payer);
 	row->peak_rss_bytes = max(row->peak_rss_bytes, bytes);
+}
+
+void machine_share_memory(struct machine *m)
+{
+	if (m->running && machine_has(m, m->running) && m->payer != NO_PAYER)
+		share_memory(m, m->running, m->payer);
 }
 
 /* ---- from here on ---- */
@@ -302,5 +311,7 @@ void sim_restart(struct sim *s)
 	for (struct process *p = s->processes; p; p = p->next) {
 		p->counted = false;
 		becomes(s, p, p->program, row_add(s, p->pid, p->parent_pid));
+		if (p->space)
+			for_each_machine_of(s, p->space, m) share_memory(m, p->space, p->payer);
 	}
 }

@@ -103,6 +103,19 @@ static void *copy_kept(const void *table, unsigned have, size_t size, const stru
 	return out;
 }
 
+/* One more in a list of names, as long as it and "..." have room. */
+static void add_name(char *list, size_t n, unsigned before, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash && slash[1] ? slash + 1 : path;
+	size_t len = strlen(list);
+
+	if (before > 0 && len + 3 < n && strcmp(list + len - min(len, (size_t)3), "...") == 0)
+		return;
+	if (len + strlen(name) + sizeof(", , ...") > n)
+		name = "...";
+	snprintf(list + len, n - len, "%s%s", before ? ", " : "", name[0] ? name : "?");
+}
+
 /* What ran beside what counts. */
 static void fill_beside(const struct sim *s, struct sim_result *r)
 {
@@ -111,6 +124,7 @@ static void fill_beside(const struct sim *s, struct sim_result *r)
 
 		if (s->program_row[i].counted || (p->processes == 0 && ran_nothing(&p->ran)))
 			continue;
+		add_name(r->beside.names, sizeof(r->beside.names), r->beside.programs, p->path);
 		r->beside.programs++;
 		r->beside.processes += p->processes;
 		r->beside.instructions += p->ran.instructions;

@@ -37,6 +37,9 @@ int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n);
 size_t sim_pump(struct sim *s, struct ring_hub *hub);
 /* The recency windows that a producer may keep for these machines, of data [0] and of instruction pages [1]. */
 void sim_window(const struct sim *s, struct window_shape shape[2]);
+/* A process has begun; so many live. */
+bool sim_began(const struct sim *s);
+unsigned sim_processes(const struct sim *s);
 /* Fills out with all that is known now (owned by s until the next time, or sim_destroy): at the end, or in the midst. */
 void sim_finish(struct sim *s, struct sim_result *out);
 void sim_destroy(struct sim *s);

@@ -183,6 +183,11 @@ struct ring *ring_get(struct ring_hub *hub, unsigned index)
 	return r->shared ? r : NULL;
 }
 
+pid_t ring_pid(const struct ring *r)
+{
+	return r->pid;
+}
+
 /* Does /proc/PID/task/TID say that the thread still runs? Its state follows the name, which may hold anything. */
 static bool thread_alive(pid_t pid, pid_t tid)
 {

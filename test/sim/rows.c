@@ -14,7 +14,7 @@
 #include "sim/internal.h"
 #include "test/sim/tape.h"
 
-#define A         0x7fff00000000ull
+#define A         0x7f0000000000ull
 #define HEAP      0x555555560000ull
 #define RW        (PROT_READ | PROT_WRITE)
 #define PROGRAMS  3
@@ -94,6 +94,8 @@ static void adds_up(const struct sim *s, const struct sim_result *r, bool whole)
 {
 	u64 programs[4] = {0}, processes[4] = {0};
 
+	for (unsigned type = 0; type < EV_NR; type++)
+		assert_int_equal(r->program.dropped[type], 0);
 	for (unsigned i = 0; i < r->nr_program_rows; i++)
 		for (unsigned k = 0; k < 4; k++)
 			programs[k] += (&r->program_row[i].ran.instructions)[k];
@@ -254,9 +256,31 @@ static void counted_anew(void **state)
 			together(&early[m], &after.machine[m], &all.machine[m]);
 		assert_true(after.machine[m].count.peak_rss_bytes <= all.machine[m].count.peak_rss_bytes);
 		assert_true(after.machine[m].count.peak_rss_bytes > 0);
+		for (unsigned n = 0; m < 2 && n < PROGRAMS; n++)
+			assert_true(after.machine[m].program_count[n].peak_rss_bytes > 0);
 	}
 	sim_destroy(s);
 	sim_destroy(whole);
+}
+
+/* Who only sits there after a restart is told, with the memory that it has. */
+static void sits_there(void **state)
+{
+	struct sim *s = tape_sim("4k", ",check=1");
+	struct sim_result before, after;
+	u64 peak;
+
+	play(s, 1, 0, 1);
+	sim_finish(s, &before);
+	peak = before.machine[0].count.peak_rss_bytes;
+	sim_restart(s);
+	sim_finish(s, &after);
+	assert_int_equal(after.program.processes, 1);
+	assert_int_equal(after.nr_program_rows, 1);
+	assert_int_equal(after.program_row[0].ran.instructions, 0);
+	assert_int_equal(after.machine[0].process_share[0].peak_rss_bytes, peak);
+	assert_int_equal(after.machine[0].count.peak_rss_bytes, peak);
+	sim_destroy(s);
 }
 
 /* Nothing runs after a restart: nothing is counted. */
@@ -441,9 +465,9 @@ static void very_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(as_if_alone),  cmocka_unit_test(some_count), cmocka_unit_test(counted_anew),
-	    cmocka_unit_test(nothing_anew), cmocka_unit_test(family),     cmocka_unit_test(names),
-	    cmocka_unit_test(one_segment),  cmocka_unit_test(very_many),
+	    cmocka_unit_test(as_if_alone), cmocka_unit_test(some_count),   cmocka_unit_test(counted_anew),
+	    cmocka_unit_test(sits_there),  cmocka_unit_test(nothing_anew), cmocka_unit_test(family),
+	    cmocka_unit_test(names),       cmocka_unit_test(one_segment),  cmocka_unit_test(very_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
