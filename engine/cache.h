@@ -46,8 +46,9 @@ struct copied {
 	u16 code;        /* bytes from the block's outer */
 	u16 pc;          /* bytes from the block's pc */
 	u16 shadow;      /* registers whose values are in shadow[] (E1) */
-	signed char far; /* the register whose value is in scratch[0] while it executes; -1: none */
+	signed char far; /* the register whose value is in scratch[0] while it executes; -1: none; or: */
 };
+#define FAR_COMPARES (-2) /* none is copied there: the bytes of the block are compared */
 
 struct link {
 	u64 target;

@@ -205,12 +205,22 @@ static void comes_from_outside(struct thread *t, struct ucontext *uc)
 		step_begin(t, uc, cache_holds(pc) || in(pc, start_text, (const u8 *)gate_call));
 }
 
+/* Is an instruction of the program at the place, and not what the engine does between them? */
+static bool copies(u64 pc)
+{
+	const struct block *b = cache_holds(pc) ? block_at((const u8 *)pc) : NULL;
+	const struct copied *c = b ? copied_at(b, (const u8 *)pc) : NULL;
+
+	return c && c->far != FAR_COMPARES;
+}
+
 static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 {
 	struct thread *t = thread_here();
 	u64 gpr[NR_GPR], pc = uc->uc_mcontext.rip;
 	bool int3;
 
+	__builtin_ia32_writeeflags_u64(2); /* the kernel leaves AC as the program has it */
 	if (sig == SIGTRAP && t->steps && info->si_code > 0 && info->si_code != SI_KERNEL) {
 		step(t, uc);
 		return;
@@ -218,6 +228,10 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 	if (!(SYNCHRONOUS >> (sig - 1) & 1) || info->si_code <= 0) {
 		keep_waiting(t, &task_of(t)->signals.outside, sig, info, uc);
 		comes_from_outside(t, uc);
+		return;
+	}
+	if (sig == SIGBUS && info->si_code == BUS_ADRALN && !copies(pc)) {
+		uc->uc_mcontext.eflags &= ~(u64)EFLAGS_AC;
 		return;
 	}
 	if (pc == (u64)code_copy_reads) {
@@ -358,7 +372,7 @@ static void send_again(int sig, const siginfo_t *info)
 	     0);
 }
 
-/* Its handler was taken away meanwhile, or it is SIGTRAP: the kernel does what it does. What a process survives is
+/* Its handler was taken away meanwhile, or it is a fault that is ignored: the kernel does what it does. What a process survives is
  * followed by the program's action again. */
 static void leave_to_kernel(struct thread *t, const struct waiting *w)
 {
@@ -386,7 +400,7 @@ static u64 deliver(struct thread *t, struct waiting *w)
 	u64 frame;
 
 	if (a.handler <= 1) {
-		if (a.handler == 0 || (w->sig == SIGTRAP && w->info.si_code > 0))
+		if (a.handler == 0 || (always_ours(w->sig) && w->info.si_code > 0))
 			leave_to_kernel(t, w);
 		return w->mask;
 	}

@@ -7,7 +7,7 @@
  *                                                    v   |
  *                             enter_access, _string, _gather: the runtime looks at an access, and returns to its site
  *
- * C code may use any general register, and wants DF clear. Vector registers are not touched (-mgeneral-regs-only).
+ * C code may use any general register, and wants DF and AC clear. Vector registers are not touched (-mgeneral-regs-only).
  */
 #include "engine/state.h"
 
@@ -26,6 +26,11 @@
 	pushfq
 	popq %gs:T_FLAGS
 	cld
+	testl $EFLAGS_AC, %gs:T_FLAGS
+	jz 2f
+	pushq $2
+	popfq
+2:
 	mov %gs:0, %rdi
 	.endm
 

@@ -23,6 +23,7 @@
 #define T_JUMP         280
 #define T_CALLER       288
 #define T_PENDING      296
+#define EFLAGS_AC      0x40000            /* accesses that are not aligned fault */
 #define GATE_NOT_BEGUN 0x4000000000000000 /* no call returns it */
 
 #ifndef __ASSEMBLER__

@@ -429,13 +429,6 @@ static void emit_fetch(u32 number, s32 stamp)
 	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
 }
 
-/* The block's instructions and accesses. */
-static void emit_counts(void)
-{
-	emit_add(&hot, OFF(icount), (s32)nr_insns, insns[0].flag_live != 0);
-	emit_add(&hot, OFF(accesses), accesses_from(insns), insns[0].flag_live != 0);
-}
-
 /* ---- strings ---- */
 
 static unsigned string_rw(ZydisMnemonic m)
@@ -495,7 +488,8 @@ static void emit_push_return(const struct insn *i, int far)
 		put4(&hot, (s32)next);
 		return;
 	}
-	PUT(&hot, "\xff\x35"); /* push [rip + cold] */
+	cold = (u8 *)ALIGN_UP((u64)cold, 8ull); /* the program may have AC set */
+	PUT(&hot, "\xff\x35");                  /* push [rip + cold] */
 	put4(&hot, 0);
 	emit_patch(hot - 4, cold);
 	put8(&cold, next);
@@ -597,6 +591,13 @@ static void emit_end(const struct insn *i)
 	}
 }
 
+/* The block's instructions and accesses. */
+static void emit_counts(bool keeps_flags)
+{
+	emit_add(&hot, OFF(icount), (s32)nr_insns, keeps_flags);
+	emit_add(&hot, OFF(accesses), accesses_from(insns), keeps_flags);
+}
+
 /* ---- code that may change ---- */
 
 /* Where a block's code may change without a call (engine/areas.c), its bytes are compared with what was translated each
@@ -604,7 +605,7 @@ static void emit_end(const struct insn *i)
  *
  *   inner: mov $pc, %r; lahf; seto %al                                         cold: all as it was before;
  *          mov $bytes, %v; cmp %v, n(%r); jne cold       for each eight bytes        why = WHY_STALE, site = block;
- *          what was borrowed is given back                                           jmp dispatch
+ *          icount += ...; what was borrowed is given back                            jmp dispatch
  *
  * What was live at the old code tells nothing about the new: so all is put back there. */
 
@@ -659,7 +660,7 @@ static void emit_compare(void)
 	keep(v);
 	keep(RAX);
 	shadowed = 1u << r | 1u << v | 1u << RAX;
-	note_copied(&insns[0], -1);
+	note_copied(&insns[0], FAR_COMPARES);
 	shadowed = 0;
 	emit_constant(&hot, r, code.pc);
 	if ((code.pc ^ (code.pc + code.len - 1)) &
@@ -667,6 +668,7 @@ static void emit_compare(void)
 		emit_load_byte(&hot, v, r, (s32)code.len - 1);
 	PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
 	emit_compare_parts(r, v, mismatch);
+	emit_counts(false);
 	if (flags)
 		PUT(&hot, "\x04\x7f\x9e"); /* add al, 127; sahf */
 	give_back(RAX, live);
@@ -727,7 +729,8 @@ struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
 	b->inner = hot;
 	if (code.changes)
 		emit_compare();
-	emit_counts();
+	else
+		emit_counts(insns[0].flag_live != 0);
 	for (unsigned n = 0; n < nr_insns; n++)
 		emit_insn(&insns[n], (s32)n - (s32)nr_insns);
 	next = insns[nr_insns - 1].pc + insns[nr_insns - 1].len;

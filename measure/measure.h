@@ -12,8 +12,8 @@
  *               text.c, json.c, save.c, svg.c
  *
  * Noise. Others use the machine, and a hypervisor takes the CPU away unseen. A batch is some hundred operations, each
- * timed alone, and its median is kept: what interrupts a few operations changes nothing. Long operations are few in a
- * batch; of them the CPU time counts, if it is less than the time that passed. What slows all of them for a while (a busy sibling, a lower clock) changes whole batches; so batches of one figure are spread over the run, a
+ * timed alone, and its median is kept: what interrupts a few operations changes nothing. What slows all of them for a
+ * while (a busy sibling, a lower clock) changes whole batches; so batches of one figure are spread over the run, a
  * round of all figures after another, and the figure is the least of its batches' medians, with their quartiles beside
  * it. A figure is stable when its three least batches agree within STABLE; then it is measured no more.
  *
@@ -190,14 +190,6 @@ struct clock {
 	double overhead;      /* ticks between two ticks() with nothing in between */
 	u64 first_tick, first_ns;
 };
-/* For what takes longer than a few microseconds: the time that passed, or what this thread had of the CPU if that is less:
- * others that had it meanwhile are left out. (Of a hypervisor that takes it away nothing is seen.) */
-struct watch {
-	u64 tick, cpu_ns;
-};
-struct watch watch_start(void);
-double watch_ticks(const struct clock *c, const struct watch *w);
-
 void clock_begin(struct clock *c);
 void clock_again(struct clock *c); /* the core may run faster now */
 u64 clock_ns(void);
@@ -280,7 +272,7 @@ void chase_end(void);
 void tlb_find_reach(const struct chase chase[CHASE_NR], struct tlb_found *found);
 
 /* ---- what comes out ---- */
-#define MAX_SENTENCES 20
+#define MAX_SENTENCES 12
 /* What the figures mean, a sentence each. Returns how many. free() them. */
 unsigned measure_words(const struct measure *m, char *sentence[MAX_SENTENCES]);
 void measure_text(FILE *out, const struct measure *m);

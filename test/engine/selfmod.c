@@ -6,6 +6,7 @@
  * usage: selfmod [SEED PROGRAMS]: so many random programs that patch themselves all the time, instead
  */
 #include <dlfcn.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -332,7 +333,121 @@ static void segments(void)
 	try("detached", x, x);
 }
 
+/* ---- two threads ---- */
+
+static byte *volatile shared_code;
+static volatile int seen_last, turn;
+
+/* Runs the code until it says -1. */
+static void *watcher(void *arg)
+{
+	do
+		seen_last = run(shared_code);
+	while (seen_last != -1);
+	return NULL;
+}
+
+/* The operand lies aligned, so whoever runs it meanwhile sees the old one or the new one. */
+static void patched_beneath(void)
+{
+	byte *code = map(4096, RWX);
+	pthread_t thread;
+
+	shared_code = code + 3;
+	put_return(code + 3, 0);
+	pthread_create(&thread, NULL, watcher, NULL);
+	for (int i = 1; i < 200; i++) {
+		__atomic_store_n((int *)(code + 4), i, __ATOMIC_SEQ_CST);
+		while (seen_last != i)
+			sched_yield();
+	}
+	__atomic_store_n((int *)(code + 4), -1, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	say("patched beneath another thread", seen_last);
+}
+
+/* A jump to itself, until somebody makes it another. */
+static void *spinner(void *arg)
+{
+	return (void *)(long)run(arg);
+}
+
+static void let_go(void)
+{
+	byte *code = map(4096, RWX);
+	pthread_t thread;
+	void *value;
+
+	for (int flip = 0; flip < 2; flip++) {
+		mprotect(code, 4096, RWX);
+		put_return(code + 2, 5 + flip);
+		code[0] = 0xeb;
+		code[1] = 0xfe;
+		if (flip)
+			mprotect(code, 4096, RX);
+		pthread_create(&thread, NULL, spinner, code);
+		usleep(20000);
+		mprotect(code, 4096, RWX);
+		__atomic_store_n((unsigned short *)code, 0x9066, __ATOMIC_SEQ_CST);
+		pthread_join(thread, &value);
+		say("let go", (int)(long)value);
+	}
+}
+
+static void *taker(void *arg)
+{
+	long sum = 0;
+
+	for (int i = 0; i < 200; i++) {
+		while (turn != 2 * i + 1)
+			sched_yield();
+		sum += run(shared_code);
+		turn = 2 * i + 2;
+	}
+	return (void *)sum;
+}
+
+static void flips_for_another(void)
+{
+	byte *code = map(4096, RW);
+	pthread_t thread;
+	void *sum;
+
+	shared_code = code;
+	turn = 0;
+	pthread_create(&thread, NULL, taker, NULL);
+	for (int i = 0; i < 200; i++) {
+		while (turn != 2 * i)
+			sched_yield();
+		mprotect(code, 4096, RW);
+		put_return(code, i);
+		mprotect(code, 4096, RX);
+		turn = 2 * i + 1;
+	}
+	pthread_join(thread, &sum);
+	say("flips for another thread", (int)(long)sum);
+}
+
 /* ---- what is no code ---- */
+
+/* What Java asks at its start: can AC be set? The engine's own accesses are not aligned. */
+static void alignment_checks(void)
+{
+	byte *code = map(4096, RWX);
+	unsigned long before, with;
+	int value;
+
+	put_return(code + 3, 6);
+	__asm__ volatile("sub $128, %%rsp\n\t"
+			 "pushfq; pop %0; mov %0, %1; xor $0x40000, %1; push %1; popfq; pushfq; pop %1\n\t"
+			 "call *%3\n\t"
+			 "push %0; popfq\n\t"
+			 "add $128, %%rsp"
+			 : "=&r"(before), "=&r"(with), "=&a"(value)
+			 : "r"(code + 3)
+			 : "memory", "cc");
+	printf("AC can be set: %d, and code runs with it: %d\n", (before ^ with) == 0x40000, value);
+}
 
 static void no_code(void)
 {
@@ -545,6 +660,10 @@ int main(int argc, char **argv)
 	two_views();
 	by_a_child();
 	segments();
+	patched_beneath();
+	let_go();
+	flips_for_another();
+	alignment_checks();
 	no_code();
 	libraries(folder);
 	return 9;
