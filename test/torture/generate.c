@@ -4,7 +4,8 @@
  * what is worth doing (who lives, what is mapped), and nothing depends on anything else: the same seed, the same calls.
  *
  * Left out: rights of x alone (Linux gives a protection key where the CPU has them), places that the kernel chooses
- * (test/mm/place_host.c), fetches of bytes that are no harmless instruction.
+ * (test/mm/place_host.c), fetches of bytes that are no harmless instruction; stacks, whose areas grow at an access, and
+ * mlockall (test/mm/areas_host.c knows both).
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -13,8 +14,13 @@
 #include "play/probe.h"
 #include "test/torture/torture.h"
 
-#define RET             0xc3
-#define ADVICE_COLLAPSE 25 /* MADV_COLLAPSE: not in every libc */
+#define RET 0xc3
+/* Not in every libc. */
+#define ADVICE_DONTNEED_LOCKED 24
+#define ADVICE_COLLAPSE        25
+#define ADVICE_GUARD_INSTALL   102
+#define ADVICE_GUARD_REMOVE    103
+#define EXCEPT_ADVISED         2 /* PR_THP_DISABLE_EXCEPT_ADVISED */
 
 static u64 next(struct trial *t, u64 n)
 {
@@ -135,6 +141,22 @@ bool generate_area(const struct computer *c, unsigned process, unsigned page, un
 
 /* ---- calls ---- */
 
+/* When pages that MADV_FREE gave up go, or droppable ones, is each kernel's choice: beside Linux a program uses it, or lets pages go. */
+static bool frees_lazily(const struct trial *t)
+{
+	return !t->host || t->seed / 2 % 2;
+}
+
+static bool lets_pages_go(const struct trial *t)
+{
+	return !t->host || !frees_lazily(t);
+}
+
+static bool is_short(const struct trial *t)
+{
+	return t->machine.ram_bytes < 64 << 20;
+}
+
 static void make_mmap(struct trial *t, struct play_call *call)
 {
 	struct pages r = pick(t);
@@ -159,32 +181,126 @@ static void make_mmap(struct trial *t, struct play_call *call)
 		call->flags |= MAP_POPULATE;
 	if (one_in(t, 8))
 		call->flags |= MAP_NORESERVE;
+	if (one_in(t, 16) && !is_short(t))
+		call->flags |= MAP_LOCKED;
+	if (one_in(t, 12) && call->file < 0 && !shared && frees_lazily(t) &&
+	    (!t->host || host_has(PROBE_MAP_DROPPABLE)))
+		call->flags = (call->flags & ~(u32)MAP_TYPE) | MODEL_DROPPABLE;
 }
 
-/* When pages that MADV_FREE gave up go is each kernel's choice: beside Linux a program uses it, or lets pages go. */
-static bool frees_lazily(const struct trial *t)
+/* What this Linux knows, and does when it is told to. */
+static bool may_advise(const struct trial *t, int advice)
 {
-	return !t->host || t->seed / 2 % 2;
-}
-
-static bool lets_pages_go(const struct trial *t)
-{
-	return !t->host || !frees_lazily(t);
+	switch (advice) {
+	case MADV_PAGEOUT:
+		return lets_pages_go(t);
+	case MADV_FREE:
+		return frees_lazily(t);
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+		return !t->host || host_has(PROBE_ADVICE_POPULATE);
+	case ADVICE_DONTNEED_LOCKED:
+		return !t->host || host_has(PROBE_ADVICE_DONTNEED_LOCKED);
+	case ADVICE_GUARD_INSTALL:
+	case ADVICE_GUARD_REMOVE:
+		return !t->host || host_has(PROBE_ADVICE_GUARD);
+	case ADVICE_COLLAPSE:
+		return !t->host; /* it may fail on Linux */
+	default:
+		return true;
+	}
 }
 
 static void make_advice(struct trial *t, struct play_call *call)
 {
 	static const int advice[] = {
-	    MADV_DONTNEED, MADV_DONTNEED, MADV_FREE,       MADV_HUGEPAGE,   MADV_HUGEPAGE,      MADV_NOHUGEPAGE,
-	    MADV_DONTFORK, MADV_DOFORK,   MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_POPULATE_READ, MADV_POPULATE_WRITE,
-	    MADV_COLD,     MADV_PAGEOUT,  MADV_RANDOM,     MADV_NORMAL,     MADV_WILLNEED,      ADVICE_COLLAPSE,
+	    MADV_DONTNEED,
+	    MADV_DONTNEED,
+	    MADV_FREE,
+	    MADV_HUGEPAGE,
+	    MADV_HUGEPAGE,
+	    MADV_NOHUGEPAGE,
+	    MADV_DONTFORK,
+	    MADV_DOFORK,
+	    MADV_WIPEONFORK,
+	    MADV_KEEPONFORK,
+	    MADV_POPULATE_READ,
+	    MADV_POPULATE_WRITE,
+	    MADV_COLD,
+	    MADV_PAGEOUT,
+	    MADV_RANDOM,
+	    MADV_NORMAL,
+	    MADV_SEQUENTIAL,
+	    MADV_WILLNEED,
+	    MADV_REMOVE,
+	    MADV_DONTDUMP,
+	    MADV_DODUMP,
+	    ADVICE_DONTNEED_LOCKED,
+	    ADVICE_GUARD_INSTALL,
+	    ADVICE_GUARD_INSTALL,
+	    ADVICE_GUARD_REMOVE,
+	    ADVICE_COLLAPSE,
 	};
 
 	call->op = PLAY_MADVISE;
 	set_range(t, call, pick(t));
-	call->advice = advice[next(t, ARRAY_SIZE(advice) - t->host)]; /* a collapse may fail on Linux */
-	if ((call->advice == MADV_PAGEOUT && !lets_pages_go(t)) || (call->advice == MADV_FREE && !frees_lazily(t)))
+	call->advice = advice[next(t, ARRAY_SIZE(advice))];
+	if (!may_advise(t, call->advice))
 		call->advice = MADV_COLD;
+}
+
+static void make_simple(struct trial *t, struct play_call *call, unsigned op)
+{
+	call->op = (u8)op;
+	if (op == PLAY_MPROTECT)
+		call->prot = pick_prot(t);
+	set_range(t, call, pick(t));
+}
+
+/* Where memory is short no more is locked than leaves room for the others. */
+static void make_lock(struct trial *t, struct play_call *call)
+{
+	struct pages r = pick(t);
+
+	call->op = one_in(t, 3) ? PLAY_MUNLOCK : PLAY_MLOCK;
+	if (is_short(t))
+		r.nr = min(r.nr, 32u);
+	set_range(t, call, r);
+	if (call->op == PLAY_MLOCK && one_in(t, 3))
+		call->flags = MLOCK_ONFAULT;
+}
+
+static void make_thp_disable(struct trial *t, struct play_call *call)
+{
+	call->op = PLAY_THP_DISABLE;
+	call->value[PLAY_ADDR] = next(t, 2);
+	if (call->value[PLAY_ADDR] && one_in(t, 2) && (!t->host || host_has(PROBE_THP_EXCEPT_ADVISED)))
+		call->flags = EXCEPT_ADVISED;
+}
+
+static void make_mincore(struct trial *t, struct play_call *call)
+{
+	struct pages r = pick(t);
+
+	call->op = PLAY_MINCORE;
+	r.nr = min(r.nr, (unsigned)PLAY_DATA);
+	set_range(t, call, r);
+}
+
+/* What changes no contents. Beside this Linux: reclaim is the simulated kernel's alone; where huge pages come unasked, it is
+ * PR_SET_THP_DISABLE that keeps them away. */
+static void make_harmless(struct trial *t, struct play_call *call)
+{
+	unsigned what = (unsigned)next(t, 3);
+
+	if (what == 0 && !(t->host && host_has(PROBE_HUGE_UNASKED))) {
+		make_thp_disable(t, call);
+	} else if (what == 1 && !(t->host && lets_pages_go(t))) {
+		make_mincore(t, call);
+	} else {
+		call->flags = (u32)next(t, 8);
+		make_simple(t, call, PLAY_MSYNC);
+	}
 }
 
 /* This Linux leaves areas behind as mm/ does it. */
@@ -256,14 +372,6 @@ static void make_access(struct trial *t, const struct model *m, struct play_call
 		call->data[i] = (u8)('a' + next(t, 26));
 	if (call->op == PLAY_WRITE && call->nr_data == 1 && one_in(t, 4))
 		call->data[0] = RET;
-}
-
-static void make_simple(struct trial *t, struct play_call *call, unsigned op)
-{
-	call->op = (u8)op;
-	if (op == PLAY_MPROTECT)
-		call->prot = pick_prot(t);
-	set_range(t, call, pick(t));
 }
 
 /* ---- processes, files ---- */
@@ -363,6 +471,10 @@ void generate_call(struct trial *t, const struct model *m, const struct computer
 		make_process(t, m, call);
 	} else if (kind == 10 && one_in(t, 4)) {
 		make_resize(t, call);
+	} else if (kind == 12 && one_in(t, 2)) {
+		make_lock(t, call);
+	} else if (kind == 13 && one_in(t, 3)) {
+		make_harmless(t, call);
 	} else if (kind == 11 && lets_pages_go(t) && one_in(t, 3)) {
 		call->op = PLAY_RECLAIM;
 		call->value[PLAY_LEN] = next(t, 3) << 20;

@@ -2,9 +2,10 @@
  *
  * test/torture/model.c - the calls of Linux on an array of pages.
  *
- * Source: the manual pages mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), fork(2), and Linux 6.12 where they
- * are silent: errors halfway (mm/mprotect.c, mm/madvise.c), what MAP_POPULATE writes to (mm/gup.c
- * populate_vma_page_range), what truncation takes from private maps (mm/memory.c unmap_mapping_range).
+ * Source: the manual pages mmap(2), munmap(2), mprotect(2), mremap(2), madvise(2), mlock(2), msync(2), fork(2), and Linux
+ * 6.12 where they are silent: errors halfway (mm/mprotect.c, mm/madvise.c, mm/mlock.c, mm/msync.c), what MAP_POPULATE and
+ * locks write to (mm/gup.c populate_vma_page_range), what truncation takes from private maps (mm/memory.c
+ * unmap_mapping_range), what guards refuse (Linux 6.18 mm/madvise.c).
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,9 +15,13 @@
 
 #include "test/torture/model.h"
 
-#define ADVICE_COLLAPSE 25 /* MADV_COLLAPSE: not in every libc */
+/* Not in every libc. */
+#define ADVICE_DONTNEED_LOCKED 24
+#define ADVICE_COLLAPSE        25
+#define ADVICE_GUARD_INSTALL   102
+#define ADVICE_GUARD_REMOVE    103
 
-#define ANY_RIGHT       (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define ANY_RIGHT              (PROT_READ | PROT_WRITE | PROT_EXEC)
 
 /* A call's range as pages of the window. */
 struct range {
@@ -92,6 +97,8 @@ bool model_may_access(const struct model *m, const struct page *p, unsigned op, 
 		return refuse(want, SIGSEGV, SEGV_MAPERR, va);
 	if (!(p->prot & (op == PLAY_EXEC ? ANY_RIGHT : right)))
 		return refuse(want, SIGSEGV, SEGV_ACCERR, va);
+	if (p->guard)
+		return refuse(want, SIGSEGV, SEGV_MAPERR, va);
 	if (past_the_end(m, p))
 		return refuse(want, SIGBUS, BUS_ADRERR, va);
 	return p->prot & right || refuse(want, SIGSEGV, SEGV_ACCERR, va); /* a fetch first brings the page */
@@ -115,7 +122,7 @@ static void access_byte(struct model *m, struct page *p, const struct play_call 
 	if (call->op == PLAY_WRITE) {
 		copy_to_own(m, p);
 		*model_byte(m, p, k) = call->data[i];
-		p->maybe_zero[k] = false;
+		p->maybe_zero[k] = p->droppable;
 		return;
 	}
 	if (p->unknown || (p->maybe_zero[k] && got->data[i] == 0))
@@ -158,8 +165,10 @@ static void step_fork(struct model *m, const struct play_call *call)
 	for (unsigned i = 0; i < MODEL_PAGES; i++) {
 		if (child[i].dontfork)
 			child[i] = (struct page){0};
+		child[i].locked = child[i].onfault = false;
 		if (!child[i].wipeonfork)
 			continue;
+		child[i].guard = false;
 		memset(child[i].value, 0, sizeof(child[i].value));
 		memset(child[i].maybe_zero, 0, sizeof(child[i].maybe_zero));
 		child[i].unknown = false;
@@ -196,12 +205,33 @@ static int populate(struct model *m, struct page *page, struct range r, bool wri
 		}
 		if (!(page[i].prot & (write ? PROT_WRITE : PROT_READ)))
 			return -EINVAL;
-		if (past_the_end(m, &page[i]))
+		if (page[i].guard || past_the_end(m, &page[i]))
 			return -EFAULT;
 		if (write)
 			copy_to_own(m, &page[i]);
 	}
 	return hole;
+}
+
+/* Faults pages in as their areas' rights and locks say. Returns whether all are there. After one that is not, the pages of
+ * its area are left as they are; where areas end is not known here. */
+static bool populate_areas(struct model *m, struct page *page, struct range r)
+{
+	bool all = true;
+
+	for (unsigned i = r.first; i < r.end; i++) {
+		struct page *p = &page[i];
+		bool copies = p->prot & PROT_WRITE && !p->shared;
+
+		if (p->onfault)
+			continue;
+		if (!all && copies && p->object >= 0 && !p->own)
+			p->unknown = true;
+		all = all && p->prot & ANY_RIGHT && !p->guard && !past_the_end(m, p);
+		if (all && copies)
+			copy_to_own(m, p);
+	}
+	return all;
 }
 
 static bool is_populate(int advice)
@@ -220,10 +250,11 @@ static s64 step_mmap(struct model *m, const struct play_call *call)
 {
 	struct page *page = m->page[call->process];
 	struct range r = range_of(call);
-	bool shared = call->flags & MAP_SHARED;
+	bool shared = call->flags & MAP_SHARED, droppable = (call->flags & MAP_TYPE) == MODEL_DROPPABLE;
 	int object = call->file;
 
-	if (!call->value[PLAY_LEN] || !IS_ALIGNED(call->value[PLAY_ADDR], PAGE_SIZE))
+	if (!call->value[PLAY_LEN] || !IS_ALIGNED(call->value[PLAY_ADDR], PAGE_SIZE) ||
+	    (droppable && call->flags & MAP_LOCKED))
 		return -EINVAL;
 	if (call->flags & MAP_FIXED_NOREPLACE && !all_unmapped(page, r))
 		return -EEXIST;
@@ -232,11 +263,14 @@ static s64 step_mmap(struct model *m, const struct play_call *call)
 	for (unsigned i = r.first; i < r.end; i++)
 		page[i] = (struct page){.mapped = true,
 					.shared = shared,
+					.locked = call->flags & MAP_LOCKED,
+					.droppable = droppable,
+					.wipeonfork = droppable,
 					.prot = (u8)call->prot,
 					.object = object,
 					.index = (u32)(call->value[PLAY_OFFSET] >> PAGE_SHIFT) + i - r.first};
-	if (call->flags & MAP_POPULATE)
-		populate(m, page, r, call->prot & PROT_WRITE && !shared);
+	if (call->flags & (MAP_POPULATE | MAP_LOCKED))
+		populate_areas(m, page, r);
 	return (s64)call->value[PLAY_ADDR];
 }
 
@@ -253,14 +287,86 @@ static s64 step_mprotect(struct model *m, const struct play_call *call)
 {
 	struct page *page = m->page[call->process];
 	struct range r = range_of(call);
+	bool in_vain = false;
 
 	if (!IS_ALIGNED(call->value[PLAY_ADDR], PAGE_SIZE))
 		return -EINVAL;
 	for (unsigned i = r.first; i < r.end; i++) {
+		struct page *p = &page[i];
+		bool copied = p->locked && !p->shared && !(p->prot & PROT_WRITE) && call->prot & PROT_WRITE;
+
+		if (!p->mapped)
+			return -ENOMEM;
+		p->prot = (u8)call->prot;
+		/* Locked memory that becomes writable is copied at once: up to what cannot be, in its area. */
+		if (copied && !populate_areas(m, page, (struct range){i, i + 1}))
+			in_vain = true;
+		else if (copied && in_vain && p->object >= 0)
+			p->unknown = true;
+	}
+	return 0;
+}
+
+/* ---- locks ---- */
+
+/* Unaligned addresses are rounded down. */
+static struct range whole_pages(const struct play_call *call)
+{
+	u64 end = ALIGN_UP(call->value[PLAY_ADDR] + call->value[PLAY_LEN], PAGE_SIZE);
+
+	return (struct range){page_of(call->value[PLAY_ADDR]), page_of(end)};
+}
+
+/* What comes before a hole is locked, or not any more; nothing is brought in then. */
+static s64 step_mlock(struct model *m, const struct play_call *call)
+{
+	struct page *page = m->page[call->process];
+	struct range r = whole_pages(call);
+	bool lock = call->op == PLAY_MLOCK;
+
+	for (unsigned i = r.first; i < r.end; i++) {
 		if (!page[i].mapped)
 			return -ENOMEM;
-		page[i].prot = (u8)call->prot;
+		if (page[i].droppable)
+			continue;
+		page[i].locked = lock;
+		page[i].onfault = lock && call->flags & MLOCK_ONFAULT;
 	}
+	return !lock || populate_areas(m, page, r) ? 0 : -ENOMEM;
+}
+
+static s64 step_msync(const struct model *m, const struct play_call *call)
+{
+	const struct page *page = m->page[call->process];
+	struct range r = range_of(call);
+	int hole = 0;
+
+	if (!IS_ALIGNED(call->value[PLAY_ADDR], PAGE_SIZE) || (call->flags & MS_ASYNC && call->flags & MS_SYNC))
+		return -EINVAL;
+	for (unsigned i = r.first; i < r.end; i++) {
+		if (!page[i].mapped && call->flags == MS_ASYNC)
+			return -ENOMEM;
+		if (!page[i].mapped)
+			hole = -ENOMEM;
+		else if (page[i].locked && call->flags & MS_INVALIDATE)
+			return -EBUSY;
+	}
+	return hole;
+}
+
+/* Which are in memory is the kernel's business. */
+static s64 step_mincore(const struct model *m, const struct play_call *call, const struct play_outcome *got,
+			struct play_outcome *want)
+{
+	struct range r = range_of(call);
+
+	if (!IS_ALIGNED(call->value[PLAY_ADDR], PAGE_SIZE))
+		return -EINVAL;
+	for (unsigned i = r.first; i < r.end; i++)
+		if (!m->page[call->process][i].mapped)
+			return -ENOMEM;
+	want->nr_data = got->nr_data;
+	memcpy(want->data, got->data, sizeof(want->data));
 	return 0;
 }
 
@@ -272,7 +378,7 @@ static struct page moved(const struct page *source, unsigned pages, unsigned i)
 	if (i < pages)
 		return source[i];
 	p.index += i;
-	p.own = p.unknown = false;
+	p.own = p.unknown = p.guard = false;
 	memset(p.value, 0, sizeof(p.value));
 	memset(p.maybe_zero, 0, sizeof(p.maybe_zero));
 	return p;
@@ -285,11 +391,15 @@ static void step_move(struct model *m, struct page *page, struct range from, str
 
 	for (unsigned i = 0; i < new_pages; i++)
 		copy[i] = moved(page + from.first, old_pages, i);
-	for (unsigned i = from.first; i < from.end && keep; i++) /* MREMAP_DONTUNMAP: an empty area stays */
+	for (unsigned i = from.first; i < from.end && keep; i++) { /* MREMAP_DONTUNMAP: an empty area stays */
 		page[i] = moved(page + i, 0, 0);
+		page[i].locked = page[i].onfault = false;
+	}
 	if (!keep)
 		forget(page, from);
 	memcpy(page + to.first, copy, new_pages * sizeof(*copy));
+	if (new_pages > old_pages && copy[0].locked)
+		populate_areas(m, page, (struct range){to.first + old_pages, to.end});
 }
 
 /* The source lies in one area (the runner sees to that), or begins in none. */
@@ -320,24 +430,65 @@ static s64 step_mremap(struct model *m, const struct play_call *call)
 		return -ENOMEM;
 	for (unsigned i = to.first; i < to.end; i++)
 		page[i] = moved(page + from.first, 0, i - from.first);
+	if (page[from.first].locked)
+		populate_areas(m, page, to);
 	forget(page, (struct range){to.end, from.end});
 	return (s64)v[PLAY_ADDR];
 }
 
-/* Returns 0 or -EINVAL. */
-static int advise_page(struct page *p, int advice)
+/* The process' own contents go. */
+static void drop(struct page *p)
+{
+	p->unknown = p->unknown && p->shared;
+	if (p->shared)
+		return;
+	p->own = false;
+	memset(p->value, 0, sizeof(p->value));
+	memset(p->maybe_zero, 0, sizeof(p->maybe_zero));
+}
+
+/* A hole in the object. */
+static int remove_page(struct model *m, const struct page *p)
+{
+	if (p->locked || p->object < 0)
+		return -EINVAL;
+	if (!p->shared)
+		return -EACCES;
+	if (!past_the_end(m, p))
+		memset(m->object[p->object].value[p->index], 0, MODEL_BYTES);
+	return 0;
+}
+
+/* Returns 0, -EINVAL or -EACCES. */
+static int advise_page(struct model *m, struct page *p, int advice)
 {
 	switch (advice) {
 	case MADV_DONTNEED:
-		p->unknown = p->unknown && p->shared;
-		if (p->shared)
-			return 0;
-		p->own = false;
-		memset(p->value, 0, sizeof(p->value));
-		memset(p->maybe_zero, 0, sizeof(p->maybe_zero));
+		if (p->locked)
+			return -EINVAL;
+		drop(p);
 		return 0;
+	case ADVICE_DONTNEED_LOCKED:
+		drop(p);
+		return 0;
+	case ADVICE_GUARD_INSTALL:
+		if (p->locked)
+			return -EINVAL;
+		drop(p);
+		p->guard = true;
+		return 0;
+	case ADVICE_GUARD_REMOVE:
+		p->guard = false;
+		return 0;
+	case MADV_REMOVE:
+		return remove_page(m, p);
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return p->locked ? -EINVAL : 0;
+	case MADV_DODUMP:
+		return p->droppable ? -EINVAL : 0;
 	case MADV_FREE:
-		if (p->object >= 0)
+		if (p->object >= 0 || p->locked)
 			return -EINVAL;
 		memset(p->maybe_zero, true, sizeof(p->maybe_zero));
 		return 0;
@@ -349,6 +500,8 @@ static int advise_page(struct page *p, int advice)
 		p->wipeonfork |= p->object < 0;
 		return p->object < 0 ? 0 : -EINVAL;
 	case MADV_KEEPONFORK:
+		if (p->droppable)
+			return -EINVAL;
 		p->wipeonfork = false;
 		return 0;
 	default:
@@ -360,7 +513,7 @@ static s64 step_madvise(struct model *m, const struct play_call *call, const str
 {
 	struct page *page = m->page[call->process];
 	struct range r = range_of(call);
-	int hole = 0;
+	int hole = 0, err;
 
 	if (!IS_ALIGNED(call->value[PLAY_ADDR], PAGE_SIZE))
 		return -EINVAL;
@@ -369,10 +522,11 @@ static s64 step_madvise(struct model *m, const struct play_call *call, const str
 	if (call->advice == ADVICE_COLLAPSE) /* whether it succeeds is the kernel's business */
 		return got->result;
 	for (unsigned i = r.first; i < r.end; i++) {
+		err = page[i].mapped ? advise_page(m, &page[i], call->advice) : 0;
+		if (err)
+			return err;
 		if (!page[i].mapped)
 			hole = -ENOMEM;
-		else if (advise_page(&page[i], call->advice))
-			return -EINVAL;
 	}
 	return hole;
 }
@@ -394,6 +548,8 @@ static void learn(struct model *m, const struct play_call *call, const struct pl
 				continue;
 			mapped = true;
 			page[i].prot = (u8)areas->area[k].prot;
+			page[i].locked = areas->area[k].locked;
+			page[i].onfault = call->op == PLAY_MLOCK && call->flags & MLOCK_ONFAULT;
 		}
 		if (!mapped)
 			page[i] = (struct page){0};
@@ -409,7 +565,8 @@ static bool out_of_memory(struct model *m, const struct play_call *call, const s
 		return false;
 	if (call->op == PLAY_MADVISE && got->result == -ENOMEM && !is_populate(call->advice))
 		return false; /* a hole */
-	if (call->op == PLAY_MPROTECT || call->op == PLAY_MADVISE || call->op == PLAY_MREMAP)
+	if (call->op == PLAY_MPROTECT || call->op == PLAY_MADVISE || call->op == PLAY_MREMAP ||
+	    call->op == PLAY_MLOCK || call->op == PLAY_MUNLOCK)
 		learn(m, call, areas, page_of(call->value[PLAY_ADDR]), call->value[PLAY_LEN]);
 	if (call->op == PLAY_MREMAP && call->flags & MREMAP_FIXED)
 		learn(m, call, areas, page_of(call->value[PLAY_NEW_ADDR]), call->value[PLAY_NEW_LEN]);
@@ -418,7 +575,8 @@ static bool out_of_memory(struct model *m, const struct play_call *call, const s
 
 /* ---- a step ---- */
 
-static s64 call_step(struct model *m, const struct play_call *call, const struct play_outcome *got)
+static s64 call_step(struct model *m, const struct play_call *call, const struct play_outcome *got,
+		     struct play_outcome *want)
 {
 	switch (call->op) {
 	case PLAY_SPAWN:
@@ -447,8 +605,15 @@ static s64 call_step(struct model *m, const struct play_call *call, const struct
 		return step_mremap(m, call);
 	case PLAY_MADVISE:
 		return step_madvise(m, call, got);
+	case PLAY_MLOCK:
+	case PLAY_MUNLOCK:
+		return step_mlock(m, call);
+	case PLAY_MSYNC:
+		return step_msync(m, call);
+	case PLAY_MINCORE:
+		return step_mincore(m, call, got, want);
 	default:
-		return 0; /* SWITCH */
+		return 0; /* SWITCH, THP_DISABLE */
 	}
 }
 
@@ -461,7 +626,7 @@ void model_step(struct model *m, const struct play_call *call, const struct play
 	else if (play_is_access(call->op))
 		step_access(m, call, got, want);
 	else
-		want->result = call_step(m, call, got);
+		want->result = call_step(m, call, got, want);
 }
 
 unsigned model_compare_areas(const struct model *m, unsigned process, const struct play_maps *areas)
@@ -476,7 +641,8 @@ unsigned model_compare_areas(const struct model *m, unsigned process, const stru
 			k++;
 		if (p->mapped != (k < areas->nr && areas->area[k].start <= va))
 			return i;
-		if (p->mapped && (p->prot != areas->area[k].prot || p->shared != areas->area[k].shared))
+		if (p->mapped && (p->prot != areas->area[k].prot || p->shared != areas->area[k].shared ||
+				  p->locked != areas->area[k].locked))
 			return i;
 	}
 	return MODEL_PAGES;

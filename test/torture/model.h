@@ -18,15 +18,18 @@
 #define MODEL_FILES      2
 #define MODEL_FILE_PAGES 1024u
 #define MODEL_BYTES      2 /* of a page */
+#define MODEL_DROPPABLE  8 /* MAP_DROPPABLE: not in every libc */
 
 struct page {
 	bool mapped, shared, own;
 	bool dontfork, wipeonfork;
+	bool locked, onfault; /* mlock */
+	bool droppable, guard;
 	u8 prot;
 	s32 object; /* -1: private anonymous memory */
 	u32 index;  /* page of the object */
 	u8 value[MODEL_BYTES];
-	bool maybe_zero[MODEL_BYTES]; /* after MADV_FREE */
+	bool maybe_zero[MODEL_BYTES]; /* after MADV_FREE; droppable memory at any time */
 	bool unknown;                 /* a call for it ran out of memory halfway */
 };
 

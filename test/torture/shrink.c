@@ -54,6 +54,8 @@ static void drop_calls(struct shrinker *s)
 	}
 }
 
+#define SIMPLER 8 /* ways, those by another process not counted */
+
 /* The i-th way to make a call simpler. Returns false when there is none any more. */
 static bool simplify(struct play_call *call, unsigned i)
 {
@@ -61,7 +63,7 @@ static bool simplify(struct play_call *call, unsigned i)
 
 	switch (i) {
 	case 0:
-		call->flags &= ~(u32)(MAP_POPULATE | MAP_NORESERVE) | (call->op != PLAY_MMAP ? ~0u : 0);
+		call->flags &= ~(u32)(MAP_POPULATE | MAP_NORESERVE | MAP_LOCKED) | (call->op != PLAY_MMAP ? ~0u : 0);
 		return true;
 	case 1:
 		v[PLAY_LEN] = call->op == PLAY_MREMAP ? v[PLAY_LEN] : ALIGN_UP(v[PLAY_LEN] / 2, PAGE_SIZE);
@@ -85,8 +87,9 @@ static bool simplify(struct play_call *call, unsigned i)
 	case 7:
 		call->cpu = call->cpu == PLAY_SAME_CPU ? call->cpu : 0;
 		return true;
-	default:
-		return false;
+	default: /* who does it: an earlier one, then nobody may have to be forked for it */
+		call->process = (u8)min((unsigned)call->process, i - SIMPLER);
+		return i - SIMPLER < PLAY_PROCESSES;
 	}
 }
 

@@ -29,6 +29,8 @@ void write_head(const struct trial *t, FILE *out)
 	fprintf(out, "# machine:");
 	for (const struct machine_key *k = machine_keys; k->name; k++) {
 		machine_key_text(k, m, text);
+		if (!m->swap_bytes && strcmp(k->name, "swap-device") == 0)
+			continue; /* or a Linux would have to have one */
 		if (k->where & KEY_SCRIPT)
 			fprintf(out, " %s=%s", k->name, text);
 	}
@@ -63,12 +65,14 @@ static void write_mmap(const struct play_call *call, FILE *out)
 	char at[40];
 
 	fprintf(out, "mmap %#" PRIx64 " %s %s %s %s", call->value[PLAY_LEN], rights(call->prot),
-		call->flags & MAP_SHARED ? "shared" : "private",
+		(call->flags & MAP_TYPE) == MODEL_DROPPABLE ? "droppable"
+		: call->flags & MAP_SHARED                  ? "shared"
+							    : "private",
 		call->flags & MAP_FIXED_NOREPLACE ? "noreplace" : "fixed", address(call->value[PLAY_ADDR], at));
 	if (call->file >= 0)
 		fprintf(out, " %s %#" PRIx64, file_name[call->file], call->value[PLAY_OFFSET]);
-	fprintf(out, "%s%s\n", call->flags & MAP_POPULATE ? " populate" : "",
-		call->flags & MAP_NORESERVE ? " noreserve" : "");
+	fprintf(out, "%s%s%s\n", call->flags & MAP_POPULATE ? " populate" : "",
+		call->flags & MAP_NORESERVE ? " noreserve" : "", call->flags & MAP_LOCKED ? " locked" : "");
 }
 
 static void write_mremap(const struct play_call *call, FILE *out)
@@ -103,17 +107,20 @@ static void write_access(const struct play_call *call, FILE *out)
 
 static void write_range(const struct play_call *call, FILE *out)
 {
+	static const char *const verb[PLAY_NR_CALLS] = {
+	    [PLAY_MUNMAP] = "munmap",   [PLAY_MPROTECT] = "mprotect", [PLAY_MADVISE] = "madvise",
+	    [PLAY_MLOCK] = "mlock",     [PLAY_MUNLOCK] = "munlock",   [PLAY_MSYNC] = "msync",
+	    [PLAY_MINCORE] = "mincore",
+	};
 	char at[40];
 
-	fprintf(out, "%s %s %#" PRIx64,
-		call->op == PLAY_MUNMAP     ? "munmap"
-		: call->op == PLAY_MPROTECT ? "mprotect"
-					    : "madvise",
-		address(call->value[PLAY_ADDR], at), call->value[PLAY_LEN]);
+	fprintf(out, "%s %s %#" PRIx64, verb[call->op], address(call->value[PLAY_ADDR], at), call->value[PLAY_LEN]);
 	if (call->op == PLAY_MPROTECT)
 		fprintf(out, " %s", rights(call->prot));
 	if (call->op == PLAY_MADVISE)
 		fprintf(out, " %s", name_of(advice_names, call->advice, 0));
+	if ((call->op == PLAY_MLOCK || call->op == PLAY_MSYNC) && call->flags)
+		fprintf(out, " %u", call->flags);
 	fprintf(out, "\n");
 }
 
@@ -159,6 +166,8 @@ int write_call(const struct play_call *call, int before, FILE *out)
 		write_mmap(call, out);
 	else if (call->op == PLAY_MREMAP)
 		write_mremap(call, out);
+	else if (call->op == PLAY_THP_DISABLE)
+		fprintf(out, "thp_disable %" PRIu64 " %u\n", call->value[PLAY_ADDR], call->flags);
 	else if (play_is_access(call->op))
 		write_access(call, out);
 	else
