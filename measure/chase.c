@@ -146,10 +146,10 @@ void chase_run(struct measure *m, enum chase_id id, unsigned point)
 	at = chase(at, min(max(p->lines, (u32)LOADS), (u32)WARM));
 	walks = counter_read(m->counters.walks);
 	for (unsigned i = 0; i < PARTS; i++) {
-		u64 from = ticks();
+		struct watch w = watch_start();
 
 		at = chase(at, LOADS);
-		took[i] = (double)(ticks() - from);
+		took[i] = watch_ticks(&m->clock, &w);
 	}
 	if (m->counters.walks >= 0)
 		p->walks = (double)(counter_read(m->counters.walks) - walks) / (PARTS * LOADS);

@@ -23,6 +23,28 @@ u64 clock_ns(void)
 	return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
 }
 
+static u64 cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+struct watch watch_start(void)
+{
+	u64 cpu = cpu_ns();
+
+	return (struct watch){.cpu_ns = cpu, .tick = ticks()};
+}
+
+double watch_ticks(const struct clock *c, const struct watch *w)
+{
+	double passed = (double)(ticks() - w->tick), had = (double)(cpu_ns() - w->cpu_ns) * c->tick_hz / 1e9;
+
+	return had > 0 && had < passed ? had : passed;
+}
+
 /* The fewest ticks that CHAIN additions took. The CPU must be awake: the caller has kept it busy. */
 static u64 chain_ticks(void)
 {

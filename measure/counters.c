@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * measure/counters.c - the hardware's counters, where this host gives them: cycles and data-TLB walks of this thread.
+ * measure/counters.c - the hardware's counter of data-TLB walks of this thread, where this host gives it.
  *
  * Most virtual machines have none (ENOENT), a container's seccomp filter may refuse (EPERM, EACCES), a kernel may be
  * without perf events (ENOSYS). User mode alone is asked for: perf_event_paranoid = 2, the usual setting, allows it.
@@ -16,24 +16,19 @@
 
 #include "measure/measure.h"
 
-static int open_one(u32 type, u64 config)
-{
-	struct perf_event_attr attr = {
-	    .type = type, .size = sizeof(attr), .config = config, .exclude_kernel = 1, .exclude_hv = 1};
-
-	return (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-}
-
 void counters_open(struct counters *c)
 {
+	struct perf_event_attr attr = {.type = PERF_TYPE_HW_CACHE,
+				       .size = sizeof(attr),
+				       .config = PERF_COUNT_HW_CACHE_DTLB | PERF_COUNT_HW_CACHE_OP_READ << 8 |
+						 PERF_COUNT_HW_CACHE_RESULT_MISS << 16,
+				       .exclude_kernel = 1,
+				       .exclude_hv = 1};
 	const char *why;
 
-	*c = (struct counters){.cycles = open_one(PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES), .walks = -1};
-	if (c->cycles >= 0) {
-		c->walks = open_one(PERF_TYPE_HW_CACHE, PERF_COUNT_HW_CACHE_DTLB | PERF_COUNT_HW_CACHE_OP_READ << 8 |
-							    PERF_COUNT_HW_CACHE_RESULT_MISS << 16);
+	*c = (struct counters){.walks = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC)};
+	if (c->walks >= 0)
 		return;
-	}
 	why = errno == ENOENT || errno == EOPNOTSUPP ? "this machine shows none (most virtual machines do not)"
 	      : errno == EACCES || errno == EPERM    ? "not allowed here (perf_event_paranoid, or a container's filter)"
 	      : errno == ENOSYS ? "this kernel has no perf events, or a container's filter hides them"
@@ -43,8 +38,6 @@ void counters_open(struct counters *c)
 
 void counters_close(struct counters *c)
 {
-	if (c->cycles >= 0)
-		close(c->cycles);
 	if (c->walks >= 0)
 		close(c->walks);
 }

@@ -94,8 +94,9 @@ static void all_missing(struct measure *m, unsigned first, unsigned last, const 
 void meter_fault(struct measure *m)
 {
 	static double took[PAGES];
-	u64 bytes = PAGES * PAGE_SIZE, faults, from;
+	u64 bytes = PAGES * PAGE_SIZE, faults;
 	char *at = map(bytes, MADV_NOHUGEPAGE, 0);
+	struct watch w;
 
 	if (at == NULL) {
 		all_missing(m, FIG_FAULT_READ, FIG_FAULT_ZERO_WRITE, "mmap");
@@ -112,9 +113,9 @@ void meter_fault(struct measure *m)
 	take(m, FIG_FAULT_WRITE, took, PAGES, touch(at, PAGES, PAGE_SIZE, true, took));
 	munmap(at, bytes);
 
-	from = ticks();
+	w = watch_start();
 	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	took[0] = (double)(ticks() - from) / PAGES;
+	took[0] = watch_ticks(&m->clock, &w) / PAGES;
 	if (at == MAP_FAILED)
 		return;
 	figure_add_ticks(m, FIG_POPULATE, took[0]);
@@ -123,9 +124,10 @@ void meter_fault(struct measure *m)
 
 void meter_fault_thp(struct measure *m)
 {
-	static double took[HUGE], again[HUGE];
+	double took[HUGE], again[HUGE];
 	char *at = map((HUGE + 1) * PMD_SIZE, MADV_HUGEPAGE, 0), *start;
-	u64 faults, from;
+	struct watch w;
+	u64 faults;
 
 	if (at == NULL) {
 		all_missing(m, FIG_FAULT_THP, FIG_FAULT_THP, "mmap");
@@ -133,12 +135,18 @@ void meter_fault_thp(struct measure *m)
 		return;
 	}
 	start = (char *)ALIGN_UP((u64)at, PMD_SIZE);
-	faults = touch(start, HUGE, PMD_SIZE, true, took);
+	faults = faults_so_far();
+	for (unsigned i = 0; i < HUGE; i++) {
+		w = watch_start();
+		*(volatile char *)(start + i * PMD_SIZE) = 1;
+		took[i] = watch_ticks(&m->clock, &w);
+	}
+	faults = faults_so_far() - faults;
 	if (touch(start + PAGE_SIZE, HUGE, PMD_SIZE, true, again) == 0 && faults == HUGE) {
 		figure_add(m, FIG_FAULT_THP, took, HUGE);
-		from = ticks();
+		w = watch_start();
 		munmap(start, HUGE * PMD_SIZE);
-		figure_add_ticks(m, FIG_MUNMAP_THP, (double)(ticks() - from) / HUGE);
+		figure_add_ticks(m, FIG_MUNMAP_THP, watch_ticks(&m->clock, &w) / HUGE);
 	} else {
 		series_missing(&m->figure[FIG_FAULT_THP], "%s", thp_missing(&m->host));
 		series_missing(&m->figure[FIG_MUNMAP_THP], "%s", thp_missing(&m->host));

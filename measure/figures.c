@@ -9,10 +9,13 @@
 const struct figure_row figure_rows[FIG_NR] = {
     [FIG_SYSCALL] = {"syscall", "Kernel and memory", "a system call (getppid)"},
     [FIG_CLEAR_4K] = {"clear.4k", NULL, "clearing 4K (rep stosb, in the cache)"},
+    [FIG_CLEAR_COLD] = {"clear.4k.cold", NULL, "clearing 4K, of 64M in turn"},
     [FIG_COPY_4K] = {"copy.4k", NULL, "copying 4K (rep movsb, in the cache)"},
+    [FIG_COPY_COLD] = {"copy.4k.cold", NULL, "copying 4K, of 32M in turn"},
     [FIG_CLEAR_2M] = {"clear.2m", NULL, "clearing 2M"},
     [FIG_FAULT_READ] = {"fault.anon.read", "Page fault", "anonymous, read"},
     [FIG_FAULT_WRITE] = {"fault.anon.write", NULL, "anonymous, write: cleared 4K page"},
+    [FIG_FAULT_WRITE_COLD] = {"fault.anon.write.cold", NULL, "the same, of 64M in turn, tables too"},
     [FIG_FAULT_ZERO_WRITE] = {"fault.zero.write", NULL, "write after a read mapped the zero page"},
     [FIG_FAULT_THP] = {"fault.thp.write", NULL, "anonymous, write: cleared 2M page, THP"},
     [FIG_FAULT_FILE] = {"fault.file", NULL, "file, minor: one page"},

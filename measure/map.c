@@ -60,21 +60,23 @@ static bool map_small(struct measure *m, unsigned round, double took[4][ROUNDS_4
 	return true;
 }
 
-/* mprotect and munmap of `bytes`, `n` times. False: no memory. */
-static bool map_sized(u64 bytes, unsigned n, double *mprotect_took, double *munmap_took)
+/* Touches, mprotect and munmap of `bytes`, `n` times. False: no memory. */
+static bool map_sized(const struct clock *c, u64 bytes, unsigned n, double *touch_took, double *mprotect_took,
+		      double *munmap_took)
 {
 	for (unsigned i = 0; i < n; i++) {
+		struct watch w = watch_start();
 		char *at = map_touched(bytes);
-		u64 t0, t1;
 
+		touch_took[i] = watch_ticks(c, &w);
 		if (at == NULL)
 			return false;
-		t0 = ticks();
+		w = watch_start();
 		mprotect(at, bytes, PROT_READ);
-		t1 = ticks();
+		mprotect_took[i] = watch_ticks(c, &w);
+		w = watch_start();
 		munmap(at, bytes);
-		mprotect_took[i] = (double)(t1 - t0);
-		munmap_took[i] = (double)(ticks() - t1);
+		munmap_took[i] = watch_ticks(c, &w);
 	}
 	return true;
 }
@@ -82,7 +84,7 @@ static bool map_sized(u64 bytes, unsigned n, double *mprotect_took, double *munm
 void meter_map(struct measure *m)
 {
 	static double took[ARRAY_SIZE(small_figures)][ROUNDS_4K];
-	double protect[ROUNDS_2M], unmap[ROUNDS_2M];
+	double touch[ROUNDS_2M], protect[ROUNDS_2M], unmap[ROUNDS_2M];
 
 	for (unsigned round = 0; round < ROUNDS_4K; round++)
 		if (!map_small(m, round, took))
@@ -91,7 +93,7 @@ void meter_map(struct measure *m)
 		figure_add(m, small_figures[i], took[i], ROUNDS_4K);
 	munmap_4k = median_of(took[1], ROUNDS_4K);
 	mprotect_4k = median_of(took[2], ROUNDS_4K);
-	if (map_sized(PMD_SIZE, ROUNDS_2M, protect, unmap)) {
+	if (map_sized(&m->clock, PMD_SIZE, ROUNDS_2M, touch, protect, unmap)) {
 		figure_add(m, FIG_MPROTECT_2M, protect, ROUNDS_2M);
 		figure_add(m, FIG_MUNMAP_2M, unmap, ROUNDS_2M);
 		return;
@@ -102,16 +104,22 @@ void meter_map(struct measure *m)
 
 void meter_map_large(struct measure *m)
 {
-	static const enum figure_id id[] = {FIG_MUNMAP_64M, FIG_MUNMAP_PAGE, FIG_MPROTECT_64M, FIG_MPROTECT_PAGE};
-	double protect, unmap, more = LARGE / PAGE_SIZE - 1;
-	const char *why = m->host.available_bytes < 3 * LARGE      ? "no memory for more"
-			  : !map_sized(LARGE, 1, &protect, &unmap) ? strerror(errno)
-								   : NULL;
+	static const enum figure_id id[] = {FIG_MUNMAP_64M, FIG_MUNMAP_PAGE, FIG_MPROTECT_64M, FIG_MPROTECT_PAGE,
+					    FIG_FAULT_WRITE_COLD};
+	u64 faults = faults_so_far();
+	double touch, protect, unmap, more = LARGE / PAGE_SIZE - 1;
+	const char *why = m->host.available_bytes < 3 * LARGE                         ? "no memory for more"
+			  : !map_sized(&m->clock, LARGE, 1, &touch, &protect, &unmap) ? strerror(errno)
+										      : NULL;
 
 	for (unsigned i = 0; why && i < ARRAY_SIZE(id); i++)
 		series_missing(&m->figure[id[i]], "mmap of 64M: %s", why);
 	if (why)
 		return;
+	if (faults_so_far() - faults >= LARGE / PAGE_SIZE)
+		figure_add_ticks(m, FIG_FAULT_WRITE_COLD, touch / (LARGE / PAGE_SIZE));
+	else
+		series_missing(&m->figure[FIG_FAULT_WRITE_COLD], "this Linux maps in larger pieces than 4K");
 	figure_add_ticks(m, FIG_MUNMAP_64M, unmap);
 	figure_add_ticks(m, FIG_MPROTECT_64M, protect);
 	if (munmap_4k > 0 && unmap > munmap_4k)

@@ -12,8 +12,8 @@
  *               text.c, json.c, save.c, svg.c
  *
  * Noise. Others use the machine, and a hypervisor takes the CPU away unseen. A batch is some hundred operations, each
- * timed alone, and its median is kept: what interrupts a few operations changes nothing. What slows all of them for a
- * while (a busy sibling, a lower clock) changes whole batches; so batches of one figure are spread over the run, a
+ * timed alone, and its median is kept: what interrupts a few operations changes nothing. Long operations are few in a
+ * batch; of them the CPU time counts, if it is less than the time that passed. What slows all of them for a while (a busy sibling, a lower clock) changes whole batches; so batches of one figure are spread over the run, a
  * round of all figures after another, and the figure is the least of its batches' medians, with their quartiles beside
  * it. A figure is stable when its three least batches agree within STABLE; then it is measured no more.
  *
@@ -54,10 +54,13 @@ double median_of(double *value, unsigned n);
 enum figure_id {
 	FIG_SYSCALL,
 	FIG_CLEAR_4K,
+	FIG_CLEAR_COLD,
 	FIG_COPY_4K,
+	FIG_COPY_COLD,
 	FIG_CLEAR_2M,
 	FIG_FAULT_READ,
 	FIG_FAULT_WRITE,
+	FIG_FAULT_WRITE_COLD,
 	FIG_FAULT_ZERO_WRITE,
 	FIG_FAULT_THP,
 	FIG_FAULT_FILE,
@@ -190,13 +193,21 @@ struct clock {
 	double overhead;      /* ticks between two ticks() with nothing in between */
 	u64 first_tick, first_ns;
 };
+/* For what takes longer than a few microseconds: the time that passed, or what this thread had of the CPU if that is less:
+ * others that had it meanwhile are left out. (Of a hypervisor that takes it away nothing is seen.) */
+struct watch {
+	u64 tick, cpu_ns;
+};
+struct watch watch_start(void);
+double watch_ticks(const struct clock *c, const struct watch *w);
+
 void clock_begin(struct clock *c);
 void clock_again(struct clock *c); /* the core may run faster now */
 u64 clock_ns(void);
 
 struct counters {
-	int cycles, walks; /* file descriptors; negative: none */
-	char missing[112]; /* why there are none */
+	int walks;         /* file descriptor; negative: none */
+	char missing[112]; /* why there is none */
 };
 void counters_open(struct counters *c);
 void counters_close(struct counters *c);
@@ -272,7 +283,7 @@ void chase_end(void);
 void tlb_find_reach(const struct chase chase[CHASE_NR], struct tlb_found *found);
 
 /* ---- what comes out ---- */
-#define MAX_SENTENCES 12
+#define MAX_SENTENCES 20
 /* What the figures mean, a sentence each. Returns how many. free() them. */
 unsigned measure_words(const struct measure *m, char *sentence[MAX_SENTENCES]);
 void measure_text(FILE *out, const struct measure *m);

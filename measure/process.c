@@ -61,18 +61,19 @@ static const struct fork_size huge_pages[] = {
 
 static struct pages small_block, huge_block;
 
-static double fork_ticks(int *error)
+static double fork_ticks(const struct clock *c, int *error)
 {
-	u64 from = ticks(), took;
+	struct watch w = watch_start();
 	long child = sys3(SYS_fork, 0, 0, 0);
+	double took;
 
 	if (child == 0)
 		sys3(SYS_exit_group, 0, 0, 0);
-	took = ticks() - from;
+	took = watch_ticks(c, &w);
 	*error = child < 0 ? (int)-child : 0;
 	if (child > 0)
 		waitpid((pid_t)child, NULL, 0);
-	return (double)took;
+	return took;
 }
 
 /* A batch of one size. Returns its median in ticks; negative: the figure is missing. */
@@ -87,7 +88,7 @@ static double fork_size_ticks(struct measure *m, const struct fork_size *size, c
 		return -1;
 	madvise(block->at, size->bytes, MADV_DOFORK);
 	for (unsigned i = 0; i < size->forks && error == 0; i++)
-		took[i] = fork_ticks(&error);
+		took[i] = fork_ticks(&m->clock, &error);
 	madvise(block->at, block->mapped, MADV_DONTFORK);
 	if (error != 0) {
 		series_missing(&m->figure[size->id], "fork: %s", strerror(error));

@@ -6,12 +6,20 @@
  * So a handler's interval is the whole one's less the other parts', least from least and most from most: the sums are
  * what was measured. The exception itself cannot be timed from outside the kernel; it stays as the model has it.
  *
- * The least is the quietest batch, the most the upper quartile. What could not be measured stays out.
+ * The least is the quietest batch, the most the median of all. What could not be measured stays out.
  */
 #include "cost/cost.h"
 #include "measure/measure.h"
 
-enum less { LESS_NOTHING = 0, LESS_EXCEPTION = 1, LESS_CLEAR = 2, LESS_COPY = 4, LESS_CALL = 8, LESS_HANDLER = 16 };
+enum less {
+	LESS_NOTHING = 0,
+	LESS_EXCEPTION = 1,
+	LESS_CLEAR = 2,
+	LESS_COLD = 4, /* with LESS_CLEAR: the most is a cold page's */
+	LESS_COPY = 8,
+	LESS_CALL = 16,
+	LESS_HANDLER = 32,
+};
 
 struct row {
 	enum cost_id cost;
@@ -22,10 +30,10 @@ struct row {
 
 static const struct row rows[] = {
     {COST_SYSTEM_CALL, FIG_SYSCALL, FIG_SYSCALL, LESS_NOTHING, "getppid"},
-    {COST_CLEAR_4K, FIG_CLEAR_4K, FIG_CLEAR_4K, LESS_NOTHING, "rep stosb, in the cache"},
-    {COST_COPY_4K, FIG_COPY_4K, FIG_COPY_4K, LESS_NOTHING, "rep movsb, in the cache"},
-    {COST_FAULT_ZERO_WRITE, FIG_FAULT_WRITE, FIG_FAULT_WRITE, LESS_EXCEPTION | LESS_CLEAR,
-     "whole fault, less exception and clearing"},
+    {COST_CLEAR_4K, FIG_CLEAR_4K, FIG_CLEAR_COLD, LESS_NOTHING, "rep stosb, in the cache .. 64M in turn"},
+    {COST_COPY_4K, FIG_COPY_4K, FIG_COPY_COLD, LESS_NOTHING, "rep movsb, in the cache .. 32M in turn"},
+    {COST_FAULT_ZERO_WRITE, FIG_FAULT_WRITE, FIG_FAULT_WRITE_COLD, LESS_EXCEPTION | LESS_CLEAR | LESS_COLD,
+     "whole fault, less exception and clearing .. 64M in turn"},
     {COST_CLEAR_2M, FIG_FAULT_THP, FIG_FAULT_THP, LESS_EXCEPTION | LESS_HANDLER,
      "whole 2M fault, less exception and handler"},
     {COST_FAULT_FILE, FIG_FAULT_FILE, FIG_FAULT_FILE_AROUND, LESS_EXCEPTION, "one page .. 16 around, less exception"},
@@ -51,7 +59,7 @@ static double least(const struct measure *m, enum figure_id id)
 }
 static double most(const struct measure *m, enum figure_id id)
 {
-	return series_quantile(&m->figure[id], 0.75);
+	return series_quantile(&m->figure[id], 0.5);
 }
 
 /* What the parts take, at the end that `of` gives of a figure. */
@@ -63,7 +71,8 @@ static double parts(const struct measure *m, unsigned less, double exception,
 	if (less & LESS_EXCEPTION)
 		sum += exception;
 	if (less & LESS_CLEAR)
-		sum += of(m, FIG_CLEAR_4K);
+		sum += of(m, less & LESS_COLD && of == most && m->figure[FIG_CLEAR_COLD].nr ? FIG_CLEAR_COLD
+											    : FIG_CLEAR_4K);
 	if (less & LESS_COPY)
 		sum += of(m, FIG_COPY_4K);
 	if (less & LESS_CALL)
@@ -133,6 +142,8 @@ void measure_save(FILE *out, const struct measure *m)
 {
 	fprintf(out, "# quire measure: %s, Linux %s%s%s. Core cycles.\n", m->host.cpu[0] ? m->host.cpu : "x86-64",
 		m->host.kernel, m->host.hypervisor[0] ? ", under " : "", m->host.hypervisor);
+	if (model_of_host())
+		fprintf(out, "# Its model: quire run --cpu %s --costs THIS-FILE\n", model_of_host()->name);
 	put(out, COST_CLOCK, m->clock.core_hz / 1e6, m->clock.core_hz / 1e6, "MHz, as the core ran");
 	put_translation(out, m);
 	put_zero_read(out, m);

@@ -6,6 +6,7 @@
  */
 #include <math.h>
 
+#include "cost/cost.h"
 #include "measure/measure.h"
 #include "report/format.h"
 #include "x86/paging.h"
@@ -103,11 +104,33 @@ static void put_curve(FILE *out, const struct chase *c, enum chase_id id)
 			fmt_count(c->point[i].lines).s, series_least(&c->point[i].cycles));
 }
 
+/* What the model of this CPU adds to the data alone: the steps of its reach, at the most that they cost. */
+static void put_model(FILE *out, const struct measure *m, const struct cpu_preset *p)
+{
+	const struct chase *data = &m->chase[CHASE_LINES];
+	struct cost_table t;
+
+	cost_table_make(&t, p->name, NULL);
+	fputs("<polyline fill=\"none\" stroke=\"#111827\" stroke-width=\"1.5\" stroke-dasharray=\"2 4\" points=\"",
+	      out);
+	for (unsigned i = 0; i < data->nr && data->point[i].cycles.nr > 0; i++) {
+		u32 lines = data->point[i].lines;
+		u64 extra = lines <= model_entries(&p->l1d) ? 0 : t.at[COST_L2_TLB_HIT].most;
+
+		if (lines > model_entries(&p->l2))
+			extra += t.at[COST_WALK_STEP].most;
+		fprintf(out, "%.1f,%.1f ", x_at(lines), y_at(series_least(&data->point[i].cycles) + (double)extra));
+	}
+	fputs("\"/>\n", out);
+}
+
 static void put_names(FILE *out, const struct measure *m)
 {
 	static const char *const name[CHASE_NR] = {"data alone", "4K pages", "2M pages (THP)", "2M pages (hugetlb)",
 						   "2M pages, 2M apart"};
+	const struct cpu_preset *p = model_of_host();
 	double y = TOP + 10;
+	char model[48];
 
 	for (unsigned id = 0; id < CHASE_NR; id++) {
 		if (m->chase[id].nr == 0 || m->chase[id].point[0].cycles.nr == 0)
@@ -117,6 +140,13 @@ static void put_names(FILE *out, const struct measure *m)
 		put_text(out, WIDTH - RIGHT + 44, y, "start", "", name[id]);
 		y += 22;
 	}
+	if (p == NULL)
+		return;
+	snprintf(model, sizeof(model), "the model's 4K (%s)", p->name);
+	fprintf(out, "<path d=\"M%d %.1fh24\" stroke=\"#111827\" stroke-dasharray=\"2 4\"/>\n", WIDTH - RIGHT + 14,
+		y - 4);
+	put_text(out, WIDTH - RIGHT + 44, y, "start", "", model);
+	put_model(out, m, p);
 }
 
 void measure_svg(FILE *out, const struct measure *m)

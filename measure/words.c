@@ -148,15 +148,27 @@ static struct fmt model_text(const struct tlb_level_config *level, struct tlb_le
 static void say_model(struct words *w, const struct measure *m)
 {
 	const struct cpu_preset *p = model_of_host();
+	struct cost_table t;
 
-	if (p == NULL)
+	if (p == NULL) {
 		say(w, "quire cpus has no model of this CPU.");
-	else if (m->tlb.l1.least)
+		return;
+	}
+	if (m->tlb.l1.least)
 		say(w, "quire run --cpu %s is the model of this CPU. Its TLBs hold %s and %s 4K pages.%s", p->name,
 		    model_text(&p->l1d, m->tlb.l1).s, model_text(&p->l2, m->tlb.l2).s,
 		    m->host.is_virtual == TRI_YES
 			? " (In a virtual machine the second holds what the hypervisor's walks leave there, too.)"
 			: "");
+	cost_table_make(&t, p->name, NULL);
+	if (m->tlb.walk_near > 0)
+		say(w,
+		    "An L2 TLB hit costs up to %lu cycles there (measured: %.1f), a walk's step %lu to %lu (a walk "
+		    "just past "
+		    "the reach: %.0f%s). The file that --save writes replaces these.",
+		    t.at[COST_L2_TLB_HIT].most, m->tlb.l2_hit, t.at[COST_WALK_STEP].least, t.at[COST_WALK_STEP].most,
+		    m->tlb.walk_near - m->tlb.l2_hit,
+		    m->host.is_virtual == TRI_YES ? ", the hypervisor's part in it" : "");
 }
 
 static void say_huge_pages(struct words *w, const struct measure *m)
@@ -217,8 +229,8 @@ unsigned measure_words(const struct measure *m, char *sentence[MAX_SENTENCES])
 	say_reach(&w, m);
 	say_model(&w, m);
 	say_kpti(&w, m);
-	if (m->counters.cycles >= 0)
-		say(&w, "Hardware counters are there: the JSON has TLB walks a load beside each point of the chases.");
+	if (m->counters.walks >= 0)
+		say(&w, "Hardware counters are there: the JSON has TLB misses a load beside each point of the chases.");
 	else
 		say(&w, "No hardware counters: %s. All figures come from the clock.", m->counters.missing);
 	say_noise(&w, m);

@@ -250,6 +250,10 @@ int main(int argc, char **argv)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		tests[i] = (struct CMUnitTest){rows[i].begins, as_documented, NULL, NULL, &rows[i]};
+#ifdef __SANITIZE_ADDRESS__
+	printf("skipped: the address sanitizer's shadow has faults of its own\n");
+	return 77;
+#endif
 	docs = argv[1];
 	page_faults = counter(PERF_COUNT_SW_PAGE_FAULTS);
 	minor_faults = counter(PERF_COUNT_SW_PAGE_FAULTS_MIN);
