@@ -109,7 +109,8 @@ void call_perform(struct thread *t)
 
 	listens = tell_enter(t, &call);
 	if (nr == SYS_rt_sigreturn) {
-		signal_return(t);
+		if (!signal_return(t))
+			t->pc -= 2; /* as below */
 		return;
 	}
 	if (is_map)

@@ -165,12 +165,29 @@ static void keep_waiting(struct thread *t, struct waiting *w, int sig, const sig
 	uc->uc_sigmask = ~SYNCHRONOUS;
 }
 
+/* The opcode of the program's instruction there, behind its prefixes. */
+static u8 opcode_at(const u8 *code)
+{
+	while (*code == 0x66 || (*code & 0xf0) == 0x40)
+		code++;
+	return *code;
+}
+
+/* The next step is from here; a popf is to leave TF as it is. */
+static void step_on(struct thread *t, struct sigcontext *c)
+{
+	if (cache_holds(c->rip) && block_at((const u8 *)c->rip) && opcode_at((const u8 *)c->rip) == 0x9d)
+		*(u16 *)c->rsp |= EFLAGS_TF;
+	task_of(t)->signals.stepped = c->rip;
+}
+
 /* Single steps to the next block, now or when start.S leaves the runtime. */
 static void step_begin(struct thread *t, struct ucontext *uc, bool now)
 {
 	t->steps = true;
 	if (!now)
 		return;
+	step_on(t, &uc->uc_mcontext);
 	t->flags |= EFLAGS_TF; /* start.S may be about to load them */
 	uc->uc_mcontext.eflags |= EFLAGS_TF;
 }
@@ -180,11 +197,11 @@ static void step(struct thread *t, struct ucontext *uc)
 {
 	struct sigcontext *c = &uc->uc_mcontext;
 	const struct block *b = cache_holds(c->rip) ? block_at((const u8 *)c->rip) : NULL;
-	u64 gpr[NR_GPR], *last = &task_of(t)->signals.stepped;
+	u64 gpr[NR_GPR], last = task_of(t)->signals.stepped;
 
-	if (b && cache_holds(*last) && block_at((const u8 *)*last) && *(const u8 *)*last == 0x9c)
-		*(u64 *)c->rsp &= ~(u64)EFLAGS_TF;
-	*last = c->rip;
+	if (b && cache_holds(last) && block_at((const u8 *)last) && opcode_at((const u8 *)last) == 0x9c)
+		*(u16 *)c->rsp &= (u16)~EFLAGS_TF;
+	step_on(t, c);
 	if (b && (c->rip == (u64)b->inner || c->rip == (u64)b->outer)) {
 		gpr_from(gpr, c);
 		t->steps = false;
@@ -477,15 +494,21 @@ void signal_fetch(struct thread *t, u64 address)
 
 /* ---- the program's calls ---- */
 
-/* rt_sigreturn: sp is behind the restorer's address. */
-void signal_return(struct thread *t)
+/* rt_sigreturn: sp is behind the restorer's address. A signal that waits came under the mask of before, and none may
+ * come under neither. */
+bool signal_return(struct thread *t)
 {
 	struct thread_signals *s = &task_of(t)->signals;
-	u64 at = t->gpr[RSP];
 	struct ucontext frame, *uc = &frame;
+	u64 at = t->gpr[RSP], before;
 
 	if (program_read(&frame, at, sizeof(frame)) != sizeof(frame))
 		die_of(SIGSEGV, &(siginfo_t){.si_signo = SIGSEGV, .si_code = SI_KERNEL});
+	before = signals_block();
+	if (t->pending) {
+		signals_unblock(before);
+		return false;
+	}
 	events_touch(t, at - 8, sizeof(struct frame), EVR_READ);
 	gpr_from(t->gpr, &uc->uc_mcontext);
 	t->pc = uc->uc_mcontext.rip;
@@ -500,6 +523,7 @@ void signal_return(struct thread *t)
 	s->altstack.flags = (u32)uc->uc_stack.ss_flags & ~1u;
 	s->altstack.size = s->altstack.flags & SS_DISABLE ? 0 : uc->uc_stack.ss_size;
 	signals_unblock(uc->uc_sigmask);
+	return true;
 }
 
 long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes)

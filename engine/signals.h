@@ -47,8 +47,8 @@ void signals_unblock(u64 mask);
 void signal_deliver(struct thread *t);
 /* The instruction at t->pc cannot be fetched, for want of the byte at the address. */
 void signal_fetch(struct thread *t, u64 address);
-/* The program's system calls. */
-void signal_return(struct thread *t);
+/* The program's system calls. return: false: a signal comes first. */
+bool signal_return(struct thread *t);
 long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes);
 long signal_altstack(struct thread *t, u64 new_at, u64 old_at);
 /* exec is near (or has failed): what of our handlers it would change is the program's own (or ours again). */

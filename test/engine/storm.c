@@ -241,6 +241,13 @@ static void stack_use(void)
 {
 	unsigned a = reg(), b = reg();
 
+	if (below(6) == 0) { /* pushfq; popfq */
+		begin();
+		put1(0x9c);
+		begin();
+		put1(0x9d);
+		return;
+	}
 	begin();
 	if (below(4))
 		put1(0x40 | a >> 3), put1(0x50 | (a & 7));
