@@ -78,7 +78,15 @@ for how in 'segv 139' 'abort 134' 'kill 137'; do
 	[ $? = "$2" ]
 	verdict $? "killed by a signal: $1"
 done
-same 'random programs, their jumps and faults' "$build/test/engine/storm" 1 200 0
+same 'random programs in a storm of signals' "$build/test/engine/storm" 1 200
+for odd in small-cache short-blocks; do
+	QUIRE_ENGINE=$build/test/engine/engine-$odd
+	export QUIRE_ENGINE
+	same "the same, $odd" "$build/test/engine/storm" 2 100
+	same "the same, $odd: threads" "$build/test/engine/threads" storm
+	same "the same, $odd: a pipe of programs" sh -c "sort -n $tmp/lines | head -n 5; ls / | wc -l"
+done
+unset QUIRE_ENGINE
 same 'signals that repair, skip, nest; on a stack of their own' "$build/test/engine/handlers"
 
 same 'code that changes, in every way' "$build/test/engine/selfmod"
