@@ -4,8 +4,9 @@
  *
  *   quire (simulator) ---- hub: a memfd ----+
  *     `-- fork, exec: qemu-x86_64 -0 NAME -plugin quire-plugin.so PATH ARG...
- *                     LD_PRELOAD=quire-plugin.so QUIRE_HUB=fd QUIRE_PROGRAM=PATH   for QEMU; taken from the program's
- *                     environment by -U, and a LD_PRELOAD that the user set given back to it by -E
+ *                     LD_PRELOAD=quire-plugin.so QUIRE_HUB=fd QUIRE_PROGRAM=PATH QUIRE_NAME=WHAT   for QEMU; taken from
+ *                     the program's environment by -U, and a LD_PRELOAD that the user set given back to it by -E.
+ *                     WHAT was executed: PATH, or a script that it interprets
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -78,7 +79,7 @@ static bool find(struct launcher *l, char err[512])
 /* QEMU's arguments: its own, then the program's. NULL when memory is short. */
 static char **qemu_argv(const struct launcher *l, const struct program *p, const char *user_preload)
 {
-	static char unset[] = "LD_PRELOAD,QUIRE_HUB,QUIRE_PROGRAM";
+	static char unset[] = "LD_PRELOAD,QUIRE_HUB,QUIRE_PROGRAM,QUIRE_NAME";
 	unsigned n = 0, out = 0;
 	char **argv;
 
@@ -113,6 +114,7 @@ static void become(const struct launcher *l, const struct program *p, int hub_fd
 	setenv("LD_PRELOAD", l->plugin, 1);
 	setenv("QUIRE_HUB", fd_text, 1);
 	setenv("QUIRE_PROGRAM", p->path, 1);
+	setenv("QUIRE_NAME", p->name, 1);
 	unsetenv("QEMU_RESERVED_VA"); /* they would put the program elsewhere */
 	unsetenv("QEMU_GUEST_BASE");
 	if (argv)

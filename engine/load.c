@@ -45,6 +45,7 @@ struct image {
 
 static struct image program, interp;
 static struct exec_stack stack;
+static const char *executed; /* as exec was given it */
 static struct span areas[4]; /* the kernel's: [vvar]..., [vdso] */
 static unsigned nr_areas;
 
@@ -357,6 +358,7 @@ void program_load(const char *name, const char *path, char **argv, char **envp, 
 	if (program.interp[0])
 		image_map(&interp, 0, program.interp);
 	vdso = place_areas(areas, nr_areas);
+	executed = name;
 	out->stack = fill_stack(name, argv, envp, auxv, vdso);
 	auxv = (u64 *)out->stack + 1 + *(u64 *)out->stack + 1;
 	while (*auxv++)
@@ -383,6 +385,19 @@ static void image_tell(const struct image *m, struct exec_image *out)
 	}
 }
 
+static bool begins(const char *text, const char *with)
+{
+	while (*with && *text == *with)
+		text++, with++;
+	return !*with;
+}
+
+/* "/proc/self/exe" and "/dev/fd/3" say nothing to a reader. */
+static const char *name_told(void)
+{
+	return begins(executed, "/proc/") || begins(executed, "/dev/fd/") ? program.path : executed;
+}
+
 u64 program_tell(void *thread, exec_emit *emit)
 {
 	static struct exec_image main_image, interp_image;
@@ -393,7 +408,7 @@ u64 program_tell(void *thread, exec_emit *emit)
 		stack.rlimit = limit[0];
 	image_tell(&program, &main_image);
 	image_tell(&interp, &interp_image);
-	brk = exec_tell(thread, emit, &main_image, program.interp[0] ? &interp_image : NULL, &stack);
+	brk = exec_tell(thread, emit, name_told(), &main_image, program.interp[0] ? &interp_image : NULL, &stack);
 	for (unsigned i = 0; i < nr_areas; i++) {
 		struct ev_map m = {.start = areas[i].start,
 				   .len = areas[i].end - areas[i].start,

@@ -158,5 +158,5 @@ void image_announce(struct thread *t)
 	image_of(&program, start_maps.main, &main_image);
 	image_of(&interp, start_maps.interp, &interp_image);
 	process.calls.brk_start = process.calls.brk =
-	    exec_tell(t, told, &main_image, image_has_interp() ? &interp_image : NULL, &stack);
+	    exec_tell(t, told, process.name, &main_image, image_has_interp() ? &interp_image : NULL, &stack);
 }

@@ -4,11 +4,13 @@
  *
  * The same object is QEMU's plugin and is preloaded into it (interpose.c). It needs what `quire run` puts into QEMU's
  * environment, and keeps from the program's: QUIRE_HUB, the number of the hub's descriptor, which is closed once mapped
- * so that the program finds its descriptors as usual; QUIRE_PROGRAM, the path of the program.
+ * so that the program finds its descriptors as usual; QUIRE_PROGRAM, the path of the program; QUIRE_NAME, what was
+ * executed, that or a script.
  */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "plugin/plugin.h"
@@ -28,7 +30,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qem
 
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int argc, char **argv)
 {
-	const char *fd_text = getenv("QUIRE_HUB"), *path = getenv("QUIRE_PROGRAM");
+	const char *fd_text = getenv("QUIRE_HUB"), *path = getenv("QUIRE_PROGRAM"), *name = getenv("QUIRE_NAME");
 	int fd = fd_text ? atoi(fd_text) : -1;
 
 	if (!path || fd < 0 || !(process.hub = ring_hub_attach(fd, NULL))) {
@@ -40,6 +42,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int
 		fprintf(stderr, "quire: %s: cannot read its program headers\n", path);
 		return -1;
 	}
+	process.name = strdup(name ? name : path);
 	process.pid = getpid();
 	interpose_install();
 	access_install(id);

@@ -39,6 +39,7 @@ struct thread {
 
 struct process {
 	struct ring_hub *hub;
+	const char *name;    /* what was executed: the program, or a script that it interprets */
 	pid_t pid, parent;   /* parent 0: the first process */
 	u64 instructions;    /* of the only thread there is, counted in generated code */
 	bool parallel;       /* code is translated for parallel execution: instructions are counted in callbacks */

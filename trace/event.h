@@ -178,7 +178,7 @@ struct ev_map {
 struct ev_exec {
 	u64 stack_top;
 	u64 dev, ino; /* identity of the program's file; 0,0: nobody knows */
-};                    /* then its path, as exec was given it */
+};                    /* then what exec was given: its path, or that of a script which it interprets */
 struct ev_exec_done {
 	u64 sp;                             /* stack pointer at the program's start */
 	u64 strings_start, strings_len;     /* argument and environment strings, copied by exec */

@@ -79,15 +79,15 @@ static void tell_stack(const struct teller *t, const struct exec_stack *s)
 	tell_map(t, &m, EVM_STACK, "[stack]");
 }
 
-u64 exec_tell(void *thread, exec_emit *emit, const struct exec_image *program, const struct exec_image *interp,
-	      const struct exec_stack *stack)
+u64 exec_tell(void *thread, exec_emit *emit, const char *name, const struct exec_image *program,
+	      const struct exec_image *interp, const struct exec_stack *stack)
 {
 	struct ev_exec_done done = {
 	    .sp = stack->sp, .strings_start = stack->strings, .strings_len = stack->top - stack->strings};
 	struct teller t = {.thread = thread, .emit = emit};
 	struct ev_exec exec = {stack->top, program->dev, program->ino};
 
-	emit(thread, EV_EXEC, 0, &exec, EV_PAYLOAD_WORDS(exec), program->path);
+	emit(thread, EV_EXEC, 0, &exec, EV_PAYLOAD_WORDS(exec), name);
 	tell_stack(&t, stack);
 	tell_image(&t, program, 0);
 	done.bss_clear_start = t.clear_start;

@@ -39,8 +39,9 @@ struct exec_stack {
 
 typedef void exec_emit(void *thread, unsigned type, u64 arg, const void *payload, unsigned n, const char *name);
 
-/* EV_EXEC, the initial maps, EV_EXEC_DONE. interp: NULL: there is none. Returns where brk begins. */
-u64 exec_tell(void *thread, exec_emit *emit, const struct exec_image *program, const struct exec_image *interp,
-	      const struct exec_stack *stack);
+/* EV_EXEC, the initial maps, EV_EXEC_DONE. name: what was executed, the program or a script that it interprets. interp:
+ * NULL: there is none. Returns where brk begins. */
+u64 exec_tell(void *thread, exec_emit *emit, const char *name, const struct exec_image *program,
+	      const struct exec_image *interp, const struct exec_stack *stack);
 
 #endif
