@@ -78,13 +78,13 @@ static json_t *known(double x)
 
 static json_t *tlb_json(const struct tlb_found *t)
 {
-	return json_pack("{s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o}", "l1_4k_pages", level_json(t->l1),
-			 "l2_4k_pages", level_json(t->l2), "l2_hit_cycles", known(t->l2_hit), "miss_near_cycles",
-			 known(t->walk_near), "miss_far_cycles", known(t->walk_far), "miss_far_pages",
-			 known(t->far_lines), "thp_saves_far_cycles", known(t->far_saved), "thp_leaves_share",
-			 t->thp_share < 0 ? json_null() : json_real(t->thp_share), "l1_2m_pages",
-			 level_json(t->huge_l1), "l2_2m_pages", level_json(t->huge_l2), "miss_2m_cycles",
-			 known(t->huge_walk));
+	return json_pack(
+	    "{s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o s:o}", "l1_4k_pages", level_json(t->l1), "l2_4k_pages",
+	    level_json(t->l2), "l2_hit_cycles", known(t->l2_hit), "miss_near_cycles", known(t->walk_near),
+	    "miss_512m_cycles", known(t->walk_512m), "miss_far_cycles", known(t->walk_far), "miss_far_pages",
+	    known(t->far_lines), "thp_saves_far_cycles", known(t->far_saved), "thp_leaves_share",
+	    t->thp_share < 0 ? json_null() : json_real(t->thp_share), "l1_2m_pages", level_json(t->huge_l1),
+	    "l2_2m_pages", level_json(t->huge_l2), "miss_2m_cycles", known(t->huge_walk));
 }
 
 static json_t *model_json(const struct tlb_found *t)

@@ -146,6 +146,7 @@ struct tlb_found {
 	double l2_hit;              /* cycles that an L2 hit adds */
 	double walk_near, walk_far; /* cycles that a miss of both adds: just past the reach, at the curve's end */
 	u32 far_lines;              /* pages there */
+	double walk_512m;           /* the same at 512 MiB of 4K pages, or at the end if that is nearer */
 	double far_saved;           /* cycles that 2M pages save there */
 	double thp_share; /* of what 4K pages add past their reach, 2M pages leave so much; negative: not known */
 	struct tlb_level huge_l1, huge_l2; /* the same of 2M pages, a line in each */

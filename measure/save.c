@@ -130,10 +130,12 @@ static void put_translation(FILE *out, const struct measure *m)
 		put(out, COST_L2_TLB_HIT, 0, t->l2_hit, "from the chases");
 	else
 		fputs("# l2-tlb-hit: the chases do not show it\n", out);
-	if (t->walk_near > t->l2_hit && t->walk_far >= t->walk_near)
-		put(out, COST_WALK_STEP, t->walk_near - t->l2_hit, t->walk_far - t->l2_hit,
-		    m->host.is_virtual == TRI_YES ? "from the chases; the hypervisor's walks are in it"
-						  : "from the chases");
+	/* As cost/ has it: just past the L2 TLB's reach .. at 512 MiB. */
+	if (t->walk_near > t->l2_hit)
+		put(out, COST_WALK_STEP, t->walk_near - t->l2_hit, t->walk_512m - t->l2_hit,
+		    m->host.is_virtual == TRI_YES
+			? "just past the reach .. at 512 MiB; the hypervisor's walks are in it"
+			: "just past the reach .. at 512 MiB");
 	else
 		fputs("# walk-step: the chases do not show it\n", out);
 }

@@ -24,7 +24,8 @@
 #define PLATEAU     8   /* the plateau of L2 hits is looked at up to this times the L1's reach */
 #define L2_RISE     0.6 /* of the hit cost, and at least L2_RISE_MIN cycles: the least step that is a walk */
 #define L2_RISE_MIN 4.0
-#define NEAR        4 /* times the L2's reach: the tables of so many pages are in the near caches */
+#define MIDDLE      196608 /* pages: the three points around 512 MiB end there */
+#define NEAR        4      /* times the L2's reach: the tables of so many pages are in the near caches */
 
 struct curve {
 	unsigned nr;
@@ -67,10 +68,14 @@ static double plateau(const struct curve *c, unsigned from, u64 below)
 	return n ? median_of(value, n) : 0;
 }
 
-/* Of the last three points, which memory behind the caches makes noisy, the median. */
-static double last_points(const struct curve *c)
+/* The median of the last three points up to `most` lines: memory behind the caches makes single ones noisy. */
+static double points_up_to(const struct curve *c, u64 most)
 {
-	return plateau(c, c->nr > 3 ? c->nr - 3 : 0, ~0ull);
+	unsigned n = c->nr;
+
+	while (n > 3 && c->lines[n - 1] > most)
+		n--;
+	return n ? plateau(c, n > 3 ? n - 3 : 0, (u64)c->lines[n - 1] + 1) : 0;
 }
 
 static struct tlb_level level_at(const struct curve *c, unsigned end)
@@ -109,10 +114,11 @@ void tlb_find_reach(const struct chase chase[CHASE_NR], struct tlb_found *found)
 	miss = two_levels(&small, &found->l1, &found->l2, &found->l2_hit);
 	if (miss < small.nr) {
 		found->walk_near = plateau(&small, miss, (u64)small.lines[miss] * NEAR);
-		found->walk_far = last_points(&small);
+		found->walk_far = points_up_to(&small, ~0ull);
+		found->walk_512m = points_up_to(&small, MIDDLE);
 		found->far_lines = small.lines[small.nr - 1];
 		if (saved.nr == small.nr)
-			found->far_saved = last_points(&saved);
+			found->far_saved = points_up_to(&saved, ~0ull);
 		/* Where the walks begin, and as far as 2M pages must reach on every CPU. */
 		for (unsigned i = miss + 1; i < thp.nr && small.lines[i] <= small.lines[miss] * 16; i++)
 			share[n++] = thp.extra[i] / small.extra[i];

@@ -96,7 +96,8 @@ static void reach_is_found(void **state)
 			fail_msg("%s: L1 %u..%u, L2 %u..%u", cpu->name, f.l1.least, f.l1.most, f.l2.least, f.l2.most);
 		if (fabs(f.l2_hit - cpu->hit) > 1 || fabs(f.walk_near - cpu->walk) > 2)
 			fail_msg("%s: hit %.1f, walk %.1f", cpu->name, f.l2_hit, f.walk_near);
-		if (fabs(f.walk_far - cpu->walk) > 2 || fabs(f.far_saved - (cpu->walk - cpu->thp_walk)) > 4)
+		if (fabs(f.walk_512m - cpu->walk) > 2 || fabs(f.walk_far - cpu->walk) > 2 ||
+		    fabs(f.far_saved - (cpu->walk - cpu->thp_walk)) > 4)
 			fail_msg("%s: far %.1f, saved %.1f", cpu->name, f.walk_far, f.far_saved);
 		if (fabs(f.thp_share - cpu->thp_walk / cpu->walk) > 0.15)
 			fail_msg("%s: share %.2f", cpu->name, f.thp_share);

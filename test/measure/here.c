@@ -81,7 +81,7 @@ static struct run run(bool (*limit)(void), const char *const *args)
 {
 	const char *argv[16] = {quire, "measure"};
 	struct run r = {.seconds = now()};
-	int status;
+	int status = 0;
 	pid_t child;
 
 	for (unsigned i = 0; args[i]; i++)
