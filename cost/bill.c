@@ -7,6 +7,8 @@
  *   row            is paid for                                       and leaves out, as it is in
  *   walks          mmu.walk_steps: all walks, the kernel's, those
  *                  that end in faults, and those after flushes
+ *   nested         with host-page=: the same walks, by where they
+ *                  end; known for hosts of 4K pages, else from 0
  *   L2 hits        l1_miss - l2_miss
  *   zero ... swap  faults by cause: exception + handler              clear, copy, tables, I/O; kernel_entries.page_faults
  *   signals        the causes that end in SIGSEGV or SIGBUS
@@ -34,6 +36,7 @@
 
 const struct bill_kind bill_kinds[BILL_NR] = {
     [BILL_WALKS] = {"Page walks", "walks", "entries that walks read"},
+    [BILL_NESTED] = {"Walks, host's part", "walks_nested", "the host's tables, with host-page=: for each walk"},
     [BILL_L2_HITS] = {"L2 TLB hits", "l2_tlb_hits", "accesses that the L2 TLB served"},
     [BILL_ZERO] = {"Faults, zero-fill", "faults_zero", "exceptions and handlers: empty memory, the stack"},
     [BILL_FILE] = {"Faults, files", "faults_file", "exceptions and handlers: pages of files"},
@@ -91,6 +94,19 @@ struct cycles bill_walks(const struct cost_table *t, u64 steps)
 
 	walks.least /= t->at[COST_WALKS_AT_ONCE].most;
 	return walks;
+}
+
+/* A walk that reads an entry of the last level is to a 4K page; all others end at a huge one, or at a hole. */
+static struct cycles nested_walks(const struct machine_counters *c, unsigned host_page, const struct cost_table *t)
+{
+	u64 all = c->mmu.walks[0] + c->mmu.walks[1] + c->mmu.walk_faults[0] + c->mmu.walk_faults[1];
+	u64 small = min(all, c->mmu.walk_steps[X86_PT]);
+	struct cycles sum =
+	    cycles_add(cycles_of(t, COST_NESTED_WALK_4K, small), cycles_of(t, COST_NESTED_WALK_HUGE, all - small));
+
+	if (host_page > 1)
+		sum.least = 0;
+	return sum;
 }
 
 /* n faults: exception and handler. */
@@ -202,6 +218,8 @@ struct bill bill_make(const struct machine_counters *c, const struct machine_con
 	struct bill b = {0};
 
 	b.row[BILL_WALKS] = bill_walks(t, c->mmu.walk_steps[0]);
+	if (cfg->host_page)
+		b.row[BILL_NESTED] = nested_walks(c, cfg->host_page, t);
 	b.row[BILL_L2_HITS] = cycles_of(t, COST_L2_TLB_HIT,
 					c->mmu.l1_miss[0] + c->mmu.l1_miss[1] - c->mmu.l2_miss[0] - c->mmu.l2_miss[1]);
 	bill_faults(&b, &c->os, t);

@@ -12,6 +12,7 @@
 /* In the order of the report. */
 enum bill_row {
 	BILL_WALKS,
+	BILL_NESTED,
 	BILL_L2_HITS,
 	BILL_ZERO, /* faults, by kind: exception and handler */
 	BILL_FILE,

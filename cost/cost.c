@@ -25,6 +25,10 @@ const struct cost_kind cost_kinds[COST_NR] = {
     [COST_L2_TLB_HIT] = {"l2-tlb-hit", "cycles", "an access that the L2 TLB serves, over one that the L1 TLB does"},
     [COST_WALK_STEP] = {"walk-step", "cycles", "an entry that a page walk reads; near, and from L3 or memory"},
     [COST_WALKS_AT_ONCE] = {"walks-at-once", "walks", "the least of walk-step is divided by it: walks that overlap"},
+    [COST_NESTED_WALK_4K] =
+	{"nested-walk-4k", "cycles",
+	 "what a walk to a 4K page takes more in a virtual machine whose host backs it with 4K pages"},
+    [COST_NESTED_WALK_HUGE] = {"nested-walk-huge", "cycles", "the same for a walk to a 2M or 1G page"},
     [COST_EXCEPTION] = {"exception", "cycles", "a page fault's exception and return, without a handler"},
     [COST_FAULT_ZERO_READ] = {"fault-zero-read", "cycles", "handling a read of empty memory: the zero page"},
     [COST_FAULT_ZERO_WRITE] = {"fault-zero-write", "cycles", "handling a write to empty memory, without clearing"},
@@ -82,6 +86,14 @@ static const struct cost common[COST_NR] = {
     [COST_L2_TLB_HIT] = {0, 9, "-", "a CPU without rows of its own: the range of those that have"},
     [COST_WALK_STEP] = {5, 60, "-", "a CPU without rows of its own: the range of those that have"},
     [COST_WALKS_AT_ONCE] = {2, 2, "-", "a CPU without rows of its own: the fewest of those that have"},
+    [COST_NESTED_WALK_4K] =
+	{33, 730, VM_MILAN,
+	 "Milan VM, pointer chases over 8 MiB to 4 GiB: 33..70 hot; at 4 GiB 1,109 cycles, of which the "
+	 "data and a native walk are about 380"},
+    [COST_NESTED_WALK_HUGE] =
+	{14, 360, VM_MILAN,
+	 "Milan VM, the same in 2M pages: 54.9 cycles at 12 MiB, of which the data and a native walk are "
+	 "about 40; 713 at 4 GiB, about 350"},
     [COST_EXCEPTION] = {1050, 1150, "Haswell, Zen 3", "Torvalds: 715 + 330; Milan VM: the profile of zero-page faults"},
     [COST_FAULT_ZERO_READ] = {800, 2400, "Intel 11th gen, Zen 3",
 			      "whole fault 1,842 at least on an i7 of the 11th generation, Linux 6.6 "

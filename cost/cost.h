@@ -21,6 +21,8 @@ enum cost_id {
 	COST_L2_TLB_HIT,
 	COST_WALK_STEP,
 	COST_WALKS_AT_ONCE,
+	COST_NESTED_WALK_4K,
+	COST_NESTED_WALK_HUGE,
 	COST_EXCEPTION,
 	COST_FAULT_ZERO_READ, /* handlers: without the exception, what they clear and copy, and tables */
 	COST_FAULT_ZERO_WRITE,

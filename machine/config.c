@@ -40,6 +40,8 @@ static const char *const overcommit_words[] = {
     [VM_OVERCOMMIT_ALWAYS] = "1", [VM_OVERCOMMIT_GUESS] = "0", [VM_OVERCOMMIT_NEVER] = "2", NULL};
 static const char *const page_cache_words[] = {"warm", "cold", NULL};
 
+static const char *const host_page_words[] = {"none", "4k", "2m", "1g", NULL};
+
 const struct machine_key machine_keys[] = {
     {"cpu", KEY_CPU, FIELD(preset), KEY_RUN | KEY_SCRIPT, 'c', .standard = "zen3",
      .help = "processor, by whose TLBs and caches it walks: see quire cpus"},
@@ -96,6 +98,10 @@ const struct machine_key machine_keys[] = {
      .help = "processors that the program's threads and processes share, in turns of 32768 window events"},
     {"hz", KEY_NUMBER, FIELD(hz), KEY_RUN, .least = 1, .most = HZ_MAX, .standard = "250",
      .help = "timer ticks a second, at 3 GHz and one instruction a cycle"},
+    {"host-page", KEY_CHOICE, FIELD(host_page), KEY_RUN, .words = host_page_words, .standard = "none",
+     .help =
+	 "the machine is a virtual one, whose host backs its memory with such pages: the TLB holds no larger ones, and "
+	 "each walk needs the host's tables too"},
     {"kernel", KEY_SWITCH, FIELD(kernel), KEY_RUN, .standard = "on",
      .help = "entries into the kernel touch its own pages"},
     {"page-cache", KEY_CHOICE, FIELD(pagecache_cold), KEY_RUN, 'p', .words = page_cache_words, .standard = "warm",

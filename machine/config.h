@@ -43,7 +43,8 @@ struct machine_config {
 	bool khugepaged;
 	struct vm_khugepaged khugepaged_knobs;
 	bool pcid, kpti;
-	bool kernel; /* entries touch the kernel's own pages */
+	u8 host_page; /* of a host below: 0 none, 1 4K, 2 2M, 3 1G */
+	bool kernel;  /* entries touch the kernel's own pages */
 	bool pagecache_cold;
 	struct vm_variant variant;        /* which Linux */
 	const struct cost_changes *costs; /* costs that were replaced (cost/file.c); NULL: none */

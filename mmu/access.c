@@ -14,7 +14,8 @@
  * Rules of the caches
  *  1. L2 is looked up, ordered and filled only on an L1 miss; an L2 hit fills L1. Neither includes the other.
  *  2. A page size that no L1 array holds is cached as the largest smaller one that some array does; an L2 that does
- *     not hold the size of the leaf is not filled. gbpages_smashed: a 1G leaf counts as 2M in both. Such fractions are
+ *     not hold the size of the leaf is not filled. gbpages_smashed: a 1G leaf counts as 2M in both; host_page: no leaf
+ *     counts as more than the host's. Such fractions are
  *     invalidated together (SDM 4.10.2.3, 4.10.4.1).
  *  3. A rewalk replaces the data of the entries that are there, where they stand, so that holds stay; L1's is made if
  *     it is not there. If the page's size or G changed, the old ones are dropped first.

@@ -94,6 +94,8 @@ void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg)
 	cpu->cfg = *cfg;
 	cpu->oracle = cfg->oracle;
 	cpu->largest = p->gbpages_smashed ? MMU_2M : MMU_1G;
+	if (cfg->host_page)
+		cpu->largest = min(cpu->largest, (u8)(cfg->host_page - 1));
 	mem = tlb_level_init(&cpu->level[0], &p->l1d, &cpu->window, mem);
 	mem = tlb_level_init(&cpu->level[1], &p->l1i, &cpu->window, mem);
 	mem = tlb_level_init(&cpu->level[2], &p->l2, NULL, mem);

@@ -60,7 +60,10 @@ struct mmu_config {
 	u64 ram_bytes; /* entries beyond it read as all ones */
 	u8 phys_bits;  /* MAXPHYADDR, 12..52: bits above are reserved in entries */
 	bool gbpages;  /* CPUID: 1G leaves exist; PS in a PDPTE is reserved otherwise */
-	u8 oracle;     /* 1: on each hit walk again and compare (the TLB oracle) */
+	/* A guest whose memory the host backs with pages of enum mmu_size host_page - 1; 0: bare metal. A TLB entry of
+	 * a guest joins both translations, so it covers the smaller of both pages (SDM 29.4.2). */
+	u8 host_page;
+	u8 oracle; /* 1: on each hit walk again and compare (the TLB oracle) */
 	/* Oracle only: is a flush pending that will cover va of this PCID? NULL: never. */
 	bool (*flush_pending)(void *ctx, unsigned pcid, u64 va);
 	/* "stale entry used: ..." for an access to va. Must not return. */

@@ -27,14 +27,19 @@
 #define WORTH_LEAST  1000000
 #define WORTH_OF_SUM 20
 static const u8 cause_of[BILL_NR] = {
-    [BILL_WALKS] = CAUSE_WALKS,        [BILL_L2_HITS] = CAUSE_WALKS,    [BILL_ZERO] = CAUSE_TOUCH,
-    [BILL_POPULATE] = CAUSE_TOUCH,     [BILL_CLEAR] = CAUSE_TOUCH,      [BILL_TABLES] = CAUSE_TOUCH,
-    [BILL_FILE] = CAUSE_FILES,         [BILL_COW] = CAUSE_COPIES,       [BILL_COPY] = CAUSE_COPIES,
-    [BILL_FORK] = CAUSE_COPIES,        [BILL_SIGNALS] = CAUSE_SIGNALS,  [BILL_FLUSHES] = CAUSE_FLUSHES,
-    [BILL_SHOOTDOWNS] = CAUSE_FLUSHES, [BILL_MAPS] = CAUSE_MAPS,        [BILL_SYSTEM_CALLS] = CAUSE_ENTRIES,
-    [BILL_TICKS] = CAUSE_ENTRIES,      [BILL_SPURIOUS] = CAUSE_ENTRIES, [BILL_KPTI] = CAUSE_KPTI,
-    [BILL_SWITCHES] = CAUSE_SWITCHES,  [BILL_HUGE] = CAUSE_MAKING,      [BILL_COMPACTION] = CAUSE_MAKING,
-    [BILL_SWAP] = CAUSE_MEMORY,        [BILL_RECLAIM] = CAUSE_MEMORY,   [BILL_IO] = CAUSE_MEMORY,
+    [BILL_WALKS] = CAUSE_WALKS,     [BILL_NESTED] = CAUSE_WALKS,
+    [BILL_L2_HITS] = CAUSE_WALKS,   [BILL_ZERO] = CAUSE_TOUCH,
+    [BILL_POPULATE] = CAUSE_TOUCH,  [BILL_CLEAR] = CAUSE_TOUCH,
+    [BILL_TABLES] = CAUSE_TOUCH,    [BILL_FILE] = CAUSE_FILES,
+    [BILL_COW] = CAUSE_COPIES,      [BILL_COPY] = CAUSE_COPIES,
+    [BILL_FORK] = CAUSE_COPIES,     [BILL_SIGNALS] = CAUSE_SIGNALS,
+    [BILL_FLUSHES] = CAUSE_FLUSHES, [BILL_SHOOTDOWNS] = CAUSE_FLUSHES,
+    [BILL_MAPS] = CAUSE_MAPS,       [BILL_SYSTEM_CALLS] = CAUSE_ENTRIES,
+    [BILL_TICKS] = CAUSE_ENTRIES,   [BILL_SPURIOUS] = CAUSE_ENTRIES,
+    [BILL_KPTI] = CAUSE_KPTI,       [BILL_SWITCHES] = CAUSE_SWITCHES,
+    [BILL_HUGE] = CAUSE_MAKING,     [BILL_COMPACTION] = CAUSE_MAKING,
+    [BILL_SWAP] = CAUSE_MEMORY,     [BILL_RECLAIM] = CAUSE_MEMORY,
+    [BILL_IO] = CAUSE_MEMORY,
 };
 
 struct cycles cause_cost(const struct sim_machine_result *m, enum cause cause)
@@ -64,7 +69,8 @@ static void pick_machines(struct view *v)
 
 		if (m == v->base || result_kind(m) == MACHINE_4K || m->error[0] != '\0' || m->count.os.oom_kills > 0 ||
 		    m->cfg.preset != v->base->cfg.preset || m->cfg.ram_bytes != v->base->cfg.ram_bytes ||
-		    m->cfg.kpti != v->base->cfg.kpti || m->cfg.pcid != v->base->cfg.pcid)
+		    m->cfg.kpti != v->base->cfg.kpti || m->cfg.pcid != v->base->cfg.pcid ||
+		    m->cfg.host_page != v->base->cfg.host_page)
 			continue;
 		if (*slot == NULL || result_walks(m) < result_walks(*slot))
 			*slot = m;

@@ -172,6 +172,7 @@ int machine_init(struct machine *m, struct sim *s, const struct machine_config *
 	    .preset = cfg->preset,
 	    .ram_bytes = cfg->ram_bytes,
 	    .pcid = cfg->pcid,
+	    .host_page = cfg->host_page,
 	    .oracle = cfg->oracle,
 	    .observe = observe,
 	    .interrupt = kernel_interrupt,

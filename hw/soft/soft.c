@@ -71,6 +71,7 @@ struct hw_cpu *hw_soft_cpu(struct hw_machine *m, unsigned id)
 	    .ram_bytes = m->ram_bytes,
 	    .phys_bits = PHYS_BITS,
 	    .gbpages = true,
+	    .host_page = m->cfg.host_page,
 	    .oracle = m->cfg.oracle,
 	    .oracle_fail = oracle_fail,
 	    .ctx = cpu,

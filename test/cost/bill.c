@@ -135,6 +135,18 @@ static void random_counters(void **state)
 		c.mmu.walk_steps[0] = steps;
 		want[BILL_WALKS] =
 		    (struct cycles){steps * t.at[COST_WALK_STEP].least / 4, steps * t.at[COST_WALK_STEP].most};
+		c.mmu.walks[0] = some(1000);
+		c.mmu.walks[1] = some(1000);
+		c.mmu.walk_faults[0] = 17;
+		c.mmu.walk_steps[X86_PT] = some(c.mmu.walks[0] + 17);
+		cfg.host_page = (u8)some(4);
+		if (cfg.host_page) {
+			pay(&want[BILL_NESTED], c.mmu.walk_steps[X86_PT], COST_NESTED_WALK_4K);
+			pay(&want[BILL_NESTED], c.mmu.walks[0] + c.mmu.walks[1] + 17 - c.mmu.walk_steps[X86_PT],
+			    COST_NESTED_WALK_HUGE);
+		}
+		if (cfg.host_page > 1)
+			want[BILL_NESTED].least = 0;
 		c.mmu.l2_miss[0] = some(1000);
 		c.mmu.l2_miss[1] = some(1000);
 		c.mmu.l1_miss[0] = c.mmu.l2_miss[0] + 300;

@@ -5,6 +5,7 @@
  * uniform: reads that are uniformly random over P pages, spread evenly over the sets, hit an array of E entries with
  *   probability E/P under any replacement: a set of w ways always holds w of its n = P w / E pages, and the next page
  *   is independent of which. So misses are 1 - E/P, to arithmetic, on every preset and page size.
+ * guest_pages_broken_up: the same for a guest whose host has smaller pages.
  * policies: each access of a skewed stream against lists and trees written naively.
  */
 #include "test/mmu/computer.h"
@@ -68,6 +69,36 @@ static void uniform_every_preset(void **state)
 			uniform(p, MMU_READ, size, 8 * l2, l2, true);
 			if (size == MMU_4K)
 				uniform(p, MMU_READ, size, 16 * l2, l2, true);
+		}
+}
+
+/* A guest's 2M pages over a host's 4K pages: reads that are uniform over their pieces miss as 4K pages do, by the entries
+ * for 4K, and none is one of 2M; a walk still ends a level earlier. Over 2M pages they are 2M pages. */
+static void guest_pages_broken_up(void **state)
+{
+	for (const struct cpu_preset *p = cpu_presets; p->name; p++)
+		for (unsigned host = MMU_4K; host <= MMU_2M; host++) {
+			u64 entries = level_entries(&p->l2, host), pieces = 8 * entries, seed = 7, accesses = 150000;
+			const struct mmu_counters *k;
+			struct mmu_counters before = {0};
+			struct mmu_result r;
+
+			computer_init(&c, p);
+			c.cfg.phys_bits = 52;
+			c.cfg.host_page = (u8)(host + 1);
+			computer_boot(&c);
+			map_range(&c, table_new(&c), 0, (pieces << (12 + 9 * host)) / PMD_SIZE + 1, MMU_2M);
+			k = mmu_counters(c.cpu);
+			for (u64 n = 0; n < 2 * accesses; n++) {
+				if (n == accesses)
+					before = *k;
+				mmu_access(c.cpu, rnd(&seed) % pieces << (12 + 9 * host), MMU_READ, -1, &r);
+			}
+			expect_share(p->name, host ? "2M/2M" : "2M/4K", pieces, 1 - 1.0 / 8,
+				     (double)(k->l2_miss[0] - before.l2_miss[0]) / (double)accesses);
+			assert_int_equal(k->fills[MMU_2M] == 0, host == MMU_4K);
+			assert_int_equal(k->walk_steps[X86_PT], 0);
+			computer_free(&c);
 		}
 }
 
@@ -229,6 +260,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(presets_are_sourced),
 	    cmocka_unit_test(uniform_every_preset),
+	    cmocka_unit_test(guest_pages_broken_up),
 	    cmocka_unit_test(policies),
 	    cmocka_unit_test(cyclic),
 	};
