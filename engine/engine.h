@@ -42,8 +42,9 @@ void zydis_load(const char *path);
 void program_load(const char *name, const char *path, char **argv, char **envp, u64 *auxv, struct program *out);
 /* What exec would have told of it. Returns where brk begins. */
 u64 program_tell(void *thread, exec_emit *emit);
-/* perform.c: the system call that the thread is at, carried out. */
+/* perform.c: the system call that the thread is at, carried out. rseq_touch: the thread begins to run. */
 void call_perform(struct thread *t);
+void rseq_touch(struct thread *t);
 
 /* main.c: the loop of a thread, on its own stack. */
 _Noreturn void run(struct thread *t);

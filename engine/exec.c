@@ -181,6 +181,37 @@ static long collect(struct arguments *to, char **argv)
 	return 0;
 }
 
+/* The kernel reads the list of strings, and them, while the old memory is there. */
+static void touch_strings(struct thread *t, u64 list)
+{
+	u64 string, told = 0, len, n;
+	char part[256];
+
+	for (; list && program_read(&string, list, sizeof(string)) == sizeof(string); list += sizeof(string)) {
+		events_touch(t, list, sizeof(string), EVR_READ);
+		if (!string)
+			return;
+		len = 0;
+		do {
+			n = program_read(part, string + len, sizeof(part));
+			for (u64 i = 0; i < n; i++)
+				if (!part[i])
+					n = i + 1;
+			len += n;
+		} while (n == sizeof(part) && part[n - 1]);
+		if (ALIGN_DOWN(string + len, 4096ull) != told) /* they follow each other */
+			events_touch(t, string, len, EVR_READ);
+		told = ALIGN_DOWN(string + len, 4096ull);
+	}
+}
+
+static void touch_all(struct thread *t, const char *path, char **argv, char **envp)
+{
+	events_touch(t, (u64)path, 1, EVR_READ);
+	touch_strings(t, (u64)argv);
+	touch_strings(t, (u64)envp);
+}
+
 static long exec_natively(struct thread *t, const char *path, char **argv, char **envp)
 {
 	long ret;
@@ -233,6 +264,8 @@ long exec_program(struct thread *t, const char *path, char **argv, char **envp)
 	*--from = engine.self;
 	signals_exec(t, true);
 	events_ending(t, true);
+	if (t->ring)
+		touch_all(t, path, argv, envp);
 	descriptor_stays(true);
 	err = sys3(SYS_execve, (u64)engine.self, (u64)from, (u64)envp);
 	descriptor_stays(false);

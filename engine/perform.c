@@ -15,6 +15,8 @@
 #include "engine/seccomp.h"
 #include "lib/sys.h"
 
+#define RSEQ_BYTES 32
+
 static struct {
 	u64 brk_start, brk; /* where the kernel has no brk of ours: an area that is kept here */
 	bool own_brk;
@@ -38,6 +40,25 @@ static long arch_prctl(struct thread *t, u64 code, u64 value)
 	return ret;
 }
 
+/* It is refused, since a restart would be at the program's address, not in generated code. The kernel would write to
+ * the thread's area each time that it begins to run; told is what matters: the first time after a fork, when the page is
+ * shared. */
+static long refuse_rseq(struct thread *t, u64 area, u64 flags)
+{
+	bool known = sys3(SYS_rseq, 0, 0, 0) == -EINVAL;
+
+	if (known && !flags)
+		t->rseq = area;
+	return -ENOSYS;
+}
+
+void rseq_touch(struct thread *t)
+{
+	if (t->rseq && t->rseq_due)
+		events_touch(t, t->rseq, RSEQ_BYTES, EVR_WRITE);
+	t->rseq_due = false;
+}
+
 static long perform(struct thread *t, long nr, const u64 *a)
 {
 	long ret;
@@ -50,7 +71,7 @@ static long perform(struct thread *t, long nr, const u64 *a)
 	case SYS_prctl:
 		return a[0] == PR_SET_SECCOMP ? seccomp_call(t, nr, a) : gate_call(nr, a);
 	case SYS_rseq:
-		return -ENOSYS;
+		return refuse_rseq(t, a[0], a[2]);
 	case SYS_clone3:
 		return thread_clone3(t, a[0], a[1]);
 	case SYS_fork:
@@ -123,6 +144,8 @@ void call_perform(struct thread *t)
 		areas_call(nr, arg, ret);
 	if (listens && t->ring && ret != GATE_NOT_BEGUN)
 		tell_return(t, &call, ret);
+	if (call.timeout_us) /* it may have slept */
+		rseq_touch(t);
 	if (is_map)
 		lock_give(&maps);
 	if (ret == GATE_NOT_BEGUN) { /* a signal comes first; then the instruction again */

@@ -87,6 +87,8 @@ struct thread {
 	bool ended, first;            /* first: of its process */
 	u32 warm;                     /* its windows may hold pages */
 	const struct filter *filters; /* seccomp.c */
+	u64 rseq;                     /* perform.c: where the kernel would write; 0: nowhere */
+	bool rseq_due;                /* when the thread next begins to run */
 	struct window data, fetch;
 	u64 generation, purges; /* of the cache and of indirect[]: till when they are taken into account there */
 	struct indirect indirect[1 << INDIRECT_BITS];

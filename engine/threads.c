@@ -148,8 +148,10 @@ static long make_fork(struct thread *t, const struct birth *b)
 	lock_give(&t->process->actions);
 	lock_give(&t->process->told);
 	lock_give(&maps);
+	t->rseq_due = ret >= 0;
 	if (ret == 0) {
 		events_forked(t);
+		rseq_touch(t);
 		if (b->stack)
 			t->gpr[RSP] = b->stack;
 		if (b->flags & CLONE_SETTLS)

@@ -116,6 +116,7 @@ equal 'threads that come and go' "$build/test/engine/threads" churn
 percent=1
 equal 'gzip' gzip -c "$tmp/lines"
 equal 'mallocs of a few MiB' "$build/test/host/blocks"
+equal 'forks and execs' "$build/test/engine/births" "$build/test/engine/alone"
 equal 'locks' "$build/test/host/locks"
 equal 'a compiler' cc -O1 "$tmp/x.c" -o "$tmp/x"
 finish
