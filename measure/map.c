@@ -108,7 +108,7 @@ void meter_map_large(struct measure *m)
 					    FIG_FAULT_WRITE_COLD};
 	u64 faults = faults_so_far();
 	double touch, protect, unmap, more = LARGE / PAGE_SIZE - 1;
-	const char *why = m->host.available_bytes < 3 * LARGE                         ? "no memory for more"
+	const char *why = m->host.available_bytes < 4 * LARGE                         ? "no memory for more"
 			  : !map_sized(&m->clock, LARGE, 1, &touch, &protect, &unmap) ? strerror(errno)
 										      : NULL;
 

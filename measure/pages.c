@@ -3,7 +3,7 @@
  * measure/pages.c - touched memory of one kind of page, as much as there is memory and time for.
  *
  * Memory is touched piece by piece, so that neither a slow machine nor a small one is driven beyond what it has: at
- * most a third of what the host has available, and not past the deadline.
+ * most a quarter of what the host has available, and not past the deadline.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "x86/paging.h"
 
 #define PIECE (4 * PMD_SIZE)
-#define SHARE 3
+#define SHARE 4
 
 /* Reserves `bytes` at a multiple of 2M. Returns NULL with errno. */
 static char *reserve(struct pages *p, enum page_kind kind, u64 bytes)

@@ -152,8 +152,10 @@ void meters_end(void)
 static double exit_ticks(u64 bytes, volatile u64 *left)
 {
 	char *at;
-	long child = sys3(SYS_fork, 0, 0, 0);
+	long child;
 
+	*left = 0; /* the child may be over before the parent runs again */
+	child = sys3(SYS_fork, 0, 0, 0);
 	if (child == 0) {
 		at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (at == MAP_FAILED)
@@ -168,9 +170,8 @@ static double exit_ticks(u64 bytes, volatile u64 *left)
 		errno = (int)-child;
 		return -1;
 	}
-	*left = 0;
 	waitpid((pid_t)child, NULL, 0);
-	errno = ENOMEM;
+	errno = ENOMEM; /* if it did not come as far */
 	return *left != 0 ? (double)(ticks() - *left) : -1;
 }
 
@@ -183,16 +184,19 @@ void meter_exit(struct measure *m)
 
 	pin_here(&before);
 	for (unsigned i = 0; i < ARRAY_SIZE(size); i++) {
+		struct series *s = &m->figure[size[i].id];
 		unsigned n = 0;
 
-		while (left != MAP_FAILED && m->host.available_bytes > 3 * size[i].bytes && n < size[i].forks &&
-		       (took[n] = exit_ticks(size[i].bytes, left)) >= 0)
+		if (left == MAP_FAILED || m->host.available_bytes < 4 * size[i].bytes) {
+			series_missing(s, "no memory for more");
+			continue;
+		}
+		while (n < size[i].forks && (took[n] = exit_ticks(size[i].bytes, left)) >= 0)
 			n++;
 		if (n == size[i].forks)
 			figure_add(m, size[i].id, took, n);
 		else
-			series_missing(&m->figure[size[i].id], "fork of a child that touches it: %s",
-				       left == MAP_FAILED || n != 0 ? strerror(ENOMEM) : strerror(errno));
+			series_missing(s, "fork of a child that touches it: %s", strerror(errno));
 	}
 	sched_setaffinity(0, sizeof(before), &before);
 	if (left != MAP_FAILED)

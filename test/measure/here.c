@@ -3,7 +3,7 @@
  * test/measure/here.c - `quire measure` on the machine that runs this: relations that hold on every one, files that are
  * well formed, and what it says where it is not given what it asks for. No value is expected: machines differ.
  *
- * usage: here PATH-OF-QUIRE
+ * usage: here PATH-OF-QUIRE docs/measure.md
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@
 
 #include "lib/types.h"
 
-static const char *quire;
+static const char *quire, *docs;
 static char folder[] = "/tmp/quire-measure-XXXXXX";
 
 /* ---- running it ---- */
@@ -241,6 +241,34 @@ static void files_are_well_formed(void **state)
 	svg = contents(path("my.svg"));
 	assert_true(strncmp(svg, "<svg ", 5) == 0 && strcmp(svg + strlen(svg) - 7, "</svg>\n") == 0);
 	free(svg);
+}
+
+/* Every key below o is in the document, in backquotes. */
+static void keys_are_documented(const char *text, json_t *o)
+{
+	const char *key;
+	char quoted[80];
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(o, i, value) keys_are_documented(text, value);
+	json_object_foreach(o, key, value)
+	{
+		snprintf(quoted, sizeof(quoted), "`%s`", key);
+		if (strstr(text, quoted) == NULL && strncmp(key, "fork.", 5) != 0) /* `fork.1m` .. `fork.1g` */
+			fail_msg("%s: no %s", docs, quoted);
+		keys_are_documented(text, value);
+	}
+}
+
+static void json_is_documented(void **state)
+{
+	char *text = contents(docs);
+
+	assert_non_null(whole.json);
+	assert_int_equal(json_object_size(whole.json), 10);
+	keys_are_documented(text, whole.json);
+	free(text);
 }
 
 /* A fault is an exception and work; a system call that does nothing is not more than that. More pages are more work. */
@@ -497,6 +525,7 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest others[] = {
 	    cmocka_unit_test(files_are_well_formed),
+	    cmocka_unit_test(json_is_documented),
 	    cmocka_unit_test(loads_cost_more_far_apart),
 	    cmocka_unit_test(on_one_cpu),
 	    cmocka_unit_test(with_little_memory),
@@ -509,11 +538,12 @@ int main(int argc, char **argv)
 	};
 	struct CMUnitTest tests[ARRAY_SIZE(others) + ARRAY_SIZE(relations)];
 
-	if (argc != 2 || mkdtemp(folder) == NULL) {
-		fprintf(stderr, "usage: here PATH-OF-QUIRE\n");
+	if (argc != 3 || mkdtemp(folder) == NULL) {
+		fprintf(stderr, "usage: here PATH-OF-QUIRE docs/measure.md\n");
 		return 2;
 	}
 	quire = argv[1];
+	docs = argv[2];
 	memcpy(tests, others, sizeof(others));
 	for (unsigned i = 0; i < ARRAY_SIZE(relations); i++)
 		tests[ARRAY_SIZE(others) + i] =
