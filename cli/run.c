@@ -29,7 +29,7 @@
 #include "trace/ring.h"
 
 #define MAX_MACHINES 16
-#define NR_RINGS     4096
+#define NR_RINGS     16384 /* threads at once */
 #define RING_WORDS   (1u << 15)
 #define IDLE_MS      10
 #define WAITS_TOLD   100 /* about a second */

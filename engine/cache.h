@@ -15,7 +15,7 @@
  * what is not said to be free below: the tables of this file, cache, the fields of links in generated code, the list of
  * threads (runtime.h), what translate.c works with, and the filling of a thread's indirect[]. A signal's handler never
  * takes it. A thread is "in" (state.h) while it may run generated code; it goes in only with the lock, so with the lock
- * and nobody in, nobody can see what is changed.
+ * and nobody in, nobody can see what is changed. Who is in does not wait for the lock: its holder may wait for him.
  *
  *   - Free to a thread that is in: link_get(), site_get(), page_of_number(), block_at(), copied_at(), of what it came
  *     across. Entries are whole before anybody can reach them, and stay till the cache is cleared.

@@ -125,9 +125,10 @@ static bool stream_begin(struct thread *t)
 	t->ended = !t->ring;
 	if (t->ended)
 		return false;
-	cache_lock();
-	will_set(t, t->process->ending ? EVX_EXIT : EVX_LOST, NULL);
-	cache_unlock();
+	will_set(t, EVX_LOST, NULL);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* events_ending() sees the ring, or it is seen here */
+	if (t->process->ending)
+		will_set(t, EVX_EXIT, NULL);
 	ring_put(t->ring, w, long_event(w, EV_THREAD, 0, &who, EV_PAYLOAD_WORDS(who), NULL));
 	t->clock = ring_clock(hub);
 	send_clock(t);
@@ -279,7 +280,7 @@ void events_leaving(struct thread *t, u64 name)
 void events_ending(struct thread *t, bool on)
 {
 	cache_lock();
-	t->process->ending = on;
+	__atomic_store_n(&t->process->ending, on, __ATOMIC_SEQ_CST);
 	for (struct thread *other = threads; other; other = other->next) {
 		if (other->process != t->process || !other->ring || (other == t && t->first))
 			continue;

@@ -15,9 +15,9 @@
  * closes. A producer sleeps when its ring is full; the consumer wakes it after reading. Each sleep also has a timeout,
  * so that a wake-up that crossed the going to sleep costs milliseconds and no more: no fence on the fast path.
  *
- * A writer that vanishes. When a ring is empty the consumer looks, at most every LIVENESS_MS, whether its thread still
- * exists (and, while an exec is tried, whether /proc/PID/exe still is the same file). If not, the will becomes the end
- * of the stream.
+ * A writer that vanishes. When a ring is empty the consumer looks whether its thread still exists (and, while an exec is
+ * tried, whether /proc/PID/exe still is the same file): at most every LIVENESS_MS and one more for each ring, so that
+ * thousands take turns. If not, the will becomes the end of the stream.
  *
  * Invariants
  *   R1  only the producer writes head, words and the will; only the consumer writes tail.
@@ -239,7 +239,8 @@ static void look_after_writer(struct ring *r)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if ((now.tv_sec - r->looked.tv_sec) * 1000 + (now.tv_nsec - r->looked.tv_nsec) / 1000000 < LIVENESS_MS)
+	if ((now.tv_sec - r->looked.tv_sec) * 1000 + (now.tv_nsec - r->looked.tv_nsec) / 1000000 <
+	    LIVENESS_MS + (long)ring_count(r->hub))
 		return;
 	r->looked = now;
 	if (!writer_vanished(r))

@@ -143,8 +143,8 @@ static struct shared_ring *take_free(struct ring_hub *hub)
 		struct shared_ring *r = hub_ring(hub, i);
 		u32 want = RING_FREE, count;
 
-		if (!__atomic_compare_exchange_n(&r->state, &want, RING_OPENING, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_RELAXED))
+		if (LOAD(r->state) != RING_FREE || !__atomic_compare_exchange_n(&r->state, &want, RING_OPENING, false,
+										__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		count = __atomic_load_n(&sh->count, __ATOMIC_RELAXED);
 		while (count < i + 1 && !__atomic_compare_exchange_n(&sh->count, &count, i + 1, false, __ATOMIC_RELEASE,

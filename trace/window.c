@@ -15,14 +15,18 @@ void window_init(struct window *w, const struct window_shape *shape)
 		w->lost[i] = 0;
 		w->written[i] = false;
 	}
-	window_revoke(w);
+	for (unsigned i = 0; i < WINDOW_TAGS; i++)
+		w->tag[i].page[0] = w->tag[i].page[1] = WINDOW_NONE;
 }
 
+/* Of the pages in slots alone: a tag names no other (W1). */
 void window_revoke(struct window *w)
 {
-	for (unsigned i = 0; i < WINDOW_TAGS; i++) {
-		__atomic_store_n(&w->tag[i].page[0], WINDOW_NONE, __ATOMIC_RELAXED);
-		__atomic_store_n(&w->tag[i].page[1], WINDOW_NONE, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < w->shape.pages; i++) {
+		struct window_tag *tag = window_tag(w, __atomic_load_n(&w->page[i], __ATOMIC_RELAXED));
+
+		__atomic_store_n(&tag->page[0], WINDOW_NONE, __ATOMIC_RELAXED);
+		__atomic_store_n(&tag->page[1], WINDOW_NONE, __ATOMIC_RELAXED);
 	}
 }
 

@@ -105,6 +105,12 @@ verdict $? "each thread has a beginning and an end"
 "$quire" run -m 4k -o "$tmp/report" -- "$build/test/engine/threads" crash >"$tmp/out" 2>"$tmp/err"
 [ $? = 139 ]
 verdict $? 'threads: a crash of one ends all'
+QUIRE_ENGINE=$build/test/engine/engine-small-cache
+export QUIRE_ENGINE
+for what in 'locks' 'children 2' 'exec' 'churn 3'; do
+	same "a small code cache, threads: $what" "$build/test/engine/threads" $what
+done
+unset QUIRE_ENGINE
 
 equal 'sort' sort -n --parallel=1 "$tmp/lines"
 equal 'sqlite3' sqlite3 :memory: "$sql"

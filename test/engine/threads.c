@@ -301,6 +301,7 @@ static void *for_ever(void *arg)
 
 static void *executes(void *arg)
 {
+	pthread_barrier_wait(&all); /* while one executes clone fails */
 	if (arg)
 		return for_ever(arg);
 	execl("/bin/echo", "echo", "executed", NULL);
@@ -310,6 +311,7 @@ static void *executes(void *arg)
 /* In a thread that is not the first. */
 static void exec_in_thread(void)
 {
+	pthread_barrier_init(&all, NULL, (unsigned)n);
 	start(executes);
 	join();
 }
