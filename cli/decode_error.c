@@ -114,7 +114,8 @@ static bool number_after(const char *line, const char *word, u64 *value)
 	while ((at = strstr(at, word)) != NULL) {
 		char *end;
 
-		if ((at == line || at[-1] == ' ') && (at[n] == ' ' || word[n - 1] == '(' || word[n - 1] == ':')) {
+		if ((at == line || strchr(" \n", at[-1]) != NULL) &&
+		    (at[n] == ' ' || word[n - 1] == '(' || word[n - 1] == ':')) {
 			*value = strtoull(at + n, &end, 16);
 			if (end != at + n && strchr(" ,)\n", *end) != NULL)
 				return true;
@@ -149,19 +150,35 @@ static void put_address(u64 at, bool has_ip, u64 ip, bool has_sp, u64 sp)
 	fmt_wrap(stdout, 0, WIDTH, text);
 }
 
+/* A trap that is no page fault: its error code is another's. (An oops names the page fault.) */
+static bool other_trap(const char *line)
+{
+	static const char *const page_fault[] = {"segfault", "#PF", "page fault", "paging request", "NULL pointer"};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(page_fault); i++)
+		if (strstr(line, page_fault[i]) != NULL)
+			return false;
+	return strstr(line, "trap") != NULL || strstr(line, "general protection") != NULL;
+}
+
 bool decode_log_line(const char *line)
 {
-	u64 code, at, ip = 0, sp = 0;
-	bool has_ip, has_sp;
+	static const char *const word[] = {"error", "error_code(", "error:", "Oops:"};
+	u64 code = 0, at, ip = 0, sp = 0;
+	bool has_code = false, has_ip, has_sp;
 
-	if (!number_after(line, "error", &code) && !number_after(line, "error_code(", &code) &&
-	    !number_after(line, "error:", &code))
+	for (unsigned i = 0; i < ARRAY_SIZE(word) && !has_code; i++)
+		has_code = number_after(line, word[i], &code);
+	if (!has_code)
 		return false;
-	if (strstr(line, "general protection") != NULL) {
-		fmt_wrap(stdout, 0, WIDTH,
-			 "A general protection fault is no page fault. Its error code names a segment; it is 0 for an "
-			 "address that "
-			 "is not canonical (bits 63..48 that do not copy bit 47), which is what it mostly is.");
+	if (other_trap(line)) {
+		fmt_wrap(
+		    stdout, 0, WIDTH,
+		    strstr(line, "general protection") != NULL
+			? "A general protection fault is no page fault. Its error code names a segment; it is 0 for an "
+			  "address that is not canonical (bits 63..48 that do not copy bit 47), which is what it "
+			  "mostly is."
+			: "A trap that is no page fault: its error code says nothing of memory.");
 		return true;
 	}
 	decode_error(code);

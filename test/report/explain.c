@@ -8,10 +8,13 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <argp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -184,10 +187,79 @@ static void log_lines(void **state)
 	    {"segfault at 7f0000001000 ip 1 sp 2 error 7", "quire explain 0x7f0000001000"},
 	    {"#PF: error_code(0x0002) - not-present page", "error code 0x2"},
 	    {"traps: a[7] general protection fault ip:401136 sp:7ffd error:0 in a[401000+1000]", "not canonical"},
+	    {"traps: a[7] trap invalid opcode ip:401136 sp:7ffd error:0 in a[401000+1000]", "no page fault"},
+	    {"BUG: unable to handle page fault for address: ffffffffdeadbeef\n#PF: supervisor write access in kernel "
+	     "mode\n#PF: error_code(0x0002) - not-present page\nOops: 0002 [#1] PREEMPT SMP NOPTI",
+	     "error code 0x2"},
+	    {"BUG: kernel NULL pointer dereference, address: 0000000000000008\nOops: 0000 [#1] SMP",
+	     "8 bytes behind it"},
+	    {"Oops: 0010 [#1] SMP", "error code 0x10"},
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
 		expect_text(lines[i].line, lines[i].wanted);
+}
+
+/* The CPU's own codes: faults are caused here, and the signal's frame has what the CPU pushed. */
+static sigjmp_buf again;
+static volatile unsigned long pushed;
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	pushed = (unsigned long)((ucontext_t *)context)->uc_mcontext.gregs[REG_ERR];
+	siglongjmp(again, 1);
+}
+
+static void codes_of_this_cpu(void **state)
+{
+	enum { READ, WRITE, RUN };
+	static const struct {
+		int prot, access;
+		const char *p, *w, *i; /* what their rows must say */
+	} faults[] = {
+	    {-1, READ, "0  no translation", "0  a read", "0  an access to data"},
+	    {-1, WRITE, "0  no translation", "1  a write", "0  an access to data"},
+	    {-1, RUN, "0  no translation", "0  a read", "1  an instruction fetch"},
+	    {PROT_READ, WRITE, "1  there is a translation", "1  a write", "0  an access to data"},
+	    {PROT_READ, RUN, "1  there is a translation", "0  a read", "1  an instruction fetch"},
+	};
+	struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO}, before;
+
+	sigaction(SIGSEGV, &act, &before);
+	for (unsigned k = 0; k < ARRAY_SIZE(faults); k++) {
+		volatile char *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char code[24], wanted[64], *out;
+		int status;
+
+		*at = 1;
+		if (faults[k].prot < 0)
+			munmap((void *)at, 4096);
+		else
+			mprotect((void *)at, 4096, faults[k].prot);
+		if (sigsetjmp(again, 1) == 0) {
+			if (faults[k].access == READ)
+				(void)*at;
+			else if (faults[k].access == WRITE)
+				*at = 2;
+			else
+				((void (*)(void))(uintptr_t)at)();
+			fail_msg("case %u: no fault", k);
+		}
+		snprintf(code, sizeof(code), "%lx", pushed);
+		out = run((char *)"--error", code, NULL, &status);
+		assert_null(strstr(out, "No CPU makes this"));
+		assert_int_equal(row_of(out, "U/S"), 1);
+		snprintf(wanted, sizeof(wanted), "P     %s", faults[k].p);
+		assert_non_null(strstr(out, wanted));
+		snprintf(wanted, sizeof(wanted), "W/R   %s", faults[k].w);
+		assert_non_null(strstr(out, wanted));
+		snprintf(wanted, sizeof(wanted), "I/D   %s", faults[k].i);
+		assert_non_null(strstr(out, wanted));
+		free(out);
+		if (faults[k].prot >= 0)
+			munmap((void *)at, 4096);
+	}
+	sigaction(SIGSEGV, &before, NULL);
 }
 
 /* ---- entries ---- */
@@ -328,9 +400,10 @@ static void wrong_options(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(drawing_adds_up), cmocka_unit_test(canonical_form), cmocka_unit_test(bases),
-	    cmocka_unit_test(mistakes),        cmocka_unit_test(error_codes),    cmocka_unit_test(log_lines),
-	    cmocka_unit_test(present_entries), cmocka_unit_test(absent_entries), cmocka_unit_test(wrong_options),
+	    cmocka_unit_test(drawing_adds_up),   cmocka_unit_test(canonical_form),  cmocka_unit_test(bases),
+	    cmocka_unit_test(mistakes),          cmocka_unit_test(error_codes),     cmocka_unit_test(log_lines),
+	    cmocka_unit_test(codes_of_this_cpu), cmocka_unit_test(present_entries), cmocka_unit_test(absent_entries),
+	    cmocka_unit_test(wrong_options),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
