@@ -237,7 +237,12 @@ void report_answer(char *out, size_t n, const struct sim_result *r)
 		fprintf(f, "; ");
 		fprintf(f, "%s cycles of it can be saved", cycles_text(first->saves).s);
 	}
-	fprintf(f, v.nr == 0 ? ": nothing to gain." : ".");
+	if (v.nr == 0)
+		fprintf(
+		    f, ": %s at most, nothing to gain",
+		    fmt_time((u64)((double)v.base->bill.sum.most * 1000 / (double)v.base->cost.at[COST_CLOCK].least))
+			.s);
+	fputc('.', f);
 	if (first != NULL && first->how[0] != '\0')
 		fprintf(f, " %s", first->how);
 	fclose(f);

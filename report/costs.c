@@ -42,14 +42,13 @@ static struct fmt two_digits(u64 n)
 
 static void put_cycles(const struct columns *t, struct cycles c)
 {
+	struct fmt low = two_digits(c.least), high = two_digits(c.most);
 	char text[40];
 
-	if (c.most == 0)
-		strcpy(text, "0");
-	else if (c.least == c.most)
-		snprintf(text, sizeof(text), "%.8s", two_digits(c.most).s);
+	if (strcmp(low.s, high.s) == 0)
+		snprintf(text, sizeof(text), "%.8s", high.s);
 	else
-		snprintf(text, sizeof(text), "%.8s..%.8s", two_digits(c.least).s, two_digits(c.most).s);
+		snprintf(text, sizeof(text), "%.8s..%.8s", low.s, high.s);
 	columns_text(t, text);
 }
 
@@ -189,6 +188,10 @@ static void put_basis(const struct columns *t)
 			 cycles_text(work).s, (double)c->least / 1000, (double)c->most / 1000);
 	}
 	fmt_wrap(t->out, 2, LINE_WIDTH, line);
+	if (share_too_dear(r))
+		fmt_wrap(t->out, 2, LINE_WIDTH,
+			 "But the costs come to more than that, so their prices are too high for this machine: quire "
+			 "measure --save FILE and --costs FILE take its own.");
 }
 
 void report_costs(FILE *out, const struct sim_result *r, bool bold)

@@ -76,7 +76,7 @@ bool cure_is_glibc_heap(const struct sim_result *r, const struct sim_region *g)
 void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g)
 {
 	if (g->madvised) {
-		fprintf(out, "The program asks for them itself: only see that " THP "enabled is not never.");
+		fprintf(out, "The program asks for huge pages itself: only see that " THP "enabled is not never.");
 		return;
 	}
 	switch (cure_allocator(r, g)) {
@@ -90,7 +90,7 @@ void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g)
 		fprintf(out, "Run it with MALLOC_CONF=thp:always.");
 		return;
 	case ALLOCATOR_TCMALLOC:
-		fprintf(out, "tcmalloc does not ask for them: set " THP "enabled to always.");
+		fprintf(out, "tcmalloc does not ask for huge pages: set " THP "enabled to always.");
 		return;
 	case ALLOCATOR_MIMALLOC:
 		fprintf(out, "Run it with MIMALLOC_ALLOW_LARGE_OS_PAGES=1.");
@@ -99,10 +99,10 @@ void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g)
 		fprintf(out, "Run java with -XX:+UseTransparentHugePages.");
 		return;
 	case ALLOCATOR_GO:
-		fprintf(out, "Go's runtime does not ask for them: set " THP "enabled to always.");
+		fprintf(out, "Go's runtime does not ask for huge pages: set " THP "enabled to always.");
 		return;
 	default:
-		fprintf(out, "Call madvise(MADV_HUGEPAGE) on it after mmap, or set " THP "enabled to always.");
+		fprintf(out, "Call madvise(MADV_HUGEPAGE) on the memory after mmap, or set " THP "enabled to always.");
 	}
 }
 
@@ -113,13 +113,13 @@ void cure_hugetlb(FILE *out, const struct sim_result *r, const struct sim_region
 		fprintf(out, "Set huge_pages = on in postgresql.conf, and vm.nr_hugepages for shared_buffers.");
 		return;
 	case ALLOCATOR_JAVA:
-		fprintf(out, "Reserve them (/sys/kernel/mm/hugepages) and run java with -XX:+UseLargePages%s.",
+		fprintf(out, "Reserve huge pages (/sys/kernel/mm/hugepages) and run java with -XX:+UseLargePages%s.",
 			giant ? " -XX:LargePageSizeInBytes=1g" : "");
 		return;
 	case ALLOCATOR_GLIBC:
 		if (g->kind == REGION_HEAP) {
 			fprintf(out,
-				"Reserve them (/sys/kernel/mm/hugepages) and run it with "
+				"Reserve huge pages (/sys/kernel/mm/hugepages) and run it with "
 				"GLIBC_TUNABLES=glibc.malloc.hugetlb=%s.",
 				giant ? "1073741824" : "2");
 			return;
@@ -128,7 +128,7 @@ void cure_hugetlb(FILE *out, const struct sim_result *r, const struct sim_region
 	default:
 		break;
 	}
-	fprintf(out, "Reserve them (/sys/kernel/mm/hugepages) and map the memory with MAP_HUGETLB | %s.",
+	fprintf(out, "Reserve huge pages (/sys/kernel/mm/hugepages) and map the memory with MAP_HUGETLB | %s.",
 		giant ? "MAP_HUGE_1GB" : "MAP_HUGE_2MB");
 }
 
@@ -141,26 +141,26 @@ void cure_keep(FILE *out, const struct sim_result *r, const struct sim_region *g
 	switch (cure_allocator(r, g)) {
 	case ALLOCATOR_GLIBC:
 		fprintf(out,
-			"Keep it, where it is malloc's: "
+			"Keep memory that is malloc's: "
 			"GLIBC_TUNABLES=glibc.malloc.trim_threshold=%llu:glibc.malloc.mmap_threshold=%u.",
 			(unsigned long long)keep, MMAP_THRESHOLD_MAX);
 		return;
 	case ALLOCATOR_JEMALLOC:
-		fprintf(out, "Keep it: MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1.");
+		fprintf(out, "Keep memory: MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1.");
 		return;
 	case ALLOCATOR_TCMALLOC:
-		fprintf(out, "Keep it: TCMALLOC_RELEASE_RATE=0.");
+		fprintf(out, "Keep memory: TCMALLOC_RELEASE_RATE=0.");
 		return;
 	case ALLOCATOR_MIMALLOC:
-		fprintf(out, "Keep it: MIMALLOC_PURGE_DELAY=-1.");
+		fprintf(out, "Keep memory: MIMALLOC_PURGE_DELAY=-1.");
 		return;
 	case ALLOCATOR_JAVA:
-		fprintf(out, "Keep it: give java -Xms as large as -Xmx.");
+		fprintf(out, "Keep memory: give java -Xms as large as -Xmx.");
 		return;
 	case ALLOCATOR_GO:
-		fprintf(out, "Keep it: let Go collect less often, with a larger GOGC and a GOMEMLIMIT.");
+		fprintf(out, "Keep memory: let Go collect less often, with a larger GOGC and a GOMEMLIMIT.");
 		return;
 	default:
-		fprintf(out, "Keep it: use the same memory again instead of unmapping it.");
+		fprintf(out, "Use the same memory again instead of unmapping it.");
 	}
 }

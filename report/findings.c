@@ -199,7 +199,9 @@ static void find_walks(struct draft *d)
 	unsigned top;
 	char name[600];
 
-	fprintf(d->text, "Page walks cost ");
+	fprintf(d->text, v->base->bill.row[BILL_L2_HITS].most > v->base->bill.row[BILL_WALKS].most / 4
+			     ? "Page walks and L2 TLB hits cost "
+			     : "Page walks cost ");
 	put_cost(d->text, v, d->cost);
 	if (result_top_regions(v->r, v->base, &top, 1) == 0) {
 		fprintf(d->text, ", but no region of the program explains them.");
@@ -212,7 +214,7 @@ static void find_walks(struct draft *d)
 	for (unsigned i = 0; i < v->r->nr_regions; i++)
 		all += result_region_walks(&v->base->region[i]);
 	result_region_of(name, sizeof(name), v->r, g);
-	fprintf(d->text, "; %s of them come from %s", fmt_percent(walks, all).s, name);
+	fprintf(d->text, "; %s of the walks come from %s", fmt_percent(walks, all).s, name);
 	if (g->kind <= REGION_HEAP && g->peak_bytes >= PMD_SIZE && leaves_little(thp_left, walks)) {
 		fprintf(d->text, ", and transparent huge pages leave %s of those.", fmt_percent(thp_left, walks).s);
 		d->f->refers = v->said_thp;
@@ -374,9 +376,10 @@ static void find_signals(struct draft *d)
 	fprintf(d->text, "Faults that end in signals cost ");
 	put_cost(d->text, d->v, d->cost);
 	fprintf(d->text, ": %s of them, SIGSEGV or SIGBUS.", fmt_count(n).s);
-	fprintf(d->how,
-		"Where the program catches them on purpose (guard pages, a collector's barriers), check in the program "
-		"instead, or use userfaultfd's write protection.");
+	fprintf(
+	    d->how,
+	    "Where the program catches faults on purpose (guard pages, a collector's barriers), check in the program "
+	    "instead, or use userfaultfd's write protection.");
 	put_how(d);
 }
 
@@ -559,9 +562,10 @@ static void find_memory(struct draft *d)
 			result_region_of(name, sizeof(name), v->r, g);
 		fprintf(d->text, "Files are read from disk, and that is waited for: %s for %s pages, most of %s.",
 			fmt_time(m->count.io_wait_ns).s, fmt_count(m->count.os.file_reads).s, name);
-		fprintf(d->how,
-			"Nothing is short of memory: a second run finds them in the page cache; before a first one "
-			"posix_fadvise(POSIX_FADV_WILLNEED) or readahead asks for many at once.");
+		fprintf(
+		    d->how,
+		    "Nothing is short of memory: a second run finds the files in the page cache; before a first one "
+		    "posix_fadvise(POSIX_FADV_WILLNEED) or readahead asks for many at once.");
 	} else {
 		fprintf(
 		    d->text,
@@ -573,9 +577,12 @@ static void find_memory(struct draft *d)
 		fprintf(d->how, "Give it more RAM, or let it use less at once.");
 	}
 	put_how(d);
-	if (better != NULL)
-		fprintf(d->text, " Of the machines compared, %s waits least: %s.", result_machine_name(v->r, better).s,
-			fmt_time(better->count.io_wait_ns).s);
+	if (better == NULL)
+		return;
+	fprintf(d->text, " Of the machines compared, %s waits least: %s.", result_machine_name(v->r, better).s,
+		fmt_time(better->count.io_wait_ns).s);
+	d->f->by = better;
+	put_saving(d, cycles_less(m->bill.sum, better->bill.sum));
 }
 
 /* ---- the finding of a cause ---- */

@@ -12,6 +12,8 @@
  */
 #include "report/share.h"
 
+#include <string.h>
+
 #include "report/result.h"
 
 /* THP where the host has it for all, else small pages: what a program gets that asks for nothing. */
@@ -59,12 +61,19 @@ static double ratio(u64 part, double of)
 	return of > 0 ? min((double)part / of, 1.0) : 0;
 }
 
+/* Where the costs are more than the time they are all of it, and the ends may change places. */
 struct share share_of(const struct sim_result *r, const struct sim_machine_result *m, struct cycles part)
 {
 	struct cycles work = share_work(r);
+	double least = ratio(part.least, (double)work.most + (double)m->bill.sum.least);
+	double most = ratio(part.most, (double)work.least + (double)m->bill.sum.most);
 
-	return (struct share){ratio(part.least, (double)work.most + (double)m->bill.sum.least),
-			      ratio(part.most, (double)work.least + (double)m->bill.sum.most)};
+	return (struct share){min(least, most), max(least, most)};
+}
+
+bool share_too_dear(const struct sim_result *r)
+{
+	return r->native.cpu_ns && share_work(r).most == 0;
 }
 
 /* 0.42, 9.1, 14: a percentage in as many digits as anybody needs. */
@@ -85,7 +94,7 @@ struct fmt share_text(struct share s)
 		snprintf(f.s, sizeof(f.s), "less than 0.01 %%");
 	else if (s.least < 0.0005)
 		snprintf(f.s, sizeof(f.s), "at most %.8s %%", high.s);
-	else if (percent(s.most - s.least).s[0] == '0' && s.most < 1.02 * s.least)
+	else if (strcmp(low.s, high.s) == 0)
 		snprintf(f.s, sizeof(f.s), "%.8s %%", high.s);
 	else
 		snprintf(f.s, sizeof(f.s), "%.8s to %.8s %%", low.s, high.s);
@@ -94,10 +103,10 @@ struct fmt share_text(struct share s)
 
 struct fmt cycles_text(struct cycles c)
 {
-	struct fmt f;
+	struct fmt low = fmt_short(c.least), high = fmt_short(c.most), f;
 
-	if (c.least == c.most)
-		return fmt_short(c.most);
-	snprintf(f.s, sizeof(f.s), "%.12s to %.12s", fmt_short(c.least).s, fmt_short(c.most).s);
+	if (strcmp(low.s, high.s) == 0)
+		return high;
+	snprintf(f.s, sizeof(f.s), "%.12s to %.12s", low.s, high.s);
 	return f;
 }

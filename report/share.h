@@ -20,6 +20,8 @@ struct cycles share_work(const struct sim_result *r);
 const struct sim_machine_result *share_native(const struct sim_result *r);
 /* part of what machine m costs, of the time that the program takes on it. */
 struct share share_of(const struct sim_result *r, const struct sim_machine_result *m, struct cycles part);
+/* The costs, even the least, come to more than the time: prices do not fit this machine. */
+bool share_too_dear(const struct sim_result *r);
 /* "9 to 14 %", "at most 0.4 %", "55 %". */
 struct fmt share_text(struct share s);
 /* "5.46M to 65.5M", "12k" */

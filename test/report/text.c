@@ -389,6 +389,12 @@ static void shares(void **state)
 	text = synthetic_text(&syn, report_text);
 	assert_int_equal(strncmp(text, "Virtual memory takes 9.1 % of this program's time with 4K pages;", 64), 0);
 	assert_non_null(strstr(text, "measured in one native run; it is taken for\n  machine thp."));
+	assert_null(strstr(text, "more than that"));
+	free(text);
+	syn.result.native = (struct sim_native){.cpu_ns = 50000000}; /* half of what the walks cost */
+	text = synthetic_text(&syn, report_text);
+	assert_int_equal(strncmp(text, "Virtual memory takes 100 % of this program's time", 49), 0);
+	assert_non_null(strstr(text, "But the costs come to more than that"));
 	free(text);
 }
 
