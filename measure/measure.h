@@ -147,6 +147,7 @@ struct tlb_found {
 	double walk_near, walk_far; /* cycles that a miss of both adds: just past the reach, at the curve's end */
 	u32 far_lines;              /* pages there */
 	double walk_512m;           /* the same at 512 MiB of 4K pages, or at the end if that is nearer */
+	double thp_near, thp_512m;  /* what 2M pages add at these two places; 0: not known */
 	double far_saved;           /* cycles that 2M pages save there */
 	double thp_share; /* of what 4K pages add past their reach, 2M pages leave so much; negative: not known */
 	struct tlb_level huge_l1, huge_l2; /* the same of 2M pages, a line in each */
@@ -280,6 +281,10 @@ void meter_shootdown(struct measure *m);
 void chase_begin(struct measure *m);
 void chase_run(struct measure *m, enum chase_id id, unsigned point);
 void chase_end(void);
+
+/* Of what 4K pages add past their reach 2M pages leave none on bare metal, and half or more where a hypervisor backs them
+ * with 4K pages (Zen 3, Zen 4): this share tells the two apart. */
+#define BROKEN_UP 0.25
 
 void tlb_find_reach(const struct chase chase[CHASE_NR], struct tlb_found *found);
 

@@ -122,6 +122,27 @@ static void put_zero_read(FILE *out, const struct measure *m)
 	put_row(out, m, &row);
 }
 
+/* A walk is measured with the hypervisor's part in it. The model has that apart (host-page=): so its own step is taken off.
+ * The least is of walks that overlap, as many as the CPU does at once. */
+static void put_nested(FILE *out, const struct tlb_found *t)
+{
+	const struct cpu_preset *p = model_of_host();
+	struct cost_table model;
+	double near, far, at_once;
+
+	cost_table_make(&model, p ? p->name : "", NULL);
+	near = t->l2_hit + (double)model.at[COST_WALK_STEP].least;
+	far = t->l2_hit + (double)model.at[COST_WALK_STEP].most;
+	at_once = (double)model.at[COST_WALKS_AT_ONCE].most;
+	fputs("# The host backs this machine with 4K pages: --machine NAME,host-page=4k counts with the next two.\n",
+	      out);
+	put(out, COST_NESTED_WALK_4K, (t->walk_near - near) / at_once, t->walk_512m - far,
+	    "just past the reach, overlapping .. at 512 MiB");
+	if (t->thp_near > 0)
+		put(out, COST_NESTED_WALK_HUGE, (t->thp_near - near) / at_once, t->thp_512m - far,
+		    "the same of 2M pages");
+}
+
 static void put_translation(FILE *out, const struct measure *m)
 {
 	const struct tlb_found *t = &m->tlb;
@@ -130,14 +151,13 @@ static void put_translation(FILE *out, const struct measure *m)
 		put(out, COST_L2_TLB_HIT, 0, t->l2_hit, "from the chases");
 	else
 		fputs("# l2-tlb-hit: the chases do not show it\n", out);
-	/* As cost/ has it: just past the L2 TLB's reach .. at 512 MiB. */
-	if (t->walk_near > t->l2_hit)
-		put(out, COST_WALK_STEP, t->walk_near - t->l2_hit, t->walk_512m - t->l2_hit,
-		    m->host.is_virtual == TRI_YES
-			? "just past the reach .. at 512 MiB; the hypervisor's walks are in it"
-			: "just past the reach .. at 512 MiB");
-	else
+	if (t->walk_near <= t->l2_hit)
 		fputs("# walk-step: the chases do not show it\n", out);
+	else if (m->host.is_virtual == TRI_YES && t->thp_share > BROKEN_UP)
+		put_nested(out, t);
+	else
+		put(out, COST_WALK_STEP, t->walk_near - t->l2_hit, t->walk_512m - t->l2_hit,
+		    "just past the reach .. at 512 MiB");
 }
 
 void measure_save(FILE *out, const struct measure *m)

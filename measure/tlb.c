@@ -124,6 +124,10 @@ void tlb_find_reach(const struct chase chase[CHASE_NR], struct tlb_found *found)
 			share[n++] = thp.extra[i] / small.extra[i];
 		if (n > 0)
 			found->thp_share = median_of(share, n);
+		if (thp.nr > miss) {
+			found->thp_near = plateau(&thp, miss, (u64)small.lines[miss] * NEAR);
+			found->thp_512m = points_up_to(&thp, MIDDLE);
+		}
 	}
 	miss = two_levels(&huge, &found->huge_l1, &found->huge_l2, &found->huge_l2_hit);
 	if (miss < huge.nr)

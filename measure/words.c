@@ -14,10 +14,7 @@
 /* A fault of its own kernel's is two to three times an exception, a system call and the clearing together (6,700 for
  * 2,700 on Zen 3); where 33,000 cycles were seen the hypervisor had its hand in each. */
 #define TRAPPED 5
-/* Of the cycles that 4K pages add past their reach 2M pages leave none on bare metal, and half where a hypervisor backs
- * them with 4K pages (Zen 3). */
-#define BROKEN_UP 0.25
-#define NOISY     1.5 /* the upper quartile to the least, of a quarter of all figures */
+#define NOISY   1.5 /* the upper quartile to the least, of a quarter of all figures */
 
 struct words {
 	char **sentence;
@@ -182,7 +179,7 @@ static void say_huge_pages(struct words *w, const struct measure *m)
 		    "Huge pages are broken up%s: just past the reach of 4K pages 2M pages leave %.0f %% of what "
 		    "translation "
 		    "costs, where they would leave nothing%s. They shorten walks here; they do not make the TLBs reach "
-		    "farther.",
+		    "farther. (Such a machine is --machine thp,host-page=4k.)",
 		    m->host.is_virtual == TRI_YES ? " by the hypervisor, which backs them with 4K pages" : "",
 		    t->thp_share * 100, m->host.is_virtual == TRI_YES ? " on a machine of their own" : "");
 	else
