@@ -27,7 +27,7 @@ void own_folder(char folder[PATH_MAX])
 
 const struct front *front_of(const char *name)
 {
-	static const struct front *const all[] = {&front_qemu, &front_engine};
+	static const struct front *const all[] = {&front_engine, &front_qemu};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (name ? strcmp(name, all[i]->name) == 0 : all[i]->built())

@@ -65,9 +65,7 @@ static const struct argp_option own_options[] = {
      "and 1g",
      1},
     {"front", 'f', "engine|qemu", 0,
-     "what runs PROGRAM and tells its accesses: the engine, on the CPU itself (programs without threads), or QEMU's "
-     "user mode; qemu",
-     1},
+     "what runs PROGRAM and tells its accesses: the engine, on the CPU itself, or QEMU's user mode; engine", 1},
     {"costs", KEY_COSTS, "FILE", 0, "what events cost: lines NAME = LEAST MOST in place of rows of quire costs", 1},
     {"native", KEY_NATIVE, NULL, 0,
      "first run PROGRAM once without simulation, with all effects that it has: its CPU time makes shares of the costs",

@@ -6,14 +6,15 @@
  *
  *   0 1 2 ... the program's ... | RLIMIT_NOFILE, or 1000 | the hub's, closed by an exec that is not followed
  *
- * To the program it is closed: calls with it are EBADF, close_range() passes over it, and dup2() to its number makes it
- * move. Only /proc/self/fd shows it.
+ * To the program it is closed: calls with it are EBADF, close_range() passes over it, dup2() to its number makes it
+ * move, and /proc/self/fd does not list it.
  */
 #include <asm/resource.h>
 #include <errno.h>
 #include <fcntl.h>
 
 #include "engine/engine.h"
+#include "engine/paths.h"
 #include "lib/sys.h"
 
 #define PLACE_MOST 1000 /* the kernel's table of descriptors is as long as the highest */
@@ -90,10 +91,66 @@ static bool by_descriptor(long nr)
 	       nr == SYS_ioctl || nr == SYS_lseek;
 }
 
+/* What getdents64(2) writes. */
+struct entry {
+	u64 ino, offset;
+	u16 bytes;
+	u8 type;
+	char name[];
+};
+
+/* Is it /proc/PID/fd or fdinfo of this process? */
+static bool lists_descriptors(int fd)
+{
+	char link[32], path[64], *at = path + 6;
+	long got;
+	u64 pid = 0;
+
+	link_of(fd, link);
+	got = sys3(SYS_readlink, (u64)link, (u64)path, sizeof(path) - 1);
+	if (got <= 6 || memcmp(path, "/proc/", 6) != 0)
+		return false;
+	path[got] = 0;
+	while (*at >= '0' && *at <= '9')
+		pid = 10 * pid + (u64)(*at++ - '0');
+	return pid == (u64)sys3(SYS_getpid, 0, 0, 0) && memcmp(at, "/fd", 3) == 0;
+}
+
+/* Without the hub's entry. */
+static long getdents(const u64 a[6])
+{
+	u8 *list = (u8 *)a[1];
+	char hub[16];
+	long got;
+
+	number_text((unsigned)hub_fd, hub);
+	do {
+		got = gate_call(SYS_getdents64, a);
+		if (got <= 0 || !lists_descriptors((int)a[0]))
+			return got;
+		for (long at = 0; at < got;) {
+			const struct entry *e = (const struct entry *)(list + at);
+			u16 bytes = e->bytes;
+
+			if (strcmp(e->name, hub) == 0) {
+				memmove(list + at, list + at + bytes, (u64)(got - at - bytes));
+				got -= bytes;
+			} else {
+				at += bytes;
+			}
+		}
+	} while (got == 0);
+	return got;
+}
+
 bool descriptor_answer(long nr, const u64 a[6], long *ret)
 {
 	if (nr == SYS_close_range) {
 		*ret = close_range(a);
+		return true;
+	}
+	if (nr == SYS_getdents64) {
+		*ret = getdents(a);
 		return true;
 	}
 	if ((int)a[0] == hub_fd && by_descriptor(nr)) {

@@ -158,7 +158,7 @@ static void windows_clear(struct thread *t)
 	t->warm = 0;
 }
 
-static bool ready(struct thread *t)
+bool events_ready(struct thread *t)
 {
 	if (unlikely(!t->ring) && !stream_begin(t))
 		return false;
@@ -172,7 +172,7 @@ static bool ready(struct thread *t)
 
 bool runtime_ready(struct thread *t)
 {
-	bool listens = ready(t);
+	bool listens = events_ready(t);
 
 	t->warm = 1;
 	return listens;
@@ -208,7 +208,7 @@ bool events_begin(struct thread *t)
 {
 	u64 w[LONG_WORDS];
 
-	if (!ready(t))
+	if (!events_ready(t))
 		return false;
 	windows_clear(t);
 	ring_put(t->ring, w, counts_event(w, t));
@@ -320,7 +320,7 @@ void events_touch(struct thread *t, u64 start, u64 len, unsigned rwx)
 {
 	struct ev_touch e = {start, len};
 
-	if (ready(t))
+	if (events_ready(t))
 		events_emit(t, EV_TOUCH, rwx, &e, EV_PAYLOAD_WORDS(e), NULL);
 }
 

@@ -16,6 +16,8 @@ extern const struct call_ops host_ops;
 void events_attach(const char *path);
 /* The thread's stream begins if it has not; the kernel is entered: totals, windows are emptied. false: nobody listens. */
 bool events_begin(struct thread *t);
+/* What is told next comes after what others have told till now: after a call that took its time. false: as above. */
+bool events_ready(struct thread *t);
 void events_emit(void *thread, unsigned type, u64 arg, const void *payload, unsigned n, const char *name);
 void events_change(void *thread, unsigned type, u64 arg, const void *payload, unsigned n, const char *name);
 /* The thread ends: how and status as in EV_EXIT. */

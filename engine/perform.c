@@ -116,6 +116,7 @@ static void tell_return(struct thread *t, const struct call *call, long ret)
 	struct process *p = t->process;
 
 	lock_take(&p->told);
+	events_ready(t);
 	calls_return(&p->calls, t, call, ret);
 	lock_give(&p->told);
 }

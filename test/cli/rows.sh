@@ -4,8 +4,6 @@
 # test/cli/rows.sh BUILD_DIR: a whole tree of programs in one report: its rows against each program alone, what counts and
 # what does not, reports of now, --after and --for, names that would break it. Under the engine. TAP output.
 build=$1
-QUIRE_FRONT=engine
-export QUIRE_FRONT
 . "${0%/*}/../programs.sh"
 
 # run OPTION... -- PROGRAM ARG...: report and json; exit status in $status

@@ -4,8 +4,6 @@
 # test/engine/run.sh BUILD_DIR: real programs under the engine: what they print, how they end, and their page faults
 # against getrusage natively (the workload's: its children's, too). TAP output.
 build=$1
-QUIRE_FRONT=engine
-export QUIRE_FRONT
 . "${0%/*}/../programs.sh"
 like_this_linux
 
