@@ -135,16 +135,6 @@ static inline void emit_lea(u8 **at, unsigned r, unsigned base, s32 disp)
 	put4(at, disp);
 }
 
-/* movzx r, byte [base + disp]; base is not rsp or r12. */
-static inline void emit_load_byte(u8 **at, unsigned r, unsigned base, s32 disp)
-{
-	put1(at, 0x48 | (r >> 3) << 2 | base >> 3);
-	put1(at, 0x0f);
-	put1(at, 0xb6);
-	put1(at, 0x80 | (r & 7) << 3 | (base & 7));
-	put4(at, disp);
-}
-
 /* op r, [operand] without its segment; wide: 64 bits. Not for BASE_RIP. */
 static inline void emit_operand(u8 **at, unsigned op, unsigned r, const struct operand *o, bool wide)
 {

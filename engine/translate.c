@@ -603,78 +603,70 @@ static void emit_counts(bool keeps_flags)
 /* Where a block's code may change without a call (engine/areas.c), its bytes are compared with what was translated each
  * time it is entered; if they are others the block is forgotten and translated anew.
  *
- *   inner: mov $pc, %r; lahf; seto %al                                         cold: all as it was before;
- *          mov $bytes, %v; cmp %v, n(%r); jne cold       for each eight bytes        why = WHY_STALE, site = block;
- *          icount += ...; what was borrowed is given back                            jmp dispatch
+ *   inner: lahf; seto %al; mov %rax, scratch[1]                          cold: the bytes that were translated;
+ *          mov its bytes, %rax; cmp %rax, those in cold; jne cold              all as it was before;
+ *          ... eight at a time ...                                             why = WHY_STALE, site = block;
+ *          icount += ...; rax and the flags are given back                     jmp dispatch
  *
  * What was live at the old code tells nothing about the new: so all is put back there. */
 
-/* r is neither rsp nor r12: borrow() gives none of them. */
-static void emit_compare_part(unsigned r, unsigned v, unsigned at, unsigned len, u8 *mismatch)
+/* A prefix for 16 or 64 bits, and the opcode, which is the one before for 8. */
+static void emit_sized(unsigned op, unsigned len)
 {
-	u64 value = 0;
-
-	memcpy(&value, code.byte + at, len);
-	if (len == 8) {
-		emit_constant(&hot, v, value);
-		put1(&hot, 0x48 | (v >> 3) << 2 | r >> 3); /* cmp [r + at], v */
-		put1(&hot, 0x39);
-		put1(&hot, 0x80 | (v & 7) << 3 | (r & 7));
-	} else { /* cmp [r + at], value */
-		if (len == 2)
-			put1(&hot, 0x66);
-		put1(&hot, 0x40 | r >> 3);
-		put1(&hot, len == 1 ? 0x80 : 0x81);
-		put1(&hot, 0xb8 | (r & 7));
-	}
-	put4(&hot, at);
-	if (len < 8) {
-		memcpy(hot, &value, len);
-		hot += len;
-	}
-	PUT(&hot, "\x0f\x85"); /* jne */
-	put4(&hot, 0);
-	emit_patch(hot - 4, mismatch);
+	if (len == 2)
+		put1(&hot, 0x66);
+	if (len == 8)
+		put1(&hot, 0x48);
+	put1(&hot, len == 1 ? op - 1 : op);
 }
 
-static void emit_compare_parts(unsigned r, unsigned v, u8 *mismatch)
+/* mov [address], rax or a part of it */
+static void emit_load_absolute(u64 address, unsigned len)
 {
-	unsigned at = 0, len = 8;
+	emit_sized(0xa1, len);
+	put8(&hot, address);
+}
 
-	for (; at + 8 <= code.len; at += 8)
-		emit_compare_part(r, v, at, 8, mismatch);
-	for (; at < code.len; at += len) {
+static void emit_compare_parts(const u8 *copy, const u8 *mismatch)
+{
+	for (unsigned at = 0, len = 8; at < code.len; at += len) {
 		while (len > code.len - at)
 			len /= 2;
-		emit_compare_part(r, v, at, len, mismatch);
+		emit_load_absolute(code.pc + at, len);
+		emit_sized(0x3b, len); /* cmp rax, [rip + copy] */
+		put1(&hot, 0x05);
+		put4(&hot, 0);
+		emit_patch(hot - 4, copy + at);
+		PUT(&hot, "\x0f\x85"); /* jne */
+		put4(&hot, 0);
+		emit_patch(hot - 4, mismatch);
 	}
 }
 
 static void emit_compare(void)
 {
-	u32 live = insns[0].live, flags = insns[0].flag_live;
-	unsigned r = borrow(1u << RAX, live), v = borrow(1u << RAX | 1u << r, live);
-	u8 *mismatch = cold;
+	bool crosses = (code.pc ^ (code.pc + code.len - 1)) & ~0xfffull;
+	u8 *copy = (u8 *)ALIGN_UP((u64)cold, 8ull);
 
-	keep(r);
-	keep(v);
+	cold = copy;
+	put(&cold, (const char *)code.byte, code.len);
 	keep(RAX);
-	shadowed = 1u << r | 1u << v | 1u << RAX;
+	shadowed = 1u << RAX;
 	note_copied(&insns[0], FAR_COMPARES);
 	shadowed = 0;
-	emit_constant(&hot, r, code.pc);
-	if ((code.pc ^ (code.pc + code.len - 1)) &
-	    ~0xfffull) /* its last page may not be there: while flags are whole */
-		emit_load_byte(&hot, v, r, (s32)code.len - 1);
+	if (crosses) /* its last page may not be there: a fault while the flags are whole */
+		emit_load_absolute(code.pc + code.len - 1, 1);
 	PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
-	emit_compare_parts(r, v, mismatch);
+	emit_save(&hot, RAX, OFF(scratch[1]));
+	emit_compare_parts(copy, cold);
 	emit_counts(false);
-	if (flags)
+	if (insns[0].flag_live) {
+		emit_load(&hot, RAX, OFF(scratch[1]));
 		PUT(&hot, "\x04\x7f\x9e"); /* add al, 127; sahf */
-	give_back(RAX, live);
-	give_back(r, live);
-	give_back(v, live);
-	emit_leave_all(1u << RAX | 1u << r | 1u << v, code.pc, WHY_STALE);
+	}
+	give_back(RAX, insns[0].live);
+	emit_load(&cold, RAX, OFF(scratch[1]));
+	emit_leave_all(1u << RAX, code.pc, WHY_STALE);
 }
 
 /* ---- a block ---- */
