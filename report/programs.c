@@ -29,6 +29,7 @@ struct line {
 	u64 pid, parent; /* of a process */
 	u64 processes;   /* of a program */
 	u32 others;      /* rows that this one stands for; 0: one */
+	unsigned index;  /* among the run's */
 	struct sim_ran ran;
 	struct sim_share share;
 	u64 cost; /* of a program: cycles, most */
@@ -59,7 +60,8 @@ static int by_weight(const void *a, const void *b)
 	int order = more(x->cost, y->cost);
 
 	order = order ? order : more(walks_of(&x->share), walks_of(&y->share));
-	return order ? order : more(x->ran.instructions, y->ran.instructions);
+	order = order ? order : more(x->ran.instructions, y->ran.instructions);
+	return order ? order : more(y->index, x->index);
 }
 
 /* b joins a, the row of others. */
@@ -173,6 +175,7 @@ static void put_programs(FILE *out, const struct sim_result *r, bool bold)
 		struct line *l = &t.line[t.nr];
 
 		result_program_name(l->name, sizeof(l->name), r, t.nr);
+		l->index = t.nr;
 		l->processes = r->program_row[t.nr].processes;
 		l->ran = r->program_row[t.nr].ran;
 		l->share = result_share(&t.base->program_count[t.nr]);
@@ -191,6 +194,7 @@ static void put_processes(FILE *out, const struct sim_result *r, bool bold)
 		struct line *l = &t.line[t.nr];
 
 		result_program_name(l->name, sizeof(l->name), r, p->program);
+		l->index = t.nr;
 		l->pid = p->pid;
 		l->parent = p->parent_pid;
 		l->ran = p->ran;
