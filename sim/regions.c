@@ -33,7 +33,8 @@ static unsigned table_append(struct region_table *t, u8 kind, const char *name)
 	if (t->nr == t->cap)
 		t->region = xgrow(t->region, &t->cap, sizeof(*t->region));
 	r = &t->region[t->nr];
-	*r = (struct region){.info.kind = kind, .info.start = ~0ull, .next = REGION_NONE};
+	*r = (struct region){
+	    .info.kind = kind, .info.program = SIM_NO_PROGRAM, .info.start = ~0ull, .next = REGION_NONE};
 	strncpy(r->info.name, name, sizeof(r->info.name) - 1);
 	return t->nr++;
 }

@@ -203,6 +203,42 @@ static void programs(void **state)
 	region_table_free(&t);
 }
 
+/* Beyond 16,384 regions one has the rest, whosever they are; the same addresses still find the same names. */
+static void very_many(void **state)
+{
+	enum { MAPS = 20, AREAS = 850 };
+	struct region_table t;
+	struct region_map map[MAPS];
+	u64 rest = 0;
+
+	region_table_init(&t);
+	for (u32 p = 0; p < MAPS; p++) {
+		region_map_init(&map[p], p);
+		for (u64 i = 0; i < AREAS; i++) {
+			u64 start = BASE + i * 2 * PAGE_SIZE;
+			struct region_area area = {start, start + PAGE_SIZE, "[anon]", REGION_ANON, 0, false};
+
+			region_map_add(&t, &map[p], &area);
+		}
+	}
+	assert_int_equal(t.nr, 16384 + 1);
+	assert_int_equal(t.other, 16384);
+	assert_string_equal(t.region[t.other].info.name, "[other]");
+	assert_int_equal(t.region[t.other].info.program, SIM_NO_PROGRAM);
+	for (u32 p = 0; p < MAPS; p++) {
+		for (u64 i = 0; i < AREAS; i++) {
+			unsigned r = region_find(&map[p], BASE + i * 2 * PAGE_SIZE);
+
+			assert_true(r == t.other || t.region[r].info.program == p);
+			rest += r == t.other;
+			assert_int_equal(region_find(&map[p], BASE + (2 * i + 1) * PAGE_SIZE), REGION_NONE);
+		}
+		region_map_free(&map[p]);
+	}
+	assert_int_equal(rest, MAPS * AREAS - 16384);
+	region_table_free(&t);
+}
+
 #define CHUNKS 300
 
 static void touched(void **state)
@@ -263,7 +299,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(random_maps), cmocka_unit_test(stack_grows), cmocka_unit_test(stack_above_stack),
-	    cmocka_unit_test(adjacent),    cmocka_unit_test(programs),    cmocka_unit_test(touched),
+	    cmocka_unit_test(adjacent),    cmocka_unit_test(programs),    cmocka_unit_test(very_many),
+	    cmocka_unit_test(touched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
