@@ -505,7 +505,7 @@ static bool compare_touches(void)
 		touched |= faults_with((void *)(ARENA + 4096ull * n), PROT_NONE) ? 1u << n : 0;
 		written |= faults_with((void *)(ARENA + 4096ull * n), PROT_READ) ? 1u << n : 0;
 	}
-	return !(differ("pages touched", touched, told) | differ("pages written", written, told_written));
+	return !differ("pages touched", touched, told) && !differ("pages written", written, told_written);
 }
 
 static void *map_at(u64 at, u64 bytes)

@@ -81,6 +81,8 @@ for odd in small-cache short-blocks; do
 	QUIRE_ENGINE=$build/test/engine/engine-$odd
 	export QUIRE_ENGINE
 	same "the same, $odd" "$build/test/engine/storm" 2 100
+	same "the same, $odd: code that changes" "$build/test/engine/selfmod"
+	same "the same, $odd: programs that patch themselves" "$build/test/engine/selfmod" 5 100
 	same "the same, $odd: threads" "$build/test/engine/threads" storm
 	same "the same, $odd: a pipe of programs" sh -c "sort -n $tmp/lines | head -n 5; ls / | wc -l"
 done
