@@ -61,8 +61,16 @@ void descriptor_keep(int fd, bool adopted);
 void descriptor_stays(bool stays);
 int descriptor_hub(void);
 bool descriptor_answer(long nr, const u64 a[6], long *ret);
-/* exec.c: returns -errno, or does not return. */
-long exec_program(struct thread *t, const char *path, char **argv, char **envp);
+/* exec.c: what execveat is given; execve: AT_FDCWD and no flags. Returns -errno, or does not return. */
+struct exec {
+	int dir;
+	const char *path;
+	char **argv, **envp;
+	u64 flags;
+};
+long exec_program(struct thread *t, const struct exec *e);
+/* In the engine that comes: RING, as main.c has it, may end with a descriptor that an exec closes. */
+void exec_close(const char *ring);
 long gate_call(long nr, const u64 arg[6]); /* start.S */
 
 void calls_begin(const struct program *p);

@@ -36,15 +36,6 @@ void *ring_memory(u64 bytes)
 
 void ring_memory_free(void *memory) {}
 
-static unsigned number_of(const char *text)
-{
-	unsigned n = 0;
-
-	for (; *text >= '0' && *text <= '9'; text++)
-		n = 10 * n + (unsigned)(*text - '0');
-	return n;
-}
-
 void events_attach(const char *path)
 {
 	bool number = path[0] != '/';

@@ -5,8 +5,12 @@
  *   #! INTERPRETER ONE-ARGUMENT   -->   INTERPRETER ONE-ARGUMENT PATH ARGV[1]...   at most five deep, as in Linux
  *
  * What cannot be followed is put to the kernel as it is: a 32-bit program, one that gets rights by being executed, one
- * that may not be read, one in a chroot where the engine is not, a kind of file that the engine does not know, and all that the kernel refuses. So the error is
- * the kernel's, before anything is given up; and a process that goes on leaves the simulation and is named in the report.
+ * that may not be read, one in a chroot where the engine is not, a kind of file that the engine does not know, and all
+ * that the kernel refuses. So the error is the kernel's, before anything is given up; and a process that goes on leaves
+ * the simulation and is named in the report.
+ *
+ * By a descriptor (execveat): the kernel names the file /dev/fd/N; the engine opens /proc/self/fd/N. One that is to
+ * close stays open till the program is loaded.
  *
  * Source: Linux 6.12 fs/binfmt_script.c (load_script), fs/exec.c.
  */
@@ -205,71 +209,150 @@ static void touch_strings(struct thread *t, u64 list)
 	}
 }
 
-static void touch_all(struct thread *t, const char *path, char **argv, char **envp)
+static void touch_all(struct thread *t, const struct exec *e)
 {
-	events_touch(t, (u64)path, 1, EVR_READ);
-	touch_strings(t, (u64)argv);
-	touch_strings(t, (u64)envp);
+	events_touch(t, (u64)e->path, 1, EVR_READ);
+	touch_strings(t, (u64)e->argv);
+	touch_strings(t, (u64)e->envp);
 }
 
-static long exec_natively(struct thread *t, const char *path, char **argv, char **envp)
+/* ---- by a descriptor (execveat) ---- */
+
+#define DEV_FD "/dev/fd/"
+
+/* The file, if it is named by a descriptor: name is the kernel's for it, file one that can be opened. */
+struct by_fd {
+	char name[sizeof(DEV_FD) + 10 + 4096], file[32 + 4096];
+	bool closes; /* the descriptor, by a successful exec */
+};
+
+/* Returns whether it is. *leaves: it is the kernel that knows what is wrong with it. */
+static bool by_descriptor(const struct exec *e, struct by_fd *by, bool *leaves)
+{
+	char path[4096];
+	u64 got, n;
+	long flags;
+
+	if (e->dir == AT_FDCWD && !(e->flags & AT_EMPTY_PATH))
+		return false;
+	got = program_read(path, (u64)e->path, sizeof(path));
+	path[min(got, sizeof(path) - 1)] = 0;
+	n = strlen(path);
+	if (e->dir == AT_FDCWD || path[0] == '/')
+		return false;
+	flags = sys3(SYS_fcntl, (u64)e->dir, F_GETFD, 0);
+	*leaves = got <= n || e->dir == descriptor_hub() || flags < 0 || (n == 0 && !(e->flags & AT_EMPTY_PATH));
+	by->closes = flags & FD_CLOEXEC;
+	memcpy(by->name, DEV_FD, sizeof(DEV_FD));
+	number_text((unsigned)e->dir, by->name + strlen(by->name));
+	link_of(e->dir, by->file);
+	if (!n)
+		return true;
+	memcpy(by->name + strlen(by->name), "/", 2);
+	memcpy(by->file + strlen(by->file), "/", 2);
+	memcpy(by->name + strlen(by->name), path, n + 1);
+	memcpy(by->file + strlen(by->file), path, n + 1);
+	return true;
+}
+
+void exec_close(const char *ring)
+{
+	while (*ring && *ring != ',')
+		ring++;
+	if (*ring)
+		sys3(SYS_close, number_of(ring + 1), 0, 0);
+}
+
+/* ---- the call ---- */
+
+static long exec_natively(struct thread *t, const struct exec *e, const char *path)
 {
 	long ret;
 
 	signals_exec(t, true);
 	events_ending(t, true);
 	events_leaving(t, (u64)path);
-	ret = sys3(SYS_execve, (u64)path, (u64)argv, (u64)envp);
+	if (e->dir == AT_FDCWD && !e->flags)
+		ret = sys3(SYS_execve, (u64)path, (u64)e->argv, (u64)e->envp);
+	else
+		ret = sys6(SYS_execveat, (u64)(long)e->dir, (u64)e->path, (u64)e->argv, (u64)e->envp, e->flags, 0);
 	events_leaving(t, 0);
 	events_ending(t, false);
 	signals_exec(t, false);
 	return ret;
 }
 
-/* Does not return unless it fails: -errno. */
-long exec_program(struct thread *t, const char *path, char **argv, char **envp)
+/* The engine in the program's place: its arguments are at `from`. */
+static long exec_engine(struct thread *t, const struct exec *e, char **from, const struct by_fd *by)
+{
+	long err;
+
+	signals_exec(t, true);
+	events_ending(t, true);
+	if (t->ring)
+		touch_all(t, e);
+	descriptor_stays(true);
+	if (by && by->closes)
+		sys3(SYS_fcntl, (u64)e->dir, F_SETFD, 0);
+	err = sys3(SYS_execve, (u64)engine.self, (u64)from, (u64)e->envp);
+	if (by && by->closes)
+		sys3(SYS_fcntl, (u64)e->dir, F_SETFD, FD_CLOEXEC);
+	descriptor_stays(false);
+	events_ending(t, false);
+	signals_exec(t, false);
+	return err;
+}
+
+/* ring: the number of the one that goes on, and of a descriptor that the next engine is to close. */
+static void ring_text(const struct thread *t, const struct exec *e, const struct by_fd *by, char ring[32])
+{
+	events_ring(t, ring);
+	if (!by || !by->closes)
+		return;
+	memcpy(ring + strlen(ring), ",", 2);
+	number_text((unsigned)e->dir, ring + strlen(ring));
+}
+
+long exec_program(struct thread *t, const struct exec *e)
 {
 	struct arguments *args = &task_of(t)->args;
 	char head[MAX_DEPTH][HEADER + 1];
-	const char *exe = paths_exe((u64)path), *file = exe ? exe : path;
-	char *interpreter, *argument, ring[16], hub[16];
+	const char *exe = paths_exe((u64)e->path), *name = e->path, *file = exe ? exe : name;
+	char *interpreter, *argument, ring[32], hub[16];
+	struct by_fd by;
+	bool leaves = e->flags & ~(u64)AT_EMPTY_PATH, by_fd = by_descriptor(e, &by, &leaves);
 	char **from;
-	long err = collect(args, argv);
+	long err = collect(args, e->argv);
 
 	if (err)
 		return err;
-	if (!seccomp_allows_engine(t->filters) || !engine_there())
-		return exec_natively(t, exe ? exe : path, argv, envp);
+	if (leaves || !seccomp_allows_engine(t->filters) || !engine_there())
+		return exec_natively(t, e, file);
+	if (by_fd) {
+		name = by.name;
+		file = by.file;
+	}
 	from = args->at + ARGS_BEFORE;
 	for (unsigned depth = 0;; depth++) {
 		if (depth == MAX_DEPTH || !look(file, head[depth]))
-			return exec_natively(t, exe ? exe : path, argv, envp);
+			return exec_natively(t, e, by_fd || !exe ? e->path : exe);
 		if (memcmp(head[depth], "#!", 2) != 0)
 			break;
-		if (!parse_script(head[depth], &interpreter, &argument))
-			return exec_natively(t, path, argv, envp);
-		*from = (char *)file;
+		if (!parse_script(head[depth], &interpreter, &argument) || (by_fd && by.closes))
+			return exec_natively(t, e, e->path);
+		*from = (char *)(depth ? file : name);
 		if (argument)
 			*--from = argument;
 		*--from = interpreter;
 		file = interpreter;
 	}
-	events_ring(t, ring);
+	ring_text(t, e, by_fd ? &by : NULL, ring);
+	number_text((unsigned)descriptor_hub(), hub);
 	*--from = (char *)file;
-	*--from = (char *)path;
+	*--from = (char *)name;
 	*--from = ring;
 	*--from = engine.zydis;
-	number_text((unsigned)descriptor_hub(), hub);
 	*--from = hub;
 	*--from = engine.self;
-	signals_exec(t, true);
-	events_ending(t, true);
-	if (t->ring)
-		touch_all(t, path, argv, envp);
-	descriptor_stays(true);
-	err = sys3(SYS_execve, (u64)engine.self, (u64)from, (u64)envp);
-	descriptor_stays(false);
-	events_ending(t, false);
-	signals_exec(t, false);
-	return err;
+	return exec_engine(t, e, from, by_fd ? &by : NULL);
 }

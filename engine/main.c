@@ -2,9 +2,10 @@
  *
  * engine/main.c - the engine's start: engine HUB ZYDIS RING NAME PATH ARGV...
  *
- * HUB: the path of the hub's descriptor, or its number; ZYDIS: the decoder's library; RING: the number of the ring whose stream goes
- * on (after an exec), or -; NAME: what is executed; PATH: the program that runs it (NAME itself, or a script's
- * interpreter); ARGV: its arguments, the first its name.
+ * HUB: the path of the hub's descriptor, or its number; ZYDIS: the decoder's library; RING: the number of the ring whose
+ * stream goes on (after an exec), or -, and ,FD: a descriptor to close when the program is loaded; NAME: what is
+ * executed; PATH: the program that runs it (NAME itself, or a script's interpreter); ARGV: its arguments, the first its
+ * name.
  */
 #include <asm/prctl.h>
 #include <sys/mman.h>
@@ -63,7 +64,7 @@ _Noreturn void engine_main(u64 *sp)
 	struct program p;
 	struct task *k;
 	struct thread *t;
-	char *name;
+	char *name, *ring;
 	u8 *code;
 
 	if (*sp < 7)
@@ -86,9 +87,11 @@ _Noreturn void engine_main(u64 *sp)
 	k->own.nr_threads = 1;
 	k->own.calls.ops = &host_ops;
 	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
-	events_adopt(t, argv[3]);
+	ring = copy(argv[3]);
+	events_adopt(t, ring);
 	name = copy(argv[4]);
 	program_load(name, copy(argv[5]), argv + 6, envp, auxv, &p);
+	exec_close(ring);
 	t->gpr[RSP] = p.stack;
 	t->pc = p.entry;
 	areas_begin();

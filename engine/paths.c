@@ -27,6 +27,15 @@ void paths_begin(const char *file)
 	program_file = file;
 }
 
+unsigned number_of(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text >= '0' && *text <= '9'; text++)
+		n = 10 * n + (unsigned)(*text - '0');
+	return n;
+}
+
 void number_text(unsigned number, char text[12])
 {
 	char digits[12];

@@ -14,6 +14,7 @@ const char *paths_exe(u64 va);
 /* Carries out a call that names this process' exe or maps. false: it names neither. */
 bool paths_answer(long nr, const u64 a[6], long *ret);
 void number_text(unsigned number, char text[12]);
+unsigned number_of(const char *text);
 /* "/proc/self/fd/N" */
 void link_of(int fd, char link[32]);
 

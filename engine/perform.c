@@ -4,6 +4,7 @@
  */
 #include <asm/prctl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -87,9 +88,10 @@ static long perform(struct thread *t, long nr, const u64 *a)
 		events_exit(t, EVX_EXIT, a[0]);
 		return sys3(SYS_exit_group, a[0], 0, 0);
 	case SYS_execve:
-		return exec_program(t, (const char *)a[0], (char **)a[1], (char **)a[2]);
+		return exec_program(t, &(struct exec){AT_FDCWD, (const char *)a[0], (char **)a[1], (char **)a[2], 0});
 	case SYS_execveat:
-		die("the engine does not run programs that use execveat yet", "", 0);
+		return exec_program(
+		    t, &(struct exec){(int)a[0], (const char *)a[1], (char **)a[2], (char **)a[3], (u32)a[4]});
 	case SYS_rt_sigaction:
 		return signal_action(t, a[0], a[1], a[2], a[3]);
 	case SYS_sigaltstack:

@@ -114,6 +114,7 @@ static long make_thread(struct thread *t, const struct birth *b)
 static long make_vfork(struct thread *t, const struct birth *b)
 {
 	struct task *k = child_task(t, b);
+	int hub_fd = descriptor_hub();
 	long ret;
 
 	lock_take(&t->process->told);
@@ -127,6 +128,8 @@ static long make_vfork(struct thread *t, const struct birth *b)
 	k->vfork_parent = t;
 	ret = clone_task(k, b);
 	task_put(k);
+	if (descriptor_hub() != hub_fd) /* the child's descriptors are its own */
+		descriptor_keep(hub_fd, true);
 	return ret;
 }
 

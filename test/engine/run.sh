@@ -58,6 +58,7 @@ same 'what a program sees of itself' setarch -R "$build/test/engine/self"
 same 'executed by its link' setarch -R "$build/test/engine/self" exec
 same 'without an environment' env -i setarch -R "$build/test/engine/self" word
 rm -rf "$tmp/files"
+same 'execveat, by descriptors and not' "$build/test/engine/execats"
 same 'what execve refuses, and what it does not' sh -c "mkdir $tmp/files && $build/test/engine/execs $tmp/files; rm -r $tmp/files"
 [ "$(number execs_left)" -le 1 ] # the 32-bit one, where the kernel runs such
 verdict $? 'who is followed does not leave'
