@@ -7,7 +7,7 @@ DEMO_LINES = 300000
 
 TORTURE_SECONDS = 3600
 
-.PHONY: all setup check check-kernels check-programs docs torture demo demo-pressure demo-fork bench fuzz install clean
+.PHONY: all setup check check-kernels check-programs docs torture demo demo-pressure demo-fork bench validate fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -66,6 +66,10 @@ bench: all
 	ninja -C $(BUILD) $(BENCHES)
 	for b in $(BENCHES); do echo "== $$b"; $(BUILD)/$$b > $(BUILD)/$$b.txt || exit; cat $(BUILD)/$$b.txt; done
 	for b in $(wildcard bench/*.sh); do echo "== $$b"; $$b $(BUILD) || exit; done
+
+# What virtual memory costs here, measured and predicted: docs/validation.md.
+validate: all
+	tools/validate.py $(BUILD)
 
 # Each fuzzer for so long, one after the other, with a corpus of its own that begins as the committed one (needs clang).
 FUZZ_SECONDS = 600

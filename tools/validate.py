@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Predicted and measured: what six pieces of work cost more in one way than in another (test/programs/ab.c).
+
+Measured: CPU time of the way a less that of b, natively, runs of both in turn, the least of each.
+Predicted: the bill of a less that of b, under quire run, with the costs that quire measure found here.
+Writes a table in Markdown. usage: validate.py BUILD-FOLDER [SECONDS-FOR-MEASURE [NATIVE-RUNS]]
+"""
+import json
+import subprocess
+import sys
+import tempfile
+
+WORKS = ("chase", "random", "touch", "populate", "spawn", "protect")
+
+
+def natively(program, work, way):
+    return float(subprocess.run([program, work, way], check=True, stdout=subprocess.PIPE).stdout)
+
+
+def bill(quire, program, work, way, machine, costs, cpu, out):
+    command = [quire, "run", "--front", "engine", "--costs", costs, "-m", machine, "--json", out, "-o", "/dev/null"]
+    subprocess.run(command + (["--cpu", cpu] if cpu else []) + ["--", program, work, way], check=True,
+                   stdout=subprocess.DEVNULL)
+    with open(out) as f:
+        cost = json.load(f)["machines"][0]["cost"]
+    return cost["sum"]["least"], cost["sum"]["most"]
+
+
+def main():
+    build = sys.argv[1]
+    seconds = sys.argv[2] if len(sys.argv) > 2 else "100"
+    runs = int(sys.argv[3]) if len(sys.argv) > 3 else 9
+    quire, program = build + "/cli/quire", build + "/test/programs/ab"
+    with tempfile.TemporaryDirectory() as folder:
+        costs, found, out = folder + "/here.costs", folder + "/found.json", folder + "/run.json"
+        subprocess.run([quire, "measure", "--seconds", seconds, "--save", costs, "--json", found], check=True,
+                       stdout=subprocess.DEVNULL)
+        with open(found) as f:
+            here = json.load(f)
+        hertz, cpu = here["clock"]["core_hz"], (here["model"] or {}).get("preset")
+        nested = "nested-walk-4k" in open(costs).read()
+        machine = "madvise,host-page=4k" if nested else "madvise"
+        print(f"{here['host']['cpu']}, Linux {here['host']['kernel']}, {here['host']['hypervisor'] or 'no hypervisor'}, "
+              f"load {here['host']['load']:.0f} on {here['host']['cpus_online']} CPUs; machine {machine}, "
+              f"cpu {cpu or 'zen3'}; million cycles\n")
+        print("| work | measured | predicted | most / least | encloses |\n|---|---|---|---|---|")
+        for work in WORKS:
+            least = {"a": float("inf"), "b": float("inf")}
+            for _ in range(runs):
+                for way in least:
+                    least[way] = min(least[way], natively(program, work, way))
+            measured = (least["a"] - least["b"]) * hertz / 1e6
+            a, b = (bill(quire, program, work, way, machine, costs, cpu, out) for way in ("a", "b"))
+            low, high = sorted(((a[0] - b[0]) / 1e6, (a[1] - b[1]) / 1e6))
+            print(f"| {work} | {measured:,.0f} | {low:,.0f} .. {high:,.0f} | "
+                  f"{high / low if low > 0 else float('inf'):.1f} | {'yes' if low <= measured <= high else 'NO'} |",
+                  flush=True)
+
+
+main()
