@@ -8,9 +8,11 @@
  * The hub is opened by its path, so that programs may close all their descriptors and still execute others. Addresses
  * are those of a run without randomisation: personality(ADDR_NO_RANDOMIZE).
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -70,6 +72,7 @@ static void become(const struct launcher *l, const struct program *p, int hub_fd
 	if (personality(0xffffffff) != -1)
 		personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
 	close(hub_fd);
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it is not to go on unseen when quire is killed */
 	execv(l->runner, argv);
 }
 

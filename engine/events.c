@@ -20,6 +20,7 @@
 #define LONG_WORDS (1 + 16 + NAME_WORDS)
 /* Window events after which a thread tells its totals, so that a simulated clock goes on between its long events. */
 #define COUNTS_EVERY 4096
+#define LOOK_EVERY   64 /* entries to the kernel after which a thread looks for the simulator */
 
 struct ring_hub *hub;
 
@@ -176,6 +177,13 @@ static void tags_revoke(struct thread *t)
 	__atomic_fetch_or(&t->fetch_page, FETCH_REVOKED, __ATOMIC_RELAXED);
 }
 
+/* Who kills the simulator wants no program to go on unseen. */
+static void look_after_simulator(void)
+{
+	if (ring_hub_vanished(hub))
+		die("the simulator is gone (or not in this PID namespace), and so the program ends", "", 0);
+}
+
 void runtime_entered(struct thread *t, const struct window *window, u64 page, int slot, unsigned rwx)
 {
 	unsigned slots = rwx == EVR_FETCH ? EV_WINDOW : 0;
@@ -185,8 +193,10 @@ void runtime_entered(struct thread *t, const struct window *window, u64 page, in
 		send_left(t, window, slots);
 		ring_put1(t->ring, ev_enter_make(page >> 12, slots + (unsigned)slot, rwx));
 		will_update(t);
-		if (unlikely(++t->entered % COUNTS_EVERY == 0))
+		if (unlikely(++t->entered % COUNTS_EVERY == 0)) {
 			ring_put(t->ring, w, counts_event(w, t));
+			look_after_simulator();
+		}
 	}
 	if (nr_threads < 2)
 		return;
@@ -204,6 +214,8 @@ bool events_begin(struct thread *t)
 	windows_clear(t);
 	ring_put(t->ring, w, counts_event(w, t));
 	will_update(t);
+	if (unlikely(++t->begun % LOOK_EVERY == 0))
+		look_after_simulator();
 	return true;
 }
 

@@ -311,6 +311,8 @@ void signals_begin(struct thread *t)
 	for (int sig = 1; sig <= NR_SIGNALS; sig++)
 		if (always_ours(sig))
 			tell_kernel(sig, &actions[sig]);
+	if (!xsave_bytes)
+		die("a debugger took a signal of the engine's: programs under Quire cannot be debugged", "", 0);
 	if (xsave_bytes < 576 || xsave_bytes > XSAVE_MAX)
 		die("signal frames of a kind that the engine does not know", "", xsave_bytes);
 }

@@ -84,6 +84,7 @@ struct thread {
 	struct ring *ring;            /* NULL: not begun, or ended */
 	u64 clock;                    /* the hub's clock as last told */
 	u64 entered;                  /* window events sent */
+	u64 begun;                    /* entries to the kernel */
 	bool ended, first;            /* first: of its process */
 	u32 warm;                     /* its windows may hold pages */
 	const struct filter *filters; /* seccomp.c */

@@ -59,6 +59,8 @@ void ring_will(struct ring *r, const u64 *w, unsigned n);
 u64 *ring_will_words(struct ring *r);
 /* From now on look whether the process still is the same image, too (an exec is tried); false: the exec failed. */
 void ring_watch_exec(struct ring *r, bool on);
+/* Has the consumer died without a word? It closes the hub when it ends. Costs a system call. */
+bool ring_hub_vanished(struct ring_hub *hub);
 /* A thread keeps its ring over an exec: the program that it becomes adopts it by its number. NULL: it has no such. */
 unsigned ring_number(const struct ring *r);
 struct ring *ring_adopt(struct ring_hub *hub, unsigned number);

@@ -127,12 +127,17 @@ static void hub_ring_bell(struct shared_hub *sh)
 	}
 }
 
-static bool abandoned(struct shared_hub *sh)
+bool ring_hub_vanished(struct ring_hub *hub)
 {
-	if (!__atomic_load_n(&sh->abandoned, __ATOMIC_RELAXED) &&
-	    sys3(SYS_kill, (u64)(long)sh->consumer, 0, 0) == -ESRCH)
-		__atomic_store_n(&sh->abandoned, 1, __ATOMIC_RELAXED);
-	return __atomic_load_n(&sh->abandoned, __ATOMIC_RELAXED);
+	struct shared_hub *sh = hub->shared;
+
+	return !__atomic_load_n(&sh->abandoned, __ATOMIC_RELAXED) &&
+	       sys3(SYS_kill, (u64)(long)sh->consumer, 0, 0) == -ESRCH;
+}
+
+static bool abandoned(struct ring_hub *hub)
+{
+	return __atomic_load_n(&hub->shared->abandoned, __ATOMIC_RELAXED) || ring_hub_vanished(hub);
 }
 
 static struct shared_ring *take_free(struct ring_hub *hub)
@@ -163,7 +168,7 @@ struct ring *ring_open(struct ring_hub *hub, pid_t pid, pid_t tid)
 	if (!r)
 		return NULL;
 	while (!(r->shared = take_free(hub))) {
-		if (abandoned(hub->shared)) {
+		if (abandoned(hub)) {
 			ring_memory_free(r);
 			return NULL;
 		}
@@ -191,7 +196,7 @@ static __attribute__((noinline, cold)) bool ring_make_room(struct ring *r, unsig
 		r->other = __atomic_load_n(&sh->tail, __ATOMIC_ACQUIRE);
 		if (r->mine + n - r->other <= r->hub->words)
 			return true;
-		if (r->mine - r->other > r->hub->words || abandoned(r->hub->shared))
+		if (r->mine - r->other > r->hub->words || abandoned(r->hub))
 			return false;
 		__atomic_store_n(&sh->full, 1, __ATOMIC_SEQ_CST);
 		hub_ring_bell(r->hub->shared);
