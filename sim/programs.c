@@ -289,8 +289,10 @@ static void machine_restart(struct machine *m)
 {
 	m->payer = NO_PAYER;
 	m->charged = counters_now(m);
-	memset(m->program_count, 0, m->cap_program_counts * sizeof(*m->program_count));
-	memset(m->row_share, 0, m->cap_row_shares * sizeof(*m->row_share));
+	for (unsigned i = 0; i < m->cap_program_counts; i++)
+		m->program_count[i] = (struct machine_counters){0};
+	for (unsigned i = 0; i < m->cap_row_shares; i++)
+		m->row_share[i] = (struct sim_share){0};
 	machine_forget(m);
 }
 

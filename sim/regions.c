@@ -271,7 +271,8 @@ void region_map_fork(struct region_map *child, const struct region_map *parent)
 {
 	*child = *parent;
 	child->span = xcalloc(parent->cap + 1, sizeof(*child->span));
-	memcpy(child->span, parent->span, parent->nr * sizeof(*child->span));
+	for (unsigned i = 0; i < parent->nr; i++)
+		child->span[i] = parent->span[i];
 }
 
 void region_map_madvise(struct region_table *t, struct region_map *map, u64 start, u64 end)

@@ -36,9 +36,10 @@ static void put_one(struct events *f, unsigned i, u64 word)
 	ring_put1(f->ring[i], word);
 }
 
-static void put_exec(struct events *f, unsigned i)
+/* Of program number `which`. */
+static void put_exec(struct events *f, unsigned i, u64 which)
 {
-	u64 exec = STACK_TOP;
+	u64 exec[EV_PAYLOAD_WORDS(struct ev_exec) + 1] = {STACK_TOP, which & 1, which, which ? 'a' + which : 0};
 	u64 stack[] = {STACK_TOP - 0x21000,
 		       0x21000,
 		       PROT_READ | PROT_WRITE,
@@ -50,7 +51,7 @@ static void put_exec(struct events *f, unsigned i)
 		       8 * MIB};
 	u64 done[] = {STACK_TOP - 512, STACK_TOP - 512, 256, 0, 0, 0, 0, HEAP};
 
-	put(f, i, EV_EXEC, 0, &exec, 1);
+	put(f, i, EV_EXEC, 0, exec, ARRAY_SIZE(exec));
 	put(f, i, EV_MAP, EVM_EXEC | EVM_STACK, stack, ARRAY_SIZE(stack));
 	put(f, i, EV_EXEC_DONE, 0, done, ARRAY_SIZE(done));
 }
@@ -63,7 +64,7 @@ void events_begin(struct events *f)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(who); i++)
 		put(f, i, EV_THREAD, 0, who[i], 3);
-	put_exec(f, 0);
+	put_exec(f, 0, 0);
 	put(f, 0, EV_FORK, 0, fork, 2);
 }
 
@@ -257,7 +258,7 @@ bool events_next(struct events *f)
 		put(f, i, EV_EXIT, bytes_take(&f->in, 1) & 3, (const u64[]){0}, 1);
 		break;
 	case 18:
-		put_exec(f, i);
+		put_exec(f, i, op >> 5);
 		break;
 	case 19:
 		close_ring(f, i);
@@ -350,6 +351,7 @@ struct sim *events_sim(unsigned how)
 	static const char *names[] = {"4k,ram=6M,swap=8M", "thp,ram=8M,swap=8M,reclaim=mglru,cpus=2",
 				      "4k,ram=8M,swap=4M,kpti=on,pcid=off,cpus=1",
 				      "2m,ram=12M,swap=4M,kpti=on,reclaim=clock"};
+	static const char *const some[] = {"[b-e]"};
 	unsigned nr = how & 16 ? 2 : 1;
 	struct machine_config cfg[2];
 	char err[256], text[128];
@@ -362,6 +364,8 @@ struct sim *events_sim(unsigned how)
 	}
 	s = sim_create(cfg, nr);
 	MUST(s);
+	if (how & 32)
+		sim_select(s, some, 1, NULL, 0);
 	return s;
 }
 
@@ -378,4 +382,9 @@ void events_check(struct sim *s)
 		MUST(m->error[0] || s->processes || (info.anon_frames == 0 && info.file_mapped == 0));
 		MUST(info.swap_used <= info.swap_peak && info.swap_peak <= info.swap_slots);
 	}
+	if (s->nr_only == 0)
+		return;
+	sim_restart(s);
+	sim_finish(s, &r);
+	MUST(r.program.instructions == 0 && r.program.syscalls == 0 && r.nr_regions == 0);
 }

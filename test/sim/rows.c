@@ -289,6 +289,7 @@ static void nothing_anew(void **state)
 	struct sim *s = tape_sim("4k", "");
 	struct sim_result r;
 
+	sim_restart(s); /* before there is anything */
 	play(s, 1, 0, INTERVALS);
 	sim_restart(s);
 	sim_finish(s, &r);
