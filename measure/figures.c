@@ -61,7 +61,7 @@ void figure_add_ticks(struct measure *m, enum figure_id id, double ticks_each)
 
 void figure_add(struct measure *m, enum figure_id id, double *took, unsigned n)
 {
-	figure_add_ticks(m, id, median_of(took, n) - m->clock.overhead);
+	figure_add_ticks(m, id, mean_of(took, n) - m->clock.overhead);
 }
 
 u64 faults_so_far(void)

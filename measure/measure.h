@@ -5,16 +5,16 @@
  *   meters (call, memory, fault, process, shootdown .c)        chases (chase.c)
  *     |  a batch each, round after round                          |  a point each, round after round
  *     v                                                           v
- *   figure: up to MAX_BATCHES medians  <----- series.c ----->  point: the same, a size
+ *   figure: up to MAX_BATCHES of them  <----- series.c ----->  point: the same, a size
  *     |                                                           |  tlb.c: reach, hit, walk; model.c: as in mmu/?
  *     +--------------------> words.c: what it means <-------------+
  *                                  |
  *               text.c, json.c, save.c, svg.c
  *
  * Noise. Others use the machine, and a hypervisor takes the CPU away unseen. A batch is some hundred operations, each
- * timed alone, and its median is kept: what interrupts a few operations changes nothing. Long operations are few in a
- * batch; of them the CPU time counts, if it is less than the time that passed. What slows all of them for a while (a busy sibling, a lower clock) changes whole batches; so batches of one figure are spread over the run, a
- * round of all figures after another, and the figure is the least of its batches' medians, with their quartiles beside
+ * timed alone, and the mean is kept of those that took no more than OUTLIER times the median: what interrupts a few
+ * operations changes little. Long operations are few in a batch; of them the CPU time counts, if it is less than the time that passed. What slows all of them for a while (a busy sibling, a lower clock) changes whole batches; so batches of one figure are spread over the run, a
+ * round of all figures after another, and the figure is the least of its batches, with their quartiles beside
  * it. A figure is stable when its three least batches agree within STABLE; then it is measured no more.
  *
  * Time. Operations are timed in ticks of the TSC and told in core cycles: a chain of dependent additions, one cycle
@@ -49,6 +49,10 @@ double series_quantile(const struct series *s, double q); /* 0 .. 1, by interpol
 
 /* Of n values, which are sorted. */
 double median_of(double *value, unsigned n);
+/* The mean of those up to OUTLIER times the median: what many cost, also where one in fifty has more to do (a list of
+ * frames is refilled), without those that were interrupted. Sorts them. */
+#define OUTLIER 8
+double mean_of(double *value, unsigned n);
 
 /* ---- figures: rows of figure_rows (figures.c) ---- */
 enum figure_id {
@@ -239,7 +243,7 @@ static inline bool out_of_time(const struct measure *m)
 {
 	return clock_ns() > m->deadline_ns;
 }
-/* A batch: n operations' ticks, each with the clock's own; sorts them. */
+/* A batch: the mean of n operations' ticks, each with the clock's own; sorts them. */
 void figure_add(struct measure *m, enum figure_id id, double *took, unsigned n);
 /* A batch of a figure that is computed from others': in ticks. */
 void figure_add_ticks(struct measure *m, enum figure_id id, double ticks_each);

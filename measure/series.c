@@ -21,6 +21,16 @@ double median_of(double *value, unsigned n)
 	return n % 2 ? value[n / 2] : (value[n / 2 - 1] + value[n / 2]) / 2;
 }
 
+double mean_of(double *value, unsigned n)
+{
+	double limit = median_of(value, n) * OUTLIER, sum = 0;
+	unsigned taken = 0;
+
+	for (; taken < n && value[taken] <= limit; taken++)
+		sum += value[taken];
+	return sum / taken;
+}
+
 void series_add(struct series *s, double value)
 {
 	if (s->nr < MAX_BATCHES)

@@ -167,6 +167,17 @@ static void quantiles(void **state)
 	assert_true(series_stable(&s)); /* there is no room for more */
 }
 
+static void means(void **state)
+{
+	double one[] = {7}, interrupted[] = {10, 10, 1000, 10, 10, 10, 10, 10, 10, 10},
+	       refills[] = {10, 10, 20, 10, 10, 20, 10, 10, 10, 10}, steps[] = {1, 8, 9};
+
+	assert_true(mean_of(one, 1) == 7);
+	assert_true(mean_of(interrupted, 10) == 10);
+	assert_true(mean_of(refills, 10) == 12);
+	assert_true(mean_of(steps, 3) == 6); /* the median is 8 */
+}
+
 static void stability(void **state)
 {
 	struct series s = {.nr = 0}, none = {.nr = 0};
@@ -216,8 +227,13 @@ static void names_are_documented(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reach_is_found), cmocka_unit_test(models),    cmocka_unit_test(short_curves),
-	    cmocka_unit_test(quantiles),      cmocka_unit_test(stability), cmocka_unit_test(names_are_documented),
+	    cmocka_unit_test(reach_is_found),
+	    cmocka_unit_test(models),
+	    cmocka_unit_test(short_curves),
+	    cmocka_unit_test(quantiles),
+	    cmocka_unit_test(stability),
+	    cmocka_unit_test(means),
+	    cmocka_unit_test(names_are_documented),
 	};
 
 	docs = argv[1];
