@@ -10,7 +10,8 @@
  *   nested         with host-page=: the same walks, by where they
  *                  end; known for hosts of 4K pages, else from 0
  *   L2 hits        l1_miss - l2_miss
- *   zero ... swap  faults by cause: exception + handler              clear, copy, tables, I/O; kernel_entries.page_faults
+ *   zero ... swap  faults by cause: exception + handler; copies of
+ *                  the zero page (cow_zero) are zero-fill too                    clear, copy, tables, I/O; kernel_entries.page_faults
  *   signals        the causes that end in SIGSEGV or SIGBUS
  *   populate       populated, all causes: the handler alone          clear, copy, tables
  *   clear, copy    frames_cleared, frames_copied, by page size,
@@ -145,7 +146,7 @@ static struct cycles from_ns(const struct cost_table *t, struct cycles ns)
 
 static void bill_faults(struct bill *b, const struct hw_soft_counters *os, const struct cost_table *t)
 {
-	u64 signals = 0, populated = 0;
+	u64 signals = 0, populated = 0, cow_zero = min(os->cow_zero, os->faults[VM_FAULT_COW_COPY]);
 
 	for (unsigned cause = 0; cause < VM_FAULT_NR; cause++) {
 		populated += os->populated[cause];
@@ -153,10 +154,11 @@ static void bill_faults(struct bill *b, const struct hw_soft_counters *os, const
 			signals += os->faults[cause];
 	}
 	b->row[BILL_ZERO] =
-	    cycles_add(faults(t, COST_FAULT_ZERO_READ, os->faults[VM_FAULT_ZERO_READ]),
+	    cycles_add(cycles_add(faults(t, COST_FAULT_ZERO_READ, os->faults[VM_FAULT_ZERO_READ]),
+				  faults(t, COST_FAULT_COW_COPY, cow_zero)),
 		       faults(t, COST_FAULT_ZERO_WRITE, os->faults[VM_FAULT_ZERO_WRITE] + os->faults[VM_FAULT_STACK]));
 	b->row[BILL_FILE] = faults(t, COST_FAULT_FILE, os->faults[VM_FAULT_FILE]);
-	b->row[BILL_COW] = cycles_add(faults(t, COST_FAULT_COW_COPY, os->faults[VM_FAULT_COW_COPY]),
+	b->row[BILL_COW] = cycles_add(faults(t, COST_FAULT_COW_COPY, os->faults[VM_FAULT_COW_COPY] - cow_zero),
 				      faults(t, COST_FAULT_COW_REUSE, os->faults[VM_FAULT_COW_REUSE]));
 	b->row[BILL_SWAP] = faults(t, COST_FAULT_SWAP, os->faults[VM_FAULT_SWAP]);
 	b->row[BILL_SPURIOUS] = faults(t, COST_FAULT_SPURIOUS, os->faults[VM_FAULT_SPURIOUS]);

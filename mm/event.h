@@ -81,6 +81,7 @@ enum vm_entries {
 #define VM_EVF_KERNEL 2u /* taken in kernel mode on a user address (a system call's copy) */
 #define VM_EVF_WRITE  4u
 #define VM_EVF_INSTR  8u
+#define VM_EVF_ZERO   16u /* COW_COPY of the zero page: a cleared page, after a first touch that read */
 
 struct vm_event {
 	u8 type;  /* enum vm_event_type */

@@ -256,6 +256,8 @@ static int fault_and_tell(struct fault *f, enum vm_event_type type)
 		ev.order = 0;
 	ev.flags = (u8)((f->major ? VM_EVF_MAJOR : 0) | (f->code & X86_PF_USER ? 0 : VM_EVF_KERNEL) |
 			(f->code & X86_PF_WRITE ? VM_EVF_WRITE : 0) | (f->code & X86_PF_INSTR ? VM_EVF_INSTR : 0));
+	if (cause == VM_FAULT_COW_COPY && is_zero_pfn(f->mm->vm, entry_pfn(f->entry)))
+		ev.flags |= VM_EVF_ZERO;
 	vm_emit(f->mm->vm, &ev);
 	if (cause == VM_FAULT_NOMEM)
 		vm_emit(f->mm->vm, &(struct vm_event){.type = VM_EV_OOM, .mm = f->mm->id, .va = f->va});

@@ -269,6 +269,10 @@ static void find_touch(struct draft *d)
 	fprintf(d->text, "First touches of memory cost ");
 	put_cost(d->text, v, d->cost);
 	fprintf(d->text, ": %s zero-fill page faults, most in %s", fmt_count(zero).s, name);
+	if (v->base->count.os.cow_zero > zero / 2)
+		fprintf(d->text,
+			", and %s more of writes to what was only read before (a first touch that writes takes one)",
+			fmt_count(v->base->count.os.cow_zero).s);
 	if (again > 0 && g != NULL) {
 		fprintf(d->text, ", for a peak of %s: memory is given back and faulted again.",
 			fmt_bytes(v->base->count.peak_rss_bytes).s);
@@ -331,7 +335,8 @@ static void find_copies(struct draft *d)
 {
 	const struct view *v = d->v;
 	const struct machine_counters *c = &v->base->count;
-	u64 copied = c->os.faults[VM_FAULT_COW_COPY], reused = c->os.faults[VM_FAULT_COW_REUSE], in_region;
+	u64 copied = c->os.faults[VM_FAULT_COW_COPY] - c->os.cow_zero, reused = c->os.faults[VM_FAULT_COW_REUSE],
+	    in_region;
 	const struct sim_region *g;
 	char name[600] = "a file that is mapped privately";
 

@@ -297,6 +297,8 @@ static void count_fault(struct hw_soft_counters *c, const struct vm_event *ev)
 			c->faults_by_order[ev->order / HPAGE_PMD_ORDER]++;
 		if (ev->flags & VM_EVF_KERNEL)
 			c->kernel_faults++;
+		if (ev->flags & VM_EVF_ZERO)
+			c->cow_zero++;
 	}
 	if (ev->flags & VM_EVF_MAJOR)
 		c->major_faults++;

@@ -44,6 +44,7 @@ struct hw_soft_counters {
 	u64 faults[VM_FAULT_NR], populated[VM_FAULT_NR];
 	u64 faults_by_order[3]; /* 4K, 2M, 1G; handled ones only */
 	u64 kernel_faults, major_faults;
+	u64 cow_zero; /* of faults[COW_COPY], of the zero page */
 	u64 tlb_flushes, tlb_flush_pages, tlb_flush_all;
 	u64 shootdowns, ipis, context_switches;
 	u64 ipis_by[VM_FLUSH_BY_NR];

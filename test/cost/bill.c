@@ -112,6 +112,12 @@ static void pay(struct cycles *row, u64 n, enum cost_id id)
 	row->most += n * t.at[id].most;
 }
 
+static void unpay(struct cycles *row, u64 n, enum cost_id id)
+{
+	row->least -= n * t.at[id].least;
+	row->most -= n * t.at[id].most;
+}
+
 static void random_counters(void **state)
 {
 	for (unsigned round = 0; round < 2000; round++) {
@@ -125,6 +131,13 @@ static void random_counters(void **state)
 			*s->counter = some(100000);
 			pay(&want[s->row], *s->counter, s->cost[0]);
 			pay(&want[s->row], *s->counter, s->cost[1]);
+		}
+		if (c.os.faults[VM_FAULT_COW_COPY]) { /* some of those are of the zero page */
+			c.os.cow_zero = some(c.os.faults[VM_FAULT_COW_COPY]);
+			unpay(&want[BILL_COW], c.os.cow_zero, COST_EXCEPTION);
+			unpay(&want[BILL_COW], c.os.cow_zero, COST_FAULT_COW_COPY);
+			pay(&want[BILL_ZERO], c.os.cow_zero, COST_EXCEPTION);
+			pay(&want[BILL_ZERO], c.os.cow_zero, COST_FAULT_COW_COPY);
 		}
 		small = some(1000000);
 		c.os.frames_cleared = small + 512 * c.os.huge_cleared[0] + 262144 * c.os.huge_cleared[1];

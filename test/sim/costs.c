@@ -82,6 +82,23 @@ static void huge_entries(void **state)
 	tape_free(&t);
 }
 
+/* What is read first takes the zero page, and a second fault when it is written; what a fork shares is another copy. */
+static void copies_of_the_zero_page(void **state)
+{
+	struct machine_counters c;
+
+	begin();
+	tape_map(&t, A, MIB, RW, MAP_PRIVATE);
+	tape_sweep(&t, A, 50 * PAGE_SIZE, EVR_READ);
+	tape_sweep(&t, A, 80 * PAGE_SIZE, EVR_WRITE);
+	tape_fork(&t, 2, 0);
+	tape_sweep(&t, A, 20 * PAGE_SIZE, EVR_WRITE);
+	c = play("4k");
+	assert_int_equal(c.os.cow_zero, 50);
+	assert_int_equal(c.os.faults[VM_FAULT_COW_COPY], 50 + 20);
+	tape_free(&t);
+}
+
 /* A fork copies each entry once, and is no call that changes areas. A vfork is none. */
 static void forks(void **state)
 {
@@ -110,6 +127,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(entries),
 	    cmocka_unit_test(huge_entries),
+	    cmocka_unit_test(copies_of_the_zero_page),
 	    cmocka_unit_test(forks),
 	};
 
