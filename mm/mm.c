@@ -226,12 +226,17 @@ void mm_get(struct mm_struct *mm)
 /* Pages, tables, areas, in this order; one flush before the first frame is free. */
 static void exit_mmap(struct hw_cpu *cpu, struct mm_struct *mm)
 {
+	struct vm_area_struct *first = vma_find(mm, 0);
 	struct mmu_gather tlb;
+	u64 end = 0;
 
 	tlb_gather_mmu_fullmm(&tlb, cpu, mm);
-	for (struct vm_area_struct *vma = vma_find(mm, 0); vma; vma = vma_next(vma))
+	for (struct vm_area_struct *vma = first; vma; vma = vma_next(vma)) {
 		unmap_page_range(&tlb, vma, vma->vm_start, vma->vm_end);
-	free_pgtables(&tlb, mm, 0, TASK_SIZE);
+		end = vma->vm_end;
+	}
+	if (first)
+		free_pgtables(&tlb, mm, first->vm_start, end);
 	tlb_finish_mmu(&tlb);
 	vma_free_all(mm);
 }

@@ -125,32 +125,37 @@ u64 pti_set_user_pgtbl(const struct vm *vm, u64 *entry, u64 new)
 
 /* ---- what vm_check() asks ---- */
 
-/* Leaves below an entry of `level` that satisfy wanted == (entry & mask); *all: leaves of any sort. */
-static u64 count_leaves(const struct vm *vm, u64 entry, unsigned level, u64 mask, u64 wanted, u64 *all)
+/* Leaves below the entries from `first` on of a table of `level` that satisfy wanted == (entry & mask); *all: leaves of
+ * any sort. */
+static u64 count_leaves(const struct vm *vm, const u64 *table, unsigned first, unsigned level, u64 mask, u64 wanted,
+			u64 *all)
 {
 	u64 n = 0;
 
-	if (!entry_present(entry))
-		return 0;
-	if (entry_leaf(entry, level)) {
-		(*all)++;
-		return (entry & mask) == wanted;
+	for (unsigned i = first; i < PTRS_PER_TABLE; i++) {
+		u64 entry = table[i];
+
+		if (!entry_present(entry))
+			continue;
+		if (entry_leaf(entry, level)) {
+			++*all;
+			n += (entry & mask) == wanted;
+		} else {
+			n += count_leaves(vm, table_at(vm, entry_pfn(entry)), 0, level - 1, mask, wanted, all);
+		}
 	}
-	for (unsigned i = 0; i < PTRS_PER_TABLE; i++)
-		n += count_leaves(vm, table_at(vm, entry_pfn(entry))[i], level - 1, mask, wanted, all);
 	return n;
 }
 
 bool kernel_half_valid(const struct vm *vm)
 {
 	const u64 *init = table_at(vm, vm->init_pgd_pfn);
-	u64 all = 0, global = 0;
+	u64 all = 0, global;
 
 	for (unsigned i = 0; i < KERNEL_PGD_BOUNDARY; i++)
 		if (init[i])
 			return false;
-	for (unsigned i = KERNEL_PGD_BOUNDARY; i < PTRS_PER_TABLE; i++)
-		global += count_leaves(vm, init[i], X86_PML4, X86_PTE_G | X86_PTE_US, X86_PTE_G, &all);
+	global = count_leaves(vm, init, KERNEL_PGD_BOUNDARY, X86_PML4, X86_PTE_G | X86_PTE_US, X86_PTE_G, &all);
 	if (!vm->global)
 		return global == 0;
 	return global == (vm->kpti ? 1 : all);
@@ -168,7 +173,7 @@ bool pti_user_root_valid(const struct mm_struct *mm)
 	const struct vm *vm = mm->vm;
 	const u64 *kernel = table_at(vm, mm->pgd_pfn), *user = kernel + PTRS_PER_TABLE;
 	const u64 trampoline = vm->trampoline_pfn << PAGE_SHIFT | KERNEL_LEAF_BITS | vm->global;
-	u64 all = 0, found = 0;
+	u64 all = 0;
 
 	if (!vm->kpti)
 		return true;
@@ -176,7 +181,5 @@ bool pti_user_root_valid(const struct mm_struct *mm)
 		if ((user[i] | vm->nx | X86_PTE_A) != (kernel[i] | vm->nx | X86_PTE_A) ||
 		    (kernel[i] && (kernel[i] & vm->nx) != vm->nx) || user[i] & vm->nx)
 			return false;
-	for (unsigned i = KERNEL_PGD_BOUNDARY; i < PTRS_PER_TABLE; i++)
-		found += count_leaves(vm, user[i], X86_PML4, ~0ull, trampoline, &all);
-	return found == 1 && all == 1;
+	return count_leaves(vm, user, KERNEL_PGD_BOUNDARY, X86_PML4, ~0ull, trampoline, &all) == 1 && all == 1;
 }

@@ -5,25 +5,35 @@
  * Bytes also choose which allocation and which transfer to or from swap fails. Nothing may panic, and at the end all
  * memory is given back.
  *
- * The first two bytes choose the machine.
+ * The first two bytes choose the machine, and how much of its RAM is left: most machines are short of memory after some
+ * hundred pages, and two 2M are whole at first, of which the kernel's own objects take one.
  *
- * Not blind for its speed: in 10 s of a CPU, each from an empty corpus, this found 1,631 edges in 46,000 runs where
- * the one that ran vm_check after every call, and let libFuzzer count the checkers' branches, found 900 in 6,500.
+ * What an input may cost is bounded, since libFuzzer keeps what reaches something new, and that is what works most: the
+ * pages that it brings in, those that are locked, what comes after an OOM kill, how often all is checked. Before that the
+ * mean input took ten times as long as the median, in reclaim that looked at locked pages again and again.
  */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "mm/internal.h"
 #include "test/fuzz/bytes.h"
 #include "test/mm/flat_hw.h"
 
 #define BASE          0x7f0000000000ull
-#define PAGES         2048
+#define END           (BASE + 4 * PMD_SIZE)
+#define HEAP          (BASE + PMD_SIZE)
 #define MMS           4
 #define CPUS          3
 #define MAX_OPS       100
-#define CHECK_EVERY   16 /* calls; each mutation checks its own structure anyway (check level 2) */
+#define MAX_PAGES     192 /* that faults and calls bring in: an input that has had so many is over */
+#define MAX_LOCKED    64  /* pages of a process: reclaim passes over them time and again */
+#define CHECK_EVERY   32  /* calls; each mutation checks its own structure anyway (check level 2) */
 #define MIB           (1ull << 20)
-#define GUARD_INSTALL 102 /* MADV_GUARD_INSTALL; _REMOVE follows */
+#define LAST_BYTES    24 /* of an input, after that */
+#define BALLAST_ORDER 5
+#define BALLAST       48   /* blocks at most */
+#define GUARD_INSTALL 102  /* MADV_GUARD_INSTALL; _REMOVE follows */
+#define DROPPABLE     0x08 /* MAP_DROPPABLE, a type of its own */
 
 struct fuzz {
 	struct bytes in;
@@ -35,6 +45,7 @@ struct fuzz {
 		enum vm_hold how;
 	} held[4];
 	unsigned transfers_left; /* until one fails; 0: none will */
+	struct page *ballast[BALLAST];
 };
 
 /* Swap keeps no contents: what matters here is where pages are. */
@@ -46,11 +57,34 @@ static int transfer(void *ctx, u64 slot, u64 pfn)
 }
 static const struct backing_ops swap_ops = {.read_page = transfer, .write_page = transfer};
 
+/* Its areas lie where the addresses of calls are. */
+static struct mm_struct *process(struct fuzz *f)
+{
+	struct mm_struct *mm = mm_create(flat_vm(f->m));
+
+	if (!mm)
+		return NULL;
+	vm_set_mmap_base(mm, END);
+	vm_set_brk(mm, HEAP);
+	vm_set_rlimit(mm, VM_RLIMIT_MEMLOCK, MAX_LOCKED * PAGE_SIZE);
+	return mm;
+}
+
+/* Somebody else has all but so many frames, so that memory is short after a few pages. */
+static void load(struct fuzz *f, u64 left)
+{
+	struct vm *vm = flat_vm(f->m);
+
+	for (unsigned i = 0; i < BALLAST && vm->kind_frames[PAGE_FREE] >= left + (1u << BALLAST_ORDER); i++)
+		f->ballast[i] = alloc_pages(vm, BALLAST_ORDER, PAGE_KERNEL);
+}
+
 static void create(struct fuzz *f)
 {
+	static const u64 left[] = {~0u, 700, 300, 190}; /* frames; reclaim begins at 100 */
 	u64 how = bytes_take(&f->in, 2);
 	bool pcid = how & 4;
-	static _Alignas(PMD_SIZE) u8 ram[6 * MIB]; /* the last run's bytes are still in it */
+	static _Alignas(PMD_SIZE) u8 ram[6 * MIB + 64 * PAGE_SIZE]; /* the last run's bytes are still in it */
 	struct vm_config vm = {.ram_dirty = true,
 			       .thp = how % 3,
 			       .pcid = pcid,
@@ -58,7 +92,8 @@ static void create(struct fuzz *f)
 			       .check = 2,
 			       .khugepaged = &vm_khugepaged_defaults,
 			       .reclaim = (how >> 4 & 15) % VM_RECLAIM_NR,
-			       .swap_slots = how >> 8 & 1 ? 1100 : 40,
+			       .nr_hugepages = how >> 13 & 1,
+			       .swap_slots = how >> 8 & 1 ? 600 : 40,
 			       .swap_rotational = how >> 9 & 1,
 			       .overcommit = (how >> 10 & 3) % 3,
 			       .swap_ops = &swap_ops,
@@ -66,33 +101,60 @@ static void create(struct fuzz *f)
 	unsigned features = HW_NX | HW_PGE | (pcid ? HW_PCID : 0) | (how >> 12 & 1 && pcid ? HW_INVPCID : 0);
 
 	f->m = flat_create(&(struct flat_config){.ram = ram, .ram_bytes = sizeof(ram), .features = features, .vm = vm});
+	load(f, left[how >> 14 & 3]);
 	f->file = vm_file_create(flat_vm(f->m), 256 * PAGE_SIZE, NULL, NULL);
 	f->shmem = shmem_file_create(flat_vm(f->m), 1024 * PAGE_SIZE);
-	f->mm[0] = mm_create(flat_vm(f->m));
+	f->mm[0] = process(f);
 	MUST(f->file && f->shmem && f->mm[0]);
 }
 
+/* Near the start of a 2M mostly, so that areas meet; or anywhere. */
 static u64 address(struct fuzz *f)
 {
-	u64 b = bytes_take(&f->in, 2);
+	u64 b = bytes_take(&f->in, 2), page = b >> 4;
 
-	return BASE + (b & 0x8000 ? b % 4 * PMD_SIZE : b % PAGES * PAGE_SIZE);
+	return BASE + (b & 3) * PMD_SIZE + (b & 4 ? 0 : b & 8 ? page % 16 : page % PTRS_PER_TABLE) * PAGE_SIZE;
 }
 
+/* A few pages, or 2M and some. */
 static u64 length(struct fuzz *f)
 {
 	u64 b = bytes_take(&f->in, 1);
 
-	return b >= 0xe0 ? (1 + b % 3) * PMD_SIZE : (b & 0x7f) * PAGE_SIZE;
+	return b < 0xc0 ? (b & 0x3f) * PAGE_SIZE
+			: (b >> 4 & 1) * PMD_SIZE + (b & 0x20 ? PMD_SIZE : (b & 15) * PAGE_SIZE);
 }
 
+static u64 pages_left(const struct fuzz *f)
+{
+	const struct flat_events *e = flat_events(f->m);
+	u64 brought = e->faults + e->populates;
+
+	return brought < MAX_PAGES ? MAX_PAGES - brought : 0;
+}
+
+/* A call that brings in so much is for an input that has as much left. */
+static bool may_bring(const struct fuzz *f, u64 len)
+{
+	return len >> PAGE_SHIFT <= pages_left(f) / 4;
+}
+
+/* The high bits of the choice: where in a file; of what sort anonymous memory is. */
 static void op_map(struct fuzz *f, struct hw_cpu *cpu, struct mm_struct *mm)
 {
+	static const unsigned sorts[] = {0, MAP_HUGETLB, MAP_GROWSDOWN, MAP_LOCKED};
 	u64 b = bytes_take(&f->in, 2), at = address(f), len = length(f);
 	struct address_space *file = b & 1 ? b & 2 ? f->file : f->shmem : NULL;
-	unsigned flags = (b & 4 ? MAP_SHARED : MAP_PRIVATE) | (file ? 0 : MAP_ANONYMOUS) | (b & 8 ? 0 : MAP_FIXED) |
-			 (b & 16 ? MAP_POPULATE : 0) | (b & 32 ? MAP_NORESERVE : 0);
+	unsigned flags = (b & 4 ? MAP_SHARED : MAP_PRIVATE) | (b & 8 ? 0 : MAP_FIXED) | (b & 16 ? MAP_POPULATE : 0) |
+			 (b & 32 ? MAP_NORESERVE : 0);
 
+	if (!file)
+		flags |= MAP_ANONYMOUS | sorts[b >> 10 & 3];
+	if (!file && b >> 12 == 1)
+		flags = (flags & ~(MAP_SHARED | MAP_PRIVATE)) | DROPPABLE;
+
+	if (!may_bring(f, len))
+		flags &= ~MAP_POPULATE;
 	vm_mmap(cpu, mm, at, len, b & 64 ? b >> 7 & 7 : PROT_READ | PROT_WRITE, flags, file, b >> 10);
 }
 
@@ -174,7 +236,9 @@ static void op(struct fuzz *f, unsigned i, struct hw_cpu *cpu, u64 what)
 	case 3:
 		at = address(f), len = length(f);
 		b = bytes_take(&f->in, 1);
-		vm_madvise(cpu, mm, at, len, b & 0x80 ? GUARD_INSTALL + (b & 1) : b & 31);
+		b = b & 0x80 ? GUARD_INSTALL + (b & 1) : b & 31;
+		if (may_bring(f, len) || (b != MADV_POPULATE_READ && b != MADV_POPULATE_WRITE))
+			vm_madvise(cpu, mm, at, len, (int)b);
 		break;
 	case 4:
 		at = address(f), len = length(f);
@@ -215,12 +279,20 @@ static void op(struct fuzz *f, unsigned i, struct hw_cpu *cpu, u64 what)
 	case 14:
 		op_hold(f, cpu, mm);
 		break;
+	case 15:
+		b = bytes_take(&f->in, 1);
+		if (b & 1)
+			vm_set_thp_disable(mm, b >> 1 & 1, b >> 1 & 2);
+		else
+			vm_brk(cpu, mm, HEAP + (b >> 1) * PAGE_SIZE);
+		break;
 	default:
 		op_touch(f, cpu);
 	}
 }
 
-/* Those that the OOM killer chose are gone; somebody lives. */
+/* Those that the OOM killer chose are gone; somebody lives. The input is over soon: who is chosen had all memory looked
+ * at many times in vain. */
 static void bury(struct fuzz *f)
 {
 	unsigned alive = 0;
@@ -229,13 +301,14 @@ static void bury(struct fuzz *f)
 		if (f->mm[i] && f->mm[i]->oom_victim) {
 			mm_put(f->mm[i]);
 			f->mm[i] = NULL;
+			f->in.left = min(f->in.left, (size_t)LAST_BYTES);
 		}
 		alive += f->mm[i] != NULL;
 	}
 	if (alive)
 		return;
 	vm_fail_alloc_after(flat_vm(f->m), ~0ull);
-	f->mm[0] = mm_create(flat_vm(f->m));
+	f->mm[0] = process(f);
 	MUST(f->mm[0]);
 }
 
@@ -251,7 +324,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct vm_meminfo info;
 
 	create(&f);
-	for (unsigned n = 0; n < MAX_OPS && f.in.left; n++) {
+	for (unsigned n = 0; n < MAX_OPS && f.in.left && pages_left(&f); n++) {
 		u64 b = bytes_take(&f.in, 1), what = bytes_take(&f.in, 1) % 20;
 		struct hw_cpu *cpu = flat_cpu(f.m, b % CPUS);
 		unsigned i = b >> 2 & (MMS - 1);
@@ -261,7 +334,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		flat_run(cpu, f.mm[i]);
 		op(&f, i, cpu, what);
 		bury(&f);
-		if (n % CHECK_EVERY == 0)
+		if ((n + 1) % CHECK_EVERY == 0)
 			check(&f);
 	}
 	check(&f);
@@ -271,6 +344,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	for (unsigned i = 0; i < ARRAY_SIZE(f.held); i++)
 		if (f.held[i].pfn)
 			vm_release(flat_vm(f.m), f.held[i].pfn, f.held[i].how);
+	for (unsigned i = 0; i < ARRAY_SIZE(f.ballast); i++)
+		if (f.ballast[i])
+			put_page(flat_vm(f.m), f.ballast[i]);
 	vm_file_put(f.file);
 	vm_file_put(f.shmem);
 	vm_meminfo(flat_vm(f.m), &info);

@@ -65,13 +65,13 @@ char flat_panic_text[256];
 
 int hw_ram(struct hw_machine *m, unsigned index, u64 *start, u64 *end)
 {
-	/* A hole of one frame in the middle, so that RAM is two ranges and the second starts unaligned. */
-	u64 half = m->bytes / 2;
+	/* A hole of one frame, so that RAM is two ranges and the second starts unaligned. */
+	u64 hole = m->bytes / 4;
 
 	if (index > 1)
 		return -ENOENT;
-	*start = index ? half + PAGE_SIZE : 0;
-	*end = index ? m->bytes : half;
+	*start = index ? hole + PAGE_SIZE : 0;
+	*end = index ? m->bytes : hole;
 	return 0;
 }
 struct hw_cpu *hw_this_cpu(struct hw_machine *m)
@@ -491,12 +491,13 @@ bool flat_caches_sound(struct hw_machine *m)
 {
 	for (unsigned i = 0; i < CPUS; i++) {
 		struct hw_cpu *cpu = &m->cpu[i];
+		unsigned pcid = pcid_of(cpu);
 
 		for (unsigned k = 0; cpu->psc.slot && k < PSC_SLOTS; k++) {
 			struct cached *c = &cpu->psc.slot[k];
 			u64 table_pa = cpu->cr3 & X86_PHYS_MASK;
 
-			if (!is_good(&cpu->psc, c) || c->pcid != pcid_of(cpu))
+			if (c->pcid != pcid || !is_good(&cpu->psc, c))
 				continue;
 			for (unsigned level = 4; level >= c->level; level--) {
 				u64 va = c->number << x86_level_shift(c->level);
