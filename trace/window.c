@@ -15,6 +15,7 @@ void window_init(struct window *w, const struct window_shape *shape)
 		w->lost[i] = 0;
 		w->written[i] = false;
 	}
+	w->untagged = 0;
 	for (unsigned i = 0; i < WINDOW_TAGS; i++)
 		w->tag[i].page[0] = w->tag[i].page[1] = WINDOW_NONE;
 }
@@ -39,6 +40,7 @@ static void window_untag(struct window *w, unsigned slot)
 		return;
 	w->lost[slot] = tag->used;
 	w->used[slot] = &w->lost[slot];
+	w->untagged |= 1u << slot;
 	tag->page[0] = tag->page[1] = WINDOW_NONE;
 }
 
@@ -72,6 +74,7 @@ static void window_leave(struct window *w, u32 slots)
 		w->page[i] = WINDOW_NONE;
 		w->lost[i] = 0;
 		w->written[i] = false;
+		w->untagged &= ~(1u << i);
 	}
 }
 
@@ -157,30 +160,36 @@ static unsigned window_fit(struct window *w, u64 page, unsigned slot)
 
 /* ---- entering ---- */
 
-/* The slot of the page, or else the one whose page was used longest ago (empty ones first). One pass without branches:
- * the least of the keys `used | slot`, where the page itself, if it is there, has the least of all. Two chains of
- * minima, as each is as slow as its comparisons. */
-static unsigned window_slot(struct window *w, u64 page)
+/* The slot whose page was used longest ago; empty ones first. One pass without branches: the least of the keys
+ * `used | slot`, in two chains of minima, as each is as slow as its comparisons. */
+static unsigned window_least(const struct window *w)
 {
-	struct window_tag *tag = window_tag(w, page);
 	u64 even = ~0ull, odd = ~0ull;
 
-	if (tag->page[0] == page)
-		return tag->slot;
 	for (unsigned i = 0; i < w->shape.pages; i += 2) {
-		u64 a = w->page[i] == page ? 0 : (*w->used[i] + 1) * WINDOW_SLOTS;
-		u64 b = w->page[i + 1] == page ? 0 : (*w->used[i + 1] + 1) * WINDOW_SLOTS;
+		u64 a = *w->used[i] * WINDOW_SLOTS + i, b = *w->used[i + 1] * WINDOW_SLOTS + i + 1;
 
-		even = min(even, a + i);
-		odd = min(odd, b + i + 1);
+		even = min(even, a);
+		odd = min(odd, b);
 	}
 	return min(even, odd) % WINDOW_SLOTS;
+}
+
+/* The slot of the page, or else that of the one that was used longest ago. */
+static unsigned window_slot(const struct window *w, const struct window_tag *tag, u64 page)
+{
+	if (w->page[tag->slot] == page && w->used[tag->slot] == &tag->used)
+		return (unsigned)tag->slot;
+	for (u32 slots = w->untagged; slots; slots &= slots - 1)
+		if (w->page[__builtin_ctz(slots)] == page)
+			return (unsigned)__builtin_ctz(slots);
+	return window_least(w);
 }
 
 int window_enter(struct window *w, u64 page, unsigned write)
 {
 	struct window_tag *tag = window_tag(w, page);
-	unsigned slot = window_slot(w, page);
+	unsigned slot = window_slot(w, tag, page);
 	bool had = w->page[slot] == page;
 	bool first_write = write && !(had && w->written[slot]);
 
@@ -193,6 +202,7 @@ int window_enter(struct window *w, u64 page, unsigned write)
 	w->page[slot] = page;
 	w->written[slot] = (had && w->written[slot]) || write;
 	w->used[slot] = &tag->used;
+	w->untagged &= ~(1u << slot);
 	*tag = (struct window_tag){{page, w->written[slot] ? page : WINDOW_NONE}, ++w->now, slot};
 	return had && !first_write ? -1 : (int)slot;
 }

@@ -58,6 +58,7 @@ struct window {
 	u64 *used[WINDOW_SLOTS]; /* where the slot's last use is: in its tag, or else in lost[] */
 	u64 lost[WINDOW_SLOTS];
 	bool written[WINDOW_SLOTS];
+	u32 untagged; /* slots whose page has lost its tag: a bit each */
 };
 
 /* tag[va's page % WINDOW_TAGS], its offset by one shift and one mask. */
