@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine/block.c - the instructions of a block, read once, and what is live between them.
+ * engine/block.c - the instructions of a block, read once, and which flags are live between them.
  *
  * Nothing is read but where the program gets: a block ends with its page, and an instruction that reaches into the next
- * page is a block of its own. Which flags are live behind a block's end is known from a look at where it leads, as far as that
- * is code which does not change without a call; all is where that is not known.
+ * page is a block of its own. Which flags are live behind a block's end is known from a look at where it leads, as far
+ * as that is code which does not change without a call; all are where that is not known.
  */
 #include "engine/block.h"
 
@@ -117,16 +117,13 @@ static unsigned flags_at_end(const struct insn *last)
 	}
 }
 
-/* What is live before each instruction. All registers are at the end: behind it nobody knows of shadow[] (E1), and a
- * handler of a signal may look at each. */
+/* Which flags are live before each instruction. */
 static void find_live(void)
 {
-	unsigned regs = 0xffff, flags = flags_at_end(&insns[nr_insns - 1]);
+	unsigned flags = flags_at_end(&insns[nr_insns - 1]);
 
 	for (unsigned n = nr_insns; n-- > 0;) {
-		regs = (regs & ~insns[n].kills) | insns[n].reads;
 		flags = (flags & ~insns[n].flag_kills) | insns[n].flag_reads;
-		insns[n].live = (u16)regs;
 		insns[n].flag_live = (u16)flags;
 	}
 }

@@ -244,6 +244,8 @@ static void use_register(struct insn *i, const ZydisDecodedOperand *o)
 
 	if (n < 0)
 		return;
+	if (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+		i->writes |= (u16)(1u << n);
 	if (o->actions == ZYDIS_OPERAND_ACTION_WRITE && gpr_bits[o->reg.value] >= 32)
 		i->kills |= (u16)(1u << n);
 	else
@@ -333,7 +335,7 @@ void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 	i->bytes = bytes;
 	i->nr_operands = 0;
 	i->relative = false;
-	i->reads = i->kills = i->flag_reads = i->flag_kills = 0;
+	i->reads = i->kills = i->writes = i->flag_reads = i->flag_kills = 0;
 	i->refusal = NULL;
 	i->len = 0;
 	status = most ? ZydisDecoderDecodeFull(&decoder, bytes, most, &i->z, i->op) : ZYDIS_STATUS_NO_MORE_DATA;

@@ -53,9 +53,9 @@ struct insn {
 	u8 len, kind;
 	u8 nr_operands;
 	bool relative;              /* an operand is at an address relative to RIP */
-	u16 reads, kills;           /* registers: bit n */
+	u16 reads, kills, writes;   /* registers: bit n; kills: overwrites whole */
 	u16 flag_reads, flag_kills; /* FLAG_ARITH bits of RFLAGS */
-	u16 live, flag_live;        /* before it: translate.c */
+	u16 flag_live;              /* before it: block.c */
 	struct operand operand[MAX_OPERANDS];
 	const char *refusal;
 	ZydisDecodedInstruction z;

@@ -6,10 +6,10 @@
  *   gs --> | self | scratch | entries of the runtime | icount | gpr[16] | ... | windows | indirect[] | xsave area |
  *
  * Invariants
- *   E1  When a copied instruction of the program executes, every general register that is live holds the program's
- *       value; one that is dead (the block overwrites it behind before it is read) holds it or has it in shadow[].
- *       Flags that are live are the program's. Of the rest of the state (vector registers, x87, memory) nothing is
- *       touched at all. Only RIP differs. Exceptions are listed in translate.c, each with its rule.
+ *   E1  When a copied instruction of the program executes, every general register that it reads holds the program's
+ *       value; any other holds it or has it in shadow[] (struct copied says which). At a block's end and at its begin
+ *       all hold it. Flags that are live are the program's. Of the rest of the state (vector registers, x87, memory)
+ *       nothing is touched at all. Only RIP differs. Exceptions are listed in translate.c, each with its rule.
  *   E2  Outside of the code cache gpr[], flags and pc are the program's state, exactly.
  */
 #ifndef ENGINE_STATE_H
@@ -93,7 +93,7 @@ struct thread {
 	struct window data, fetch;
 	u64 generation, purges; /* of the cache and of indirect[]: till when they are taken into account there */
 	struct indirect indirect[1 << INDIRECT_BITS];
-	u64 shadow[NR_GPR]; /* what registers held that were borrowed (E1) */
+	u64 shadow[NR_GPR]; /* what registers held that are lent (E1) */
 	u8 xsave[XSAVE_MAX] __attribute__((aligned(64)));
 };
 

@@ -12,8 +12,9 @@
  *   jne  elsewhere         jne  elsewhere's inner or outer                 --not yet--> why = link; dispatch
  *                          jmp  the next block                             --not yet--> why = link; dispatch
  *
- * A check borrows registers, dead ones if it can, keeps them in shadow[], and gives those that are live back before the
- * instruction. Flags it keeps, in rax, only where they are live (block.c).
+ * A check borrows registers, of those that the program does not want soon, and keeps their values in shadow[]: they are
+ * lent until an instruction reads them, or the block ends. Flags it keeps, in rax, only where they are live. Which are
+ * live at a block's end is known from a look at where it leads; all are where that is not known.
  *
  * Exceptions to E1 (state.h):
  *   - an operand at an address relative to RIP that is out of reach: one register that the instruction does not use
@@ -34,34 +35,57 @@ static struct block *current;
 
 /* ---- registers to borrow ---- */
 
-/* One that is dead, if any is, and none of the mask; never rsp. The low ones need the shortest code. */
-static unsigned borrow(u32 not_these, u32 live)
+/* Lent: it holds something else, its value is in shadow[]. Kept: the value is there, too. */
+static u32 lent, kept;
+
+/* For how many instructions, from i on, nobody wants what the program has in r; many: it is overwritten first. */
+static unsigned idle(unsigned r, const struct insn *i)
+{
+	for (const struct insn *n = i; n < insns + nr_insns; n++) {
+		if (n->reads >> r & 1)
+			return (unsigned)(n - i);
+		if (n->kills >> r & 1)
+			return 2 * MAX_INSNS;
+	}
+	return MAX_INSNS;
+}
+
+/* One that is lent already, or else is not wanted for long; none of the mask, never rsp. The low ones need the shortest
+ * code. */
+static unsigned borrow(u32 not_these, const struct insn *i)
 {
 	static const u8 order[] = {RCX, RDX, RSI, RDI, RAX, RBX, R8, R9, R10, R11, RBP, R13, R14, R15};
+	unsigned best = RSP, most = 0;
 
-	for (unsigned pass = 0; pass < 2; pass++, live = 0)
-		for (unsigned i = 0; i < sizeof(order); i++)
-			if (!((not_these | live) >> order[i] & 1))
-				return order[i];
-	__builtin_trap(); /* an operand uses two */
+	for (unsigned n = 0; n < sizeof(order); n++) {
+		unsigned r = order[n], worth = 1 + idle(r, i) + (lent >> r & 1 ? 4 * MAX_INSNS : 0);
+
+		if (not_these >> r & 1 || worth <= most)
+			continue;
+		best = r;
+		most = worth;
+	}
+	return best;
 }
 
-/* Registers whose shadow is right already: borrowed in this block, dead since. */
-static u32 shadowed;
-
-static void keep(unsigned r)
+static void lend(unsigned r)
 {
-	if (!(shadowed >> r & 1))
+	if (!((lent | kept) >> r & 1))
 		emit_save(&hot, r, OFF(shadow) + 8 * (s32)r);
+	lent |= 1u << r;
+	kept &= ~(1u << r);
 }
 
-/* The program's value again, if anybody behind wants it. */
-static void give_back(unsigned r, u32 live)
+/* Those of the mask hold the program's values again. */
+static void give_back(u32 mask)
 {
-	if (live >> r & 1)
+	for (u32 todo = lent & mask; todo; todo &= todo - 1) {
+		unsigned r = (unsigned)__builtin_ctz(todo);
+
 		emit_load(&hot, r, OFF(shadow) + 8 * (s32)r);
-	else
-		shadowed |= 1u << r;
+	}
+	kept |= lent & mask;
+	lent &= ~mask;
 }
 
 static u32 operand_registers(const struct operand *o)
@@ -153,7 +177,7 @@ static void emit_indirect(unsigned pops)
 static void note_copied(const struct insn *i, int far)
 {
 	copied_add(
-	    (struct copied){(u16)(hot - current->outer), (u16)(i->pc - current->pc), (u16)shadowed, (signed char)far});
+	    (struct copied){(u16)(hot - current->outer), (u16)(i->pc - current->pc), (u16)lent, (signed char)far});
 	current->nr_insns++;
 }
 
@@ -173,12 +197,12 @@ static void clear_base_extension(u8 *copy, const ZydisDecodedInstruction *z)
 /* Its operand is relative to RIP and out of reach: [r + 0] instead, r the address. */
 static void copy_far(const struct insn *i, u64 address)
 {
-	unsigned r = borrow(i->reads | i->kills | 0xff00, 0);
+	unsigned r = borrow(i->reads | i->kills | 0xff00, i);
 	u8 *copy;
 
 	emit_save(&hot, r, OFF(scratch[0]));
 	emit_constant(&hot, r, address);
-	note_copied(i, shadowed >> r & 1 ? -1 : (int)r);
+	note_copied(i, lent >> r & 1 ? -1 : (int)r);
 	copy = hot;
 	put(&hot, (const char *)i->bytes, i->len);
 	clear_base_extension(copy, &i->z);
@@ -303,8 +327,6 @@ static void emit_tag(u8 **at, unsigned to, unsigned from)
  * executed alone, and what is behind it is looked at again. */
 static void emit_hit(const struct insn *i, unsigned r, unsigned tag, u16 len, s32 stamp)
 {
-	u32 borrowed = shadowed | 1u << r | 1u << tag | 1u << RAX;
-
 	emit_constant(&hot, tag, len - 1u - code.pc);
 	put1(&hot, 0x48 | (r >> 3) << 2 | tag >> 3); /* add tag, r */
 	put1(&hot, 0x01);
@@ -318,7 +340,7 @@ static void emit_hit(const struct insn *i, unsigned r, unsigned tag, u16 len, s3
 	emit_patch(hot - 4, cold);
 	emit_add(&cold, OFF(icount), stamp, false);
 	emit_add(&cold, OFF(accesses), -accesses_from(i), false);
-	emit_leave_all(borrowed, i->pc, WHY_HIT);
+	emit_leave_all(lent, i->pc, WHY_HIT);
 }
 
 /* To the runtime, which works out what the instruction touches and goes on at back; from hot or cold code. */
@@ -346,18 +368,19 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 	u32 used = operand_registers(&o);
 	bool hits_code = nr_insns > 1 && g->rw == SITE_WRITE && may_hit_code(&o),
 	     keeps_flags = i->flag_live || hits_code;
-	unsigned r = borrow(used | (keeps_flags ? 1u << RAX : 0), i->live);
-	unsigned tag = borrow(used | (keeps_flags ? 1u << RAX : 0) | 1u << r, i->live);
+	unsigned r = borrow(used | (keeps_flags ? 1u << RAX : 0), i);
+	unsigned tag = borrow(used | (keeps_flags ? 1u << RAX : 0) | 1u << r, i);
 	s32 page = (s32)(OFF(data.tag[0].page[0]) + (g->rw == SITE_WRITE ? 8 : 0));
 	u16 len = (u16)(g->hi - g->lo);
 	u8 *field, *back;
 
 	o.disp += g->lo;
-	keep(r);
-	keep(tag);
+	give_back(used);
+	lend(r);
+	lend(tag);
 	emit_address(&hot, r, tag, &o);
 	if (keeps_flags) {
-		keep(RAX);
+		lend(RAX);
 		PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
 	}
 	if (hits_code)
@@ -377,10 +400,6 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 	back = hot;
 	if (i->flag_live)
 		PUT(&hot, "\x04\x7f\x9e"); /* add al, 127; sahf */
-	if (keeps_flags)
-		give_back(RAX, i->live);
-	give_back(r, i->live);
-	give_back(tag, i->live);
 	emit_patch(field, cold);
 	emit_gs_base(&cold, 0x03, r, tag, page);
 	emit_save(&cold, r, OFF(address));
@@ -650,10 +669,8 @@ static void emit_compare(void)
 
 	cold = copy;
 	put(&cold, (const char *)code.byte, code.len);
-	keep(RAX);
-	shadowed = 1u << RAX;
+	lend(RAX);
 	note_copied(&insns[0], FAR_COMPARES);
-	shadowed = 0;
 	if (crosses) /* its last page may not be there: a fault while the flags are whole */
 		emit_load_absolute(code.pc + code.len - 1, 1);
 	PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
@@ -664,9 +681,8 @@ static void emit_compare(void)
 		emit_load(&hot, RAX, OFF(scratch[1]));
 		PUT(&hot, "\x04\x7f\x9e"); /* add al, 127; sahf */
 	}
-	give_back(RAX, insns[0].live);
 	emit_load(&cold, RAX, OFF(scratch[1]));
-	emit_leave_all(1u << RAX, code.pc, WHY_STALE);
+	emit_leave_all(lent, code.pc, WHY_STALE);
 }
 
 /* ---- a block ---- */
@@ -686,11 +702,13 @@ static void emit_insn(const struct insn *i, s32 stamp)
 {
 	emit_crossing(i, stamp);
 	if (i->kind == INSN_REFUSED) {
+		give_back(~0u);
 		emit_end(i);
 		return;
 	}
 	for (; next_group < nr_groups && &insns[groups[next_group].insn] == i; next_group++)
 		emit_check(i, &groups[next_group], stamp);
+	give_back(insn_ends_block(i) ? ~0u : i->reads);
 	if (i->kind == INSN_GATHER)
 		emit_gather(&hot, i, stamp, NULL);
 	if (i->kind == INSN_STRING)
@@ -699,7 +717,8 @@ static void emit_insn(const struct insn *i, s32 stamp)
 		copy_insn(i);
 	else
 		emit_end(i);
-	shadowed &= ~(u32)(i->reads | i->kills);
+	lent &= ~(u32)i->kills;
+	kept &= ~(u32)i->writes;
 }
 
 struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
@@ -714,7 +733,7 @@ struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
 	cold = cache.cold;
 	b = current = block_add(pc);
 	b->first_insn = copied_next();
-	shadowed = next_group = 0;
+	lent = kept = next_group = 0;
 	page_needs(page_number(pc), page_number(pc + code.len - 1));
 	b->outer = hot;
 	emit_fetch(page_number(pc), 0);
@@ -726,8 +745,10 @@ struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
 	for (unsigned n = 0; n < nr_insns; n++)
 		emit_insn(&insns[n], (s32)n - (s32)nr_insns);
 	next = insns[nr_insns - 1].pc + insns[nr_insns - 1].len;
-	if (!insn_ends_block(&insns[nr_insns - 1]))
+	if (!insn_ends_block(&insns[nr_insns - 1])) {
+		give_back(~0u);
 		emit_link_jump(next - 1, next);
+	}
 	b->end = hot;
 	cache.hot = hot;
 	cache.cold = cold;
