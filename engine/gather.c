@@ -215,12 +215,20 @@ static const u8 *vector_byte(const struct thread *t, unsigned n, unsigned byte)
 	return t->xsave + xsave_at[XSAVE_ZMM_HIGH] + 32 * n + byte - 32;
 }
 
+/* Generated code has put it into scratch[1]. */
+static bool mask_is_told(const struct gather *g)
+{
+	return g->kind != GATHER_VECTOR && g->mask < GATHER_IN_VECTOR;
+}
+
 static u64 mask_of(const struct thread *t, const struct gather *g)
 {
 	u64 mask = 0;
 
-	if (g->mask < GATHER_IN_VECTOR)
-		return *(const u64 *)(t->xsave + xsave_at[XSAVE_K] + 8 * g->mask) & (~0ull >> (64 - g->mask_bits));
+	if (g->mask < GATHER_IN_VECTOR) {
+		mask = mask_is_told(g) ? t->scratch[1] : *(const u64 *)(t->xsave + xsave_at[XSAVE_K] + 8 * g->mask);
+		return mask & (~0ull >> (64 - g->mask_bits));
+	}
 	for (unsigned n = 0; n < g->mask_bits; n++) {
 		const u8 *top = vector_byte(t, g->mask - GATHER_IN_VECTOR, (n + 1u) * g->mask_len - 1);
 
@@ -284,7 +292,8 @@ const void *access_gather(struct thread *t)
 		t->accesses++;
 		return g->back;
 	}
-	__asm__ volatile("xsave64 %0" : "=m"(t->xsave) : "a"(XSAVE_VECTORS), "d"(0));
+	if (!mask_is_told(g))
+		__asm__ volatile("xsave64 %0" : "=m"(t->xsave) : "a"(XSAVE_VECTORS), "d"(0));
 	for (elements = elements_of(g, mask_of(t, g)); elements; elements &= elements - 1) {
 		unsigned n = (unsigned)__builtin_ctzll(elements);
 

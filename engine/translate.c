@@ -361,6 +361,21 @@ static void emit_gather(u8 **at, const struct insn *i, s32 stamp, const u8 *back
 	cold = (u8 *)place + sizeof(g);
 }
 
+/* The masked operand's mask, if it is one of k0..k7, goes to scratch[1], by way of r. */
+static void emit_mask(unsigned r, const struct insn *i)
+{
+	struct gather g = gather_make(i, 0);
+
+	if (g.mask >= GATHER_IN_VECTOR)
+		return;
+	put1(&cold, 0xc4);
+	put1(&cold, 0x61 | (r < 8 ? 0x80 : 0));
+	put1(&cold, g.mask_bits <= 16 ? 0x78 : 0xfb); /* kmovw, kmovq r, k */
+	put1(&cold, 0x93);
+	put1(&cold, 0xc0 | (r & 7) << 3 | g.mask);
+	emit_save(&cold, r, OFF(scratch[1]));
+}
+
 /* A check of what g's accesses have in common: bytes [lo, hi) from the address of its first. */
 static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 {
@@ -404,6 +419,7 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 	emit_gs_base(&cold, 0x03, r, tag, page);
 	emit_save(&cold, r, OFF(address));
 	if (g->masked) {
+		emit_mask(r, i);
 		emit_gather(&cold, i, stamp, back);
 		return;
 	}
