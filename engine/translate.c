@@ -428,21 +428,31 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 }
 
 /* Instructions come from page `number` from here on. */
-static void emit_fetch(u32 number, s32 stamp)
+static void emit_fetch(u32 number, s32 stamp, bool keeps_flags)
 {
 	u64 page = page_of_number(number);
 	s32 tag = OFF(fetch.tag[0]) + (s32)(page / 4096 % WINDOW_TAGS * sizeof(struct window_tag));
-	u8 *field, *slow, *back;
+	u8 *field, *slow, *back, *over;
 
-	emit_save(&hot, RCX, OFF(scratch[0]));
-	emit_load(&hot, RCX, OFF(fetch_page));
-	emit_lea(&hot, RCX, RCX, -(s32)number);
-	PUT(&hot, "\xe3\x05\xe9"); /* jrcxz over: jmp cold */
+	if (keeps_flags) {
+		emit_save(&hot, RCX, OFF(scratch[0]));
+		emit_load(&hot, RCX, OFF(fetch_page));
+		emit_lea(&hot, RCX, RCX, -(s32)number);
+		PUT(&hot, "\xe3\x05\xe9"); /* jrcxz over: jmp cold */
+	} else {
+		PUT(&hot, "\x65\x48\x81\x3c\x25"); /* cmp gs:[fetch_page], number; jne cold */
+		put4(&hot, OFF(fetch_page));
+		put4(&hot, number);
+		PUT(&hot, "\x0f\x85");
+	}
 	field = hot;
 	put4(&hot, 0);
 	back = hot;
-	emit_load(&hot, RCX, OFF(scratch[0]));
+	if (keeps_flags)
+		emit_load(&hot, RCX, OFF(scratch[0]));
 	emit_patch(field, cold);
+	if (!keeps_flags)
+		emit_save(&cold, RCX, OFF(scratch[0]));
 	emit_load32(&cold, RCX,
 		    tag + (s32)offsetof(struct window_tag, page) + 2); /* bits 16..47; the tag says the rest */
 	emit_lea(&cold, RCX, RCX, -(s32)(page >> 16));
@@ -456,9 +466,14 @@ static void emit_fetch(u32 number, s32 stamp)
 	emit_lea(&cold, RCX, RCX, 1);
 	emit_save(&cold, RCX, OFF(fetch_changes));
 	emit_set(&cold, OFF(fetch_page), (s32)number);
+	over = back;
+	if (!keeps_flags) {
+		back = cold;
+		emit_load(&cold, RCX, OFF(scratch[0]));
+	}
 	put1(&cold, 0xe9);
 	put4(&cold, 0);
-	emit_patch(cold - 4, back);
+	emit_patch(cold - 4, over);
 	emit_patch(slow, cold);
 	emit_set(&cold, OFF(site), (s32)site_add((struct site){back, stamp, 0, SITE_FETCH, number}));
 	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
@@ -709,7 +724,7 @@ static void emit_crossing(const struct insn *i, s32 stamp)
 	u64 last = i->pc + i->len - 1;
 
 	if (i->len && (last ^ i->pc) & ~0xfffull)
-		emit_fetch(page_number(last), stamp);
+		emit_fetch(page_number(last), stamp, i->flag_live);
 }
 
 static unsigned next_group;
@@ -752,7 +767,7 @@ struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
 	lent = kept = next_group = 0;
 	page_needs(page_number(pc), page_number(pc + code.len - 1));
 	b->outer = hot;
-	emit_fetch(page_number(pc), 0);
+	emit_fetch(page_number(pc), 0, insns[0].flag_live);
 	b->inner = hot;
 	if (code.changes)
 		emit_compare();
