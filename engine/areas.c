@@ -20,7 +20,8 @@
  *
  * The cache's lock is held where the table is looked at or changed.
  *
- * Not seen: who writes past protections (/proc/self/mem, a debugger), and the file beneath a private mapping rewritten.
+ * Not seen: who writes past protections from another process (a debugger), and the file beneath a private mapping
+ * rewritten.
  *
  * Source: Linux 6.12 mm/mprotect.c, mm/mremap.c, mm/madvise.c.
  */
@@ -54,6 +55,7 @@ static struct area *areas; /* sorted, apart */
 static unsigned nr_areas;
 static u64 brk_end;
 static bool read_implies_exec;
+static bool memory_opened;
 
 /* ---- the table ---- */
 
@@ -336,9 +338,24 @@ static bool changes_pages(u64 advice)
 	}
 }
 
+void areas_memory_opened(void)
+{
+	memory_opened = true;
+}
+
 void areas_call(long nr, const u64 arg[6], long ret)
 {
 	switch (nr) {
+	case SYS_write:
+	case SYS_writev:
+	case SYS_pwrite64:
+	case SYS_pwritev:
+	case SYS_pwritev2:
+	case SYS_sendfile:
+	case SYS_splice:
+		if (!memory_opened)
+			return;
+		break;
 	case SYS_mmap:
 	case SYS_mprotect:
 	case SYS_pkey_mprotect:
@@ -393,9 +410,14 @@ void areas_call(long nr, const u64 arg[6], long ret)
 		if (arg[0] >= 0x2001 && arg[0] <= 0x2003 && !sys_failed(ret)) /* ARCH_MAP_VDSO_*: a second one */
 			look_again(0, USER_END);
 		break;
-	default:
+	case SYS_remap_file_pages:
+	case SYS_shmat:
+	case SYS_shmdt:
 		if (!sys_failed(ret))
 			look_again(0, USER_END);
+		break;
+	default: /* written to a file, which may be memory */
+		forget(0, USER_END);
 		break;
 	}
 	cache_unlock();

@@ -11,6 +11,8 @@
 void areas_begin(void);
 /* The system call was made, and returned ret. */
 void areas_call(long nr, const u64 arg[6], long ret);
+/* /proc/self/mem is being opened for writing: past all protections, from now on. */
+void areas_memory_opened(void);
 
 /* Why the byte at an address cannot be fetched, as the CPU and the kernel would say it. */
 struct fetch_fault {

@@ -3,7 +3,8 @@
  * engine/paths.c - /proc/self/exe is the program, not the engine, and /proc/self/maps lists nothing of the engine's.
  *
  *   readlink, open, stat, access, execve   of exe: of the program's file
- *   open                                   of maps: a file that holds what maps did then, without the engine's lines
+ *   open                                   of maps: a file that holds what maps did then, without the engine's lines;
+ *                                          of mem: code that is trusted may change when it is written to (areas.c)
  *
  * Known are the names /proc/self/X, /proc/thread-self/X, /proc/PID/X; what goes by a descriptor of a folder there sees
  * the engine, and so does another process.
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/memfd.h>
 
+#include "engine/areas.h"
 #include "engine/engine.h"
 #include "engine/threads.h"
 #include "lib/sys.h"
@@ -174,6 +176,8 @@ bool paths_answer(long nr, const u64 a[6], long *ret)
 			*ret = open_maps(*ret, a[at + 1]);
 		return true;
 	}
+	if (opens && strcmp(file, "mem") == 0 && a[at + 1] & O_ACCMODE)
+		areas_memory_opened();
 	if (strcmp(file, "exe") != 0)
 		return false;
 	arg[at] = (u64)program_file;

@@ -6,6 +6,7 @@
  * usage: selfmod [SEED PROGRAMS]: so many random programs that patch themselves all the time, instead
  */
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -177,6 +178,15 @@ static void by_the_kernel(void)
 		say("written from outside", run(code));
 	else
 		say("written from outside", 3);
+	mprotect(code, 4096, RX);
+	run(code);
+	put_return(other, 4);
+	fd[0] = open("/proc/self/mem", O_RDWR);
+	if (pwrite(fd[0], other, 6, (off_t)code) == 6)
+		say("written past its protection", run(code));
+	else
+		say("written past its protection", 4);
+	close(fd[0]);
 }
 
 static void on_the_stack(void)
