@@ -175,7 +175,7 @@ static bool says_splits(struct draft *d, const struct sim_region_result *left)
  * any there. glibc under its tunable grows it by 2M and asks. */
 static bool says_glibc_heap(struct draft *d, const struct sim_region *g)
 {
-	if (!cure_is_glibc_heap(d->v->r, g) || g->peak_bytes < 2 * PMD_SIZE)
+	if (!cure_is_glibc_heap(d->v->r, g) || g->madvised || g->peak_bytes < 2 * PMD_SIZE)
 		return false;
 	if (d->v->said_thp) {
 		fprintf(d->text, ", whose remedy is the same.");

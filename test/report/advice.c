@@ -297,6 +297,9 @@ static void heap_that_grows_by_small_steps(void **state)
 	expect("Run it with GLIBC_TUNABLES=glibc.malloc.hugetlb=1");
 	expect_not("That saves");
 	expect_not("No page size");
+	syn.region[REGION_HEAP].madvised = true; /* it runs under the tunable */
+	expect_not("The heap grows by brk");
+	syn.region[REGION_HEAP].madvised = false;
 	library("/usr/lib/libjemalloc.so.2");
 	expect_not("The heap grows by brk");
 	expect("No page size");
