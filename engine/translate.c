@@ -767,7 +767,7 @@ struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
 	lent = kept = next_group = 0;
 	page_needs(page_number(pc), page_number(pc + code.len - 1));
 	b->outer = hot;
-	emit_fetch(page_number(pc), 0, insns[0].flag_live);
+	emit_fetch(page_number(pc), 0, insns[0].flag_live || code.changes); /* new code may want them */
 	b->inner = hot;
 	if (code.changes)
 		emit_compare();

@@ -147,18 +147,25 @@ static void reads_more(void)
 	    0xbe, 7, 0, 0, 0, /* mov $7, %esi */
 	    0xb8, 8, 0, 0, 0, /* mov $8, %eax */
 	    0xf9,             /* stc */
-	    0xeb, 0,          /* jmp to the next */
 	};
-	static const byte old[] = {0x31, 0xc9, 0x31, 0xd2, 0x31, 0xf6, 0x31, 0xc0, 0x90, 0x90, 0xc3};
+	static const byte old[] = {0x39, 0xc0, 0x31, 0xc9, 0x31, 0xd2, 0x31, 0xc0, 0x90, 0x90, 0xc3};
 	static const byte new[] = {0x11, 0xc8, 0x11, 0xd0, 0x11, 0xf0,
 				   0x83, 0xd0, 0,    0x90, 0xc3}; /* adc: 26 and the carry */
-	byte *code = map(4096, RWX);
+	byte *code = map(8192, RWX);
 
-	memcpy(code, text, sizeof(text));
-	memcpy(code + sizeof(text), old, sizeof(old));
-	say("reads less", run(code));
-	memcpy(code + sizeof(text), new, sizeof(new));
-	say("reads more", run(code));
+	for (int i = 0; i < 4; i++) { /* from the same page, and from another; with and without the carry */
+		byte *at = code + (i & 1 ? 4096 : sizeof(text) + 5), *jump = code + sizeof(text);
+		int distance = (int)(at - (jump + 5));
+
+		memcpy(code, text, sizeof(text));
+		jump[-1] = i & 2 ? 0xf8 : 0xf9; /* clc, stc */
+		*jump = 0xe9;
+		memcpy(jump + 1, &distance, 4);
+		memcpy(at, old, sizeof(old));
+		say("reads less", run(code));
+		memcpy(at, new, sizeof(new));
+		say("reads more", run(code));
+	}
 }
 
 static void by_the_kernel(void)
