@@ -86,5 +86,5 @@ row 'sort' 5x sort --parallel=1 "$work/lines"
 row 'awk sums' 12x awk '{ s[$1 % 1000] += $3 } END { print length(s) }' "$work/lines"
 row 'cc1 -O2' 8x "$("$cc" -print-prog-name=cc1)" -quiet -O2 -fpreprocessed "$work/small.i" -o /dev/null
 row 'random reads' - "$build/test/programs/random"
-row 'true' 50ms /bin/true
+row 'true' "50 ms" /bin/true
 awk '{ print "load of this machine, of 1, 5, 15 minutes: " $1, $2, $3 }' /proc/loadavg
