@@ -176,7 +176,7 @@ static u64 hex(const char **at)
 
 bool maps_read(void (*each)(const struct maps_line *line))
 {
-	long fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64) "/proc/self/maps", O_RDONLY | O_CLOEXEC, 0, 0, 0), got;
+	long fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64) "/proc/thread-self/maps", O_RDONLY | O_CLOEXEC, 0, 0, 0), got;
 	struct maps_line line;
 	char buffer[1024];
 	unsigned n = 0;

@@ -110,7 +110,7 @@ static void send_clock(struct thread *t)
 
 static bool stream_begin(struct thread *t)
 {
-	struct ev_thread who = {t->process->pid, (u64)sys3(SYS_gettid, 0, 0, 0), t->process->parent};
+	struct ev_thread who = {t->process->pid, t->tid, t->process->parent};
 	u64 w[LONG_WORDS];
 
 	if (t->ended)
@@ -300,7 +300,7 @@ void events_forked(struct thread *t)
 	struct process *p = t->process;
 
 	p->parent = p->pid;
-	p->pid = (u64)sys3(SYS_getpid, 0, 0, 0);
+	p->pid = t->tid = (u64)sys3(SYS_getpid, 0, 0, 0);
 	p->nr_threads = 1;
 	p->ending = false;
 	t->ring = NULL;

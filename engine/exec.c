@@ -9,7 +9,7 @@
  * that the kernel refuses. So the error is the kernel's, before anything is given up; and a process that goes on leaves
  * the simulation and is named in the report.
  *
- * By a descriptor (execveat): the kernel names the file /dev/fd/N; the engine opens /proc/self/fd/N. One that is to
+ * By a descriptor (execveat): the kernel names the file /dev/fd/N; the engine opens /proc/thread-self/fd/N. One that is to
  * close stays open till the program is loaded.
  *
  * Source: Linux 6.12 fs/binfmt_script.c (load_script), fs/exec.c.

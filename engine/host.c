@@ -42,7 +42,7 @@ __asm__(".globl safe_copy, safe_copy_moves, safe_zero, safe_zero_stores, safe_fa
 u64 program_read(void *to, u64 va, u64 len)
 {
 	struct span local = {(u64)to, len}, remote = {va, len};
-	long got = sys6(SYS_process_vm_readv, thread_here()->process->pid, (u64)&local, 1, (u64)&remote, 1, 0);
+	long got = sys6(SYS_process_vm_readv, thread_here()->tid, (u64)&local, 1, (u64)&remote, 1, 0);
 
 	if (got == -EPERM || got == -ENOSYS)
 		return len - safe_copy(to, (const void *)va, len);
@@ -52,7 +52,7 @@ u64 program_read(void *to, u64 va, u64 len)
 long program_write(u64 va, const void *from, u64 len)
 {
 	struct span local = {(u64)from, len}, remote = {va, len};
-	long got = sys6(SYS_process_vm_writev, thread_here()->process->pid, (u64)&local, 1, (u64)&remote, 1, 0);
+	long got = sys6(SYS_process_vm_writev, thread_here()->tid, (u64)&local, 1, (u64)&remote, 1, 0);
 
 	if (got == -EPERM || got == -ENOSYS)
 		got = (long)(len - safe_copy((void *)va, from, len));

@@ -83,7 +83,7 @@ _Noreturn void engine_main(u64 *sp)
 	t = &k->thread;
 	t->process = &k->own;
 	t->first = true;
-	k->own.pid = (u64)sys3(SYS_getpid, 0, 0, 0);
+	k->own.pid = t->tid = (u64)sys3(SYS_getpid, 0, 0, 0);
 	k->own.nr_threads = 1;
 	k->own.calls.ops = &host_ops;
 	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);

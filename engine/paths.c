@@ -38,7 +38,7 @@ unsigned number_of(const char *text)
 	return n;
 }
 
-void number_text(unsigned number, char text[12])
+void number_text(unsigned number, char text[11])
 {
 	char digits[12];
 	unsigned n = 0;
@@ -53,7 +53,7 @@ void number_text(unsigned number, char text[12])
 
 void link_of(int fd, char link[32])
 {
-	static const char folder[] = "/proc/self/fd/";
+	static const char folder[] = "/proc/thread-self/fd/";
 
 	memcpy(link, folder, sizeof(folder) - 1);
 	number_text((unsigned)fd, link + sizeof(folder) - 1);

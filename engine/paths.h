@@ -13,9 +13,9 @@ void paths_begin(const char *file);
 const char *paths_exe(u64 va);
 /* Carries out a call that names this process' exe or maps. false: it names neither. */
 bool paths_answer(long nr, const u64 a[6], long *ret);
-void number_text(unsigned number, char text[12]);
+void number_text(unsigned number, char text[11]);
 unsigned number_of(const char *text);
-/* "/proc/self/fd/N" */
+/* "/proc/thread-self/fd/N": of a thread, as the first may have ended */
 void link_of(int fd, char link[32]);
 
 #endif

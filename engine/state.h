@@ -80,6 +80,7 @@ struct thread {
 	u64 string_steps;             /* of icount: no instructions, they order the accesses of strings */
 	u64 fetch_last;               /* the page that instructions came from when the windows were emptied */
 	struct process *process;      /* threads.h */
+	u64 tid; /* not the process' pid: the first thread may have ended, and that number with it */
 	/* events.c: its stream */
 	struct ring *ring;            /* NULL: not begun, or ended */
 	u64 clock;                    /* the hub's clock as last told */

@@ -216,6 +216,7 @@ void child_main(struct thread *t)
 	const struct thread *parent = task_of(t)->vfork_parent;
 
 	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
+	t->tid = (u64)sys3(SYS_gettid, 0, 0, 0);
 	if (parent)
 		events_vforked(t, task_of(t)->vfork_parent);
 	signals_thread_begin(t);

@@ -361,6 +361,21 @@ static void first_ends(void)
 	pthread_exit(NULL);
 }
 
+static void *executes_later(void *arg)
+{
+	usleep(20000);
+	if (!arg)
+		execl("/bin/echo", "echo", "executed without the first", NULL);
+	pause();
+	return NULL;
+}
+
+static void first_ends_exec(void)
+{
+	start(executes_later);
+	pthread_exit(NULL);
+}
+
 /* ---- threads that come and go, while mappings do ---- */
 
 static void *come_and_go(void *arg)
@@ -396,10 +411,18 @@ static const struct {
 	void (*run)(void);
 	int n;
 } cases[] = {
-    {"locks", locks, 4},           {"many", many, 1000},        {"storm", storm, 6},
-    {"queue", queue, 4},           {"faults", faults, 8},       {"children", children, 4},
-    {"exec", exec_in_thread, 4},   {"exit", exit_in_thread, 4}, {"crash", crash_in_thread, 4},
-    {"first-ends", first_ends, 4}, {"churn", churn, 8},
+    {"locks", locks, 4},
+    {"many", many, 1000},
+    {"storm", storm, 6},
+    {"queue", queue, 4},
+    {"faults", faults, 8},
+    {"children", children, 4},
+    {"exec", exec_in_thread, 4},
+    {"exit", exit_in_thread, 4},
+    {"crash", crash_in_thread, 4},
+    {"first-ends", first_ends, 4},
+    {"first-ends-exec", first_ends_exec, 3},
+    {"churn", churn, 8},
 };
 
 int main(int argc, char **argv)
