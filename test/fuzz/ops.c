@@ -25,7 +25,7 @@
 #define MMS           4
 #define CPUS          3
 #define MAX_OPS       100
-#define MAX_PAGES     192 /* that faults and calls bring in: an input that has had so many is over */
+#define MAX_PAGES     128 /* that faults and calls bring in: an input that has had so many is over */
 #define MAX_LOCKED    64  /* pages of a process: reclaim passes over them time and again */
 #define CHECK_EVERY   32  /* calls; each mutation checks its own structure anyway (check level 2) */
 #define MIB           (1ull << 20)
@@ -46,6 +46,7 @@ struct fuzz {
 	} held[4];
 	unsigned transfers_left; /* until one fails; 0: none will */
 	struct page *ballast[BALLAST];
+	bool tiny; /* so little memory is left that all of it may be locked */
 };
 
 /* Swap keeps no contents: what matters here is where pages are. */
@@ -66,7 +67,7 @@ static struct mm_struct *process(struct fuzz *f)
 		return NULL;
 	vm_set_mmap_base(mm, END);
 	vm_set_brk(mm, HEAP);
-	vm_set_rlimit(mm, VM_RLIMIT_MEMLOCK, MAX_LOCKED * PAGE_SIZE);
+	vm_set_rlimit(mm, VM_RLIMIT_MEMLOCK, f->tiny ? VM_RLIM_INFINITY : MAX_LOCKED * PAGE_SIZE);
 	return mm;
 }
 
@@ -81,7 +82,7 @@ static void load(struct fuzz *f, u64 left)
 
 static void create(struct fuzz *f)
 {
-	static const u64 left[] = {~0u, 700, 300, 190}; /* frames; reclaim begins at 100 */
+	static const u64 left[] = {~0u, 400, 230, 170}; /* frames; reclaim begins at 100 */
 	u64 how = bytes_take(&f->in, 2);
 	bool pcid = how & 4;
 	static _Alignas(PMD_SIZE) u8 ram[6 * MIB + 64 * PAGE_SIZE]; /* the last run's bytes are still in it */
@@ -102,6 +103,7 @@ static void create(struct fuzz *f)
 
 	f->m = flat_create(&(struct flat_config){.ram = ram, .ram_bytes = sizeof(ram), .features = features, .vm = vm});
 	load(f, left[how >> 14 & 3]);
+	f->tiny = how >> 14 == 3;
 	f->file = vm_file_create(flat_vm(f->m), 256 * PAGE_SIZE, NULL, NULL);
 	f->shmem = shmem_file_create(flat_vm(f->m), 1024 * PAGE_SIZE);
 	f->mm[0] = process(f);
@@ -136,7 +138,7 @@ static u64 pages_left(const struct fuzz *f)
 /* A call that brings in so much is for an input that has as much left. */
 static bool may_bring(const struct fuzz *f, u64 len)
 {
-	return len >> PAGE_SHIFT <= pages_left(f) / 4;
+	return len >> PAGE_SHIFT <= pages_left(f) / 8;
 }
 
 /* The high bits of the choice: where in a file; of what sort anonymous memory is. */
