@@ -35,10 +35,12 @@ check-programs: all
 docs: all
 	$(BUILD)/tools/docs docs/json.md docs/quire.1 docs/scripts.md
 
-# Random programs for an hour: on the simulated computer, then against this Linux. Other seeds each day.
+# Random programs for an hour: on the simulated computer, against this Linux, and by the engine against this CPU. Other
+# seeds each day.
 torture: all
 	$(BUILD)/test/torture/test-torture --seconds $(TORTURE_SECONDS) --seed $$(date +%Y%m%d0000)
 	$(BUILD)/test/torture/test-torture --seconds $(TORTURE_SECONDS) --seed $$(date +%Y%m%d0000) --host
+	test/engine/torture.sh $(BUILD) $(TORTURE_SECONDS)
 
 # sort(1) on lines in no order: its own work is small, so what virtual memory costs is easy to see.
 $(BUILD)/demo.txt:

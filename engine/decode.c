@@ -263,8 +263,11 @@ static void use_memory_registers(struct insn *i, const ZydisDecodedOperand *o)
 		i->reads |= (u16)(1u << index);
 }
 
-static bool shifts_by_cl(const struct insn *i)
+/* Its count, of which 5 bits count (6 of a 64-bit operand), is or may be 0: then the flags stay. */
+static bool may_shift_by_0(const struct insn *i)
 {
+	u64 mask = i->z.operand_width == 64 ? 63 : 31;
+
 	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_SHL:
 	case ZYDIS_MNEMONIC_SHR:
@@ -279,9 +282,12 @@ static bool shifts_by_cl(const struct insn *i)
 	default:
 		return false;
 	}
-	for (unsigned n = 0; n < i->z.operand_count; n++)
+	for (unsigned n = 0; n < i->z.operand_count; n++) {
 		if (i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[n].reg.value == ZYDIS_REGISTER_CL)
 			return true;
+		if (i->op[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !(i->op[n].imm.value.u & mask))
+			return true;
+	}
 	return false;
 }
 
@@ -300,7 +306,7 @@ static void use_flags(struct insn *i)
 		return;
 	i->flag_reads = (u16)(f->tested & FLAG_ARITH);
 	i->flag_kills = (u16)((f->modified | f->set_0 | f->set_1) & ~f->undefined & FLAG_ARITH);
-	if (shifts_by_cl(i) || has_rep(&i->z))
+	if (may_shift_by_0(i) || has_rep(&i->z))
 		i->flag_kills = 0;
 }
 
