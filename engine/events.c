@@ -299,6 +299,7 @@ void events_forked(struct thread *t)
 {
 	struct process *p = t->process;
 
+	look_after_simulator(); /* numbers of another PID namespace would tell it of others */
 	p->parent = p->pid;
 	p->pid = t->tid = (u64)sys3(SYS_getpid, 0, 0, 0);
 	p->nr_threads = 1;
@@ -316,6 +317,7 @@ void events_vforked(struct thread *t, struct thread *parent)
 {
 	struct ev_fork e = {(u64)sys3(SYS_getpid, 0, 0, 0), EVF_VM};
 
+	look_after_simulator();
 	if (parent->ring)
 		events_change(parent, EV_FORK, 0, &e, EV_PAYLOAD_WORDS(e), NULL);
 	events_forked(t);

@@ -18,7 +18,7 @@ void *memory_get(u64 bytes)
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, (u64)-1, 0);
 
 	if (got != (long)at)
-		die("no memory for the engine", "", (u64)-got);
+		die("no memory for the engine (it counts in RLIMIT_AS and RLIMIT_DATA), error", "", (u64)-got);
 	return (void *)at;
 }
 

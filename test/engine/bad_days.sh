@@ -53,6 +53,11 @@ $run -- sh -c 'echo one >one & echo two >two & wait' & $run -- sh -c 'echo three
 wait
 [ "$(cat one two three | tr '\n' ' ')" = 'one two three ' ]
 verdict $? 'two runs at once'
+$run -- unshare -rpf echo word >"$tmp/out" 2>"$tmp/err"
+if unshare -rpf true 2>/dev/null; then
+	grep -q 'PID namespace' "$tmp/err" && ! grep -q word "$tmp/out"
+	verdict $? 'a PID namespace is refused, in words'
+fi
 $run -- "$quire" run -m 4k -- echo word >"$tmp/out" 2>"$tmp/err"
 grep -q '^word$' "$tmp/out" && grep -q 'left the simulation' "$tmp/report" && grep -q '^quire run: echo word' "$tmp/err"
 verdict $? 'quire runs quire, whose program leaves'

@@ -63,6 +63,7 @@ same 'what execve refuses, and what it does not' sh -c "mkdir $tmp/files && $bui
 [ "$(number execs_left)" -le 1 ] # the 32-bit one, where the kernel runs such
 verdict $? 'who is followed does not leave'
 same 'all descriptors closed' "$build/test/engine/closes"
+same 'places, moves, accesses, spawns' setarch -R "$build/test/engine/own"
 same 'filters of system calls' "$build/test/engine/sandbox"
 same 'bad addresses' "$build/test/engine/pointers"
 same 'a user namespace' sh -c 'unshare -r id -u'

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * test/engine/own.c - what the kernel itself does for a program, at the addresses that it chooses: maps with every hint and
+ * flag, mremap and its errors, guard pages, reservations larger than any RAM, 30 children by posix_spawn, and what a
+ * handler of signals finds: an aligned stack, the error code of an access. Prints it; natively and under the engine the
+ * same.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define GUARD_INSTALL 102
+#define GUARD_REMOVE  103
+#define BOTH          (PROT_READ | PROT_WRITE)
+#define MINE          (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static void say(const char *what, void *at)
+{
+	if (at == MAP_FAILED)
+		printf("%s: %s\n", what, strerrorname_np(errno));
+	else
+		printf("%s: %p\n", what, at);
+}
+
+static void maps(void)
+{
+	size_t page = 4096, huge = 2 << 20;
+	char *a = mmap(NULL, 16 * page, BOTH, MINE, -1, 0);
+
+	say("anywhere", a);
+	say("a hint that is free", mmap((void *)0x200000000000, page, BOTH, MINE, -1, 0));
+	say("a hint that is taken", mmap(a, page, BOTH, MINE, -1, 0));
+	say("a hint at no page", mmap((void *)0x200000010123, page, BOTH, MINE, -1, 0));
+	say("32 bits", mmap(NULL, page, BOTH, MINE | MAP_32BIT, -1, 0));
+	say("32 bits, large", mmap(NULL, 1 << 30, BOTH, MINE | MAP_32BIT | MAP_NORESERVE, -1, 0));
+	say("32 bits, too large", mmap(NULL, 3ul << 30, BOTH, MINE | MAP_32BIT | MAP_NORESERVE, -1, 0));
+	say("not over another", mmap(a, page, BOTH, MINE | MAP_FIXED_NOREPLACE, -1, 0));
+	say("2 MiB", mmap(NULL, huge, BOTH, MINE, -1, 0));
+	say("16 TiB", mmap(NULL, 16ul << 40, PROT_NONE, MINE | MAP_NORESERVE, -1, 0));
+	say("more than there is", mmap(NULL, 1ul << 47, PROT_NONE, MINE | MAP_NORESERVE, -1, 0));
+	say("nothing", mmap(NULL, 0, BOTH, MINE, -1, 0));
+	say("below the least", mmap((void *)page, page, BOTH, MINE | MAP_FIXED, -1, 0));
+	say("brk", sbrk(1 << 20));
+	say("brk again", sbrk(-(1 << 19)));
+}
+
+static void moves(void)
+{
+	size_t page = 4096;
+	char *a = mmap(NULL, 8 * page, BOTH, MINE, -1, 0);
+
+	memset(a, 'x', 8 * page);
+	say("grown", mremap(a, 8 * page, 64 * page, MREMAP_MAYMOVE));
+	say("in place", mremap(a, page, 2000 * page, 0));
+	a = mmap(NULL, 8 * page, BOTH, MINE, -1, 0);
+	memset(a, 'y', 8 * page);
+	say("not unmapped", mremap(a, 8 * page, 8 * page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL));
+	printf("left empty: %d\n", a[0]);
+	say("of another size", mremap(a, 8 * page, 4 * page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL));
+	say("over itself", mremap(a, 4 * page, 4 * page, MREMAP_MAYMOVE | MREMAP_FIXED, a + 2 * page));
+	say("of nothing", mremap((void *)page, page, page, 0));
+	say("to no page", mremap(a, page, page, MREMAP_MAYMOVE | MREMAP_FIXED, a + 1));
+	say("a bad flag", mremap(a, page, page, 64));
+	say("unaligned", mremap(a + 8, page, page, 0));
+}
+
+/* ---- signals ---- */
+
+static volatile long code, here;
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	struct {
+		double d[4];
+	} __attribute__((aligned(16))) local = {{0}};
+	ucontext_t *u = context;
+
+	code = u->uc_mcontext.gregs[REG_ERR];
+	here = (long)((size_t)&local % 16);
+	mprotect((void *)((size_t)info->si_addr & ~4095ul), 4096, BOTH);
+}
+
+#define ACCESS(name, instruction)                                                                                      \
+	do {                                                                                                           \
+		mprotect(p, 4096, PROT_NONE);                                                                          \
+		__asm__ volatile(instruction : : "r"(p), "a"(0l), "d"(1l) : "memory", "cc", "xmm0");                   \
+		printf("%s: error code %lx, stack %ld\n", name, code, here);                                           \
+	} while (0)
+
+static void accesses(void)
+{
+	struct sigaction act = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+	char *p = mmap(NULL, 4096, BOTH, MINE, -1, 0);
+
+	memset(p, 0, 4096);
+	sigaction(SIGSEGV, &act, NULL);
+	ACCESS("load", "mov (%0), %%rax");
+	ACCESS("store", "mov %%rdx, (%0)");
+	ACCESS("add to memory", "add %%rdx, (%0)");
+	ACCESS("add of memory", "add (%0), %%rdx");
+	ACCESS("exchange", "xchg %%rdx, (%0)");
+	ACCESS("compare and exchange", "lock cmpxchg %%rdx, (%0)");
+	ACCESS("locked add", "lock xadd %%rdx, (%0)");
+	ACCESS("increment", "incq (%0)");
+	ACCESS("bit set", "btsq $3, (%0)");
+	ACCESS("bit test", "btq $3, (%0)");
+	ACCESS("test", "testq $1, (%0)");
+	ACCESS("vector load", "movups (%0), %%xmm0");
+	ACCESS("vector store", "movups %%xmm0, (%0)");
+	ACCESS("prefetch", "prefetcht0 (%0)");
+}
+
+static void guards(void)
+{
+	char *a = mmap(NULL, 8 * 4096, BOTH, MINE, -1, 0);
+
+	a[4096] = 1;
+	code = -1;
+	printf("guard: %d\n", madvise(a + 4096, 4096, GUARD_INSTALL) ? errno : 0);
+	printf("removed: %d", madvise(a + 4096, 4096, GUARD_REMOVE) ? errno : 0);
+	printf(" holds %d\n", a[4096]);
+}
+
+static void spawns(void)
+{
+	char *args[] = {(char *)"true", NULL}, *none[] = {NULL};
+	int status, sum = 0;
+	pid_t pid;
+
+	for (int i = 0; i < 30; i++) {
+		if (posix_spawn(&pid, "/bin/true", NULL, NULL, args, none) == 0 && waitpid(pid, &status, 0) == pid)
+			sum += status == 0;
+	}
+	printf("spawned: %d; system: %d; not there: %d\n", sum, system("exit 7"),
+	       posix_spawn(&pid, "/no", NULL, NULL, args, none));
+}
+
+int main(void)
+{
+	maps();
+	moves();
+	accesses();
+	guards();
+	spawns();
+	return 0;
+}
