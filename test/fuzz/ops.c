@@ -26,7 +26,7 @@
 #define CPUS          3
 #define MAX_OPS       100
 #define MAX_PAGES     128 /* that faults and calls bring in: an input that has had so many is over */
-#define MAX_LOCKED    64  /* pages of a process: reclaim passes over them time and again */
+#define MAX_LOCKED    24  /* pages of a process: reclaim passes over them time and again */
 #define CHECK_EVERY   32  /* calls; each mutation checks its own structure anyway (check level 2) */
 #define MIB           (1ull << 20)
 #define LAST_BYTES    24 /* of an input, after that */
@@ -46,7 +46,6 @@ struct fuzz {
 	} held[4];
 	unsigned transfers_left; /* until one fails; 0: none will */
 	struct page *ballast[BALLAST];
-	bool tiny; /* so little memory is left that all of it may be locked */
 };
 
 /* Swap keeps no contents: what matters here is where pages are. */
@@ -67,7 +66,7 @@ static struct mm_struct *process(struct fuzz *f)
 		return NULL;
 	vm_set_mmap_base(mm, END);
 	vm_set_brk(mm, HEAP);
-	vm_set_rlimit(mm, VM_RLIMIT_MEMLOCK, f->tiny ? VM_RLIM_INFINITY : MAX_LOCKED * PAGE_SIZE);
+	vm_set_rlimit(mm, VM_RLIMIT_MEMLOCK, MAX_LOCKED * PAGE_SIZE);
 	return mm;
 }
 
@@ -103,7 +102,6 @@ static void create(struct fuzz *f)
 
 	f->m = flat_create(&(struct flat_config){.ram = ram, .ram_bytes = sizeof(ram), .features = features, .vm = vm});
 	load(f, left[how >> 14 & 3]);
-	f->tiny = how >> 14 == 3;
 	f->file = vm_file_create(flat_vm(f->m), 256 * PAGE_SIZE, NULL, NULL);
 	f->shmem = shmem_file_create(flat_vm(f->m), 1024 * PAGE_SIZE);
 	f->mm[0] = process(f);
