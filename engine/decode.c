@@ -3,8 +3,10 @@
  * engine/decode.c - Zydis's view of an instruction, brought into ours.
  *
  * What Zydis does not say, or says otherwise than the hardware does:
- *   - a shift or rotation by CL changes no flag when CL is 0: it kills none
+ *   - a shift or rotation by CL changes no flag when CL is 0: it kills none; nor does one by a constant that is 0 modulo
+ *     32 (64)
  *   - a flag that is undefined behind an instruction may be what it was before: it is not killed
+ *   - pause with REX.B exchanges rax and r8
  *   - BSF and BSR of zero leave their destination: they read it
  *   - a 32-bit write clears the upper half: it kills the register; an 8- or 16-bit write reads it
  *   - xor r,r and sub r,r read nothing
@@ -324,6 +326,10 @@ static void use_registers(struct insn *i)
 	}
 	if (i->z.mnemonic == ZYDIS_MNEMONIC_BSF || i->z.mnemonic == ZYDIS_MNEMONIC_BSR)
 		i->reads |= i->kills;
+	if (i->z.mnemonic == ZYDIS_MNEMONIC_PAUSE && i->z.raw.rex.B) {
+		i->reads |= 1u << 0 | 1u << 8;
+		i->writes |= 1u << 0 | 1u << 8;
+	}
 	if (i->kind == INSN_SYSCALL || i->kind == INSN_TRAP)
 		i->reads = 0xffff;
 	i->reads |= 1u << 4;

@@ -62,14 +62,8 @@ static void follow_values(const struct insn *i)
 	int to = i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? decode_gpr(i->op[0].reg.value, &bits) : -1;
 	s64 by = i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? i->op[1].imm.value.s : 0;
 	s64 word = i->z.operand_width == 16 ? 2 : 8;
-	u32 changed = i->kills;
+	u32 changed = i->kills | i->writes;
 
-	for (unsigned n = 0; n < i->z.operand_count; n++) {
-		int r = i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER ? decode_gpr(i->op[n].reg.value, NULL) : -1;
-
-		if (r >= 0 && i->op[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
-			changed |= 1u << r;
-	}
 	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_ADD:
 	case ZYDIS_MNEMONIC_SUB:
