@@ -38,7 +38,7 @@
 #define EFLAGS      0xcd5u /* arithmetic flags and DF */
 
 struct state {
-	u64 gpr[NR_GPR], flags, rip;
+	u64 gpr[NR_GPR], flags, rip, address;
 	int signal;
 	u8 x[XSAVE_BYTES] __attribute__((aligned(64)));
 };
@@ -113,6 +113,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	catching->flags = (u64)u->uc_mcontext.gregs[REG_EFL];
 	catching->rip = (u64)u->uc_mcontext.gregs[REG_RIP];
 	catching->signal = sig;
+	catching->address = (u64)info->si_addr;
 	memcpy(&bytes, (u8 *)u->uc_mcontext.fpregs + 480, sizeof(bytes)); /* _fpx_sw_bytes.xstate_size */
 	memcpy(catching->x, u->uc_mcontext.fpregs, min(bytes, (u32)XSAVE_BYTES));
 	siglongjmp(back, 1);
@@ -539,7 +540,7 @@ int main(int argc, char **argv)
 	u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, n = argc > 2 ? strtoull(argv[2], NULL, 0) : 20000;
 	bool touches = argc > 3 && strcmp(argv[3], "touches") == 0;
 	u64 ends[65] = {0};
-	u8 *stack = map_at(0x7d0000000000, 1 << 20);
+	u8 *stack = map_at(0x7d0000000000, 1 << 20), *cache_at;
 
 	sigaltstack(&(stack_t){.ss_sp = map_at(0x7d0010000000, 1 << 16), .ss_size = 1 << 16}, NULL);
 	for (unsigned i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
@@ -547,7 +548,8 @@ int main(int argc, char **argv)
 	map_at(ARENA, ARENA_BYTES);
 	map_at(CODE, 4096);
 	decode_init();
-	cache_init(map_at(seed % 2 ? CACHE_NEAR : CACHE_FAR, CACHE_BYTES), CACHE_BYTES);
+	cache_at = map_at(seed % 2 ? CACHE_NEAR : CACHE_FAR, CACHE_BYTES);
+	cache_init(cache_at, CACHE_BYTES);
 	thread = memory_get(sizeof(*thread));
 	thread_init(thread, stack + (1 << 20), (struct window_shape[2]){{.pages = EV_WINDOW}, {.pages = EV_WINDOW}});
 	syscall(SYS_arch_prctl, ARCH_SET_GS, thread);
@@ -562,7 +564,11 @@ int main(int argc, char **argv)
 			make_state();
 		}
 		code_changes = next() % 2;
+		mprotect(cache_at, CACHE_BYTES, PROT_NONE);
 		run(run_native, &native);
+		mprotect(cache_at, CACHE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
+		if (native.address - (u64)cache_at < CACHE_BYTES) /* by chance it would change what runs it */
+			continue;
 		memcpy(after, (void *)ARENA, ARENA_BYTES);
 		cache_clear();
 		memset(thread->indirect, 0, sizeof(thread->indirect));
