@@ -60,7 +60,7 @@ static bool decode_block(u64 pc, unsigned most, u64 *missing)
 			decode(pc, code.byte, have, i);
 		}
 		if (i->kind == INSN_CUT || i->kind == INSN_BAD) {
-			*missing = i->kind == INSN_CUT ? pc + have : 0;
+			*missing = pc + have;
 			break;
 		}
 		nr_insns++;

@@ -75,9 +75,9 @@ static u8 conditional_kind(ZydisMnemonic m)
 	}
 }
 
-static u8 other_kind(const ZydisDecodedInstruction *z)
+static u8 other_kind(const struct insn *i)
 {
-	switch (z->mnemonic) {
+	switch (i->z.mnemonic) {
 	case ZYDIS_MNEMONIC_UD0:
 	case ZYDIS_MNEMONIC_UD1:
 	case ZYDIS_MNEMONIC_UD2:
@@ -85,12 +85,13 @@ static u8 other_kind(const ZydisDecodedInstruction *z)
 	case ZYDIS_MNEMONIC_INT1:
 	case ZYDIS_MNEMONIC_HLT:
 		return INSN_TRAP;
+	case ZYDIS_MNEMONIC_INT: /* 128 is a system call of 32-bit programs */
+		return i->op[0].imm.value.u == 0x80 ? INSN_REFUSED : INSN_TRAP;
 	case ZYDIS_MNEMONIC_SYSENTER:
 	case ZYDIS_MNEMONIC_IRET:
 	case ZYDIS_MNEMONIC_IRETD:
 	case ZYDIS_MNEMONIC_IRETQ:
 	case ZYDIS_MNEMONIC_SYSRET:
-	case ZYDIS_MNEMONIC_INT:
 	case ZYDIS_MNEMONIC_WRGSBASE:
 	case ZYDIS_MNEMONIC_RDGSBASE:
 		return INSN_REFUSED;
@@ -116,7 +117,7 @@ static u8 kind_of(const struct insn *i)
 	case ZYDIS_CATEGORY_IOSTRINGOP:
 		return has_rep(&i->z) ? INSN_STRING : INSN_COPY;
 	default:
-		return other_kind(&i->z);
+		return other_kind(i);
 	}
 }
 

@@ -23,7 +23,7 @@ static struct block *translate_kept(struct thread *t, unsigned most)
 	b = translate(t->pc, t->gpr[RSP], most, &missing);
 	__asm__ volatile("xrstor64 %0" : : "m"(t->xsave), "a"(~0u), "d"(~0u) : "memory");
 	if (!b) {
-		t->why = missing ? WHY_FETCH : WHY_BAD;
+		t->why = insns[0].kind == INSN_BAD ? WHY_BAD : WHY_FETCH;
 		t->address = missing;
 	}
 	return b;
@@ -34,13 +34,18 @@ static struct indirect *indirect_place(struct thread *t, u64 pc)
 	return &t->indirect[(u16)(pc + (pc >> 16))];
 }
 
-/* Generated code looks at `negated` first: while it is 0 nobody wants `code`, and who has just seen it otherwise may
- * still go there. */
+/* Generated code looks at `negated` first: while it is the empty one nobody wants `code`, and who has just seen it
+ * otherwise may still go there. */
+static void indirect_empty(struct thread *t, struct indirect *one)
+{
+	__atomic_store_n(&one->negated, INDIRECT_EMPTY(one - t->indirect), __ATOMIC_RELAXED);
+}
+
 static void indirect_clear(struct thread *t)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(t->indirect); i++)
-		if (t->indirect[i].negated)
-			__atomic_store_n(&t->indirect[i].negated, 0, __ATOMIC_RELAXED);
+		if (t->indirect[i].negated != INDIRECT_EMPTY(i))
+			indirect_empty(t, &t->indirect[i]);
 }
 
 /* What t has of a cache that is no more is forgotten. */
@@ -111,6 +116,8 @@ static void thread_add(struct thread *t)
 	nr_threads++;
 	if (t->generation && (t->generation != cache_generation() || t->purges != purges))
 		indirect_clear(t);
+	if (!t->generation)
+		indirect_empty(t, &t->indirect[0]);
 	t->generation = cache_generation();
 	cache_unlock();
 }
@@ -143,7 +150,7 @@ void runtime_purge(u64 pc)
 		struct indirect *one = indirect_place(t, pc);
 
 		if (one->negated == -pc)
-			__atomic_store_n(&one->negated, 0, __ATOMIC_RELAXED);
+			indirect_empty(t, one);
 	}
 }
 

@@ -39,6 +39,9 @@
 #define FP_XSTATE      1u /* uc_flags */
 #define SIGCONTEXT_SS  2u
 #define STRICT_SS      4u
+#define DEBUG          1 /* the manual's exceptions */
+#define BREAKPOINT     3
+#define OVERFLOW       4
 #define PAGE_FAULT     14
 #define ERR_FETCH      0x10u
 #define SYNCHRONOUS                                                                                                    \
@@ -231,11 +234,21 @@ static bool copies(u64 pc)
 	return c && c->far != FAR_COMPARES;
 }
 
+/* Of a trap, whose place is behind its instruction: how far. int1 is one to some CPUs, and a fault to some hypervisors. */
+static u64 trap_bytes(const struct sigcontext *c)
+{
+	const u8 *at = (const u8 *)c->rip;
+
+	if (c->trapno == BREAKPOINT || c->trapno == OVERFLOW)
+		return at[-1] == 0xcc ? 1 : 2;
+	return c->trapno == DEBUG && *at != 0xf1 && at[-1] == 0xf1;
+}
+
 static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 {
 	struct thread *t = thread_here();
 	u64 gpr[NR_GPR], pc = uc->uc_mcontext.rip;
-	bool int3;
+	u64 behind;
 
 	__builtin_ia32_writeeflags_u64(2); /* the kernel leaves AC as the program has it */
 	if (sig == SIGTRAP && t->steps && info->si_code > 0 && info->si_code != SI_KERNEL) {
@@ -260,12 +273,14 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		uc->uc_mcontext.rip = (u64)safe_failed;
 		return;
 	}
-	int3 = sig == SIGTRAP && info->si_code == SI_KERNEL; /* the place is behind it, here as in the program */
+	behind = trap_bytes(&uc->uc_mcontext); /* here as in the program */
 	gpr_from(gpr, &uc->uc_mcontext);
-	pc -= int3;
+	pc -= behind;
 	if (!state_recover(t, gpr, &pc))
 		die("the engine itself faulted, at", "", pc);
-	pc += int3;
+	pc += behind;
+	if ((sig == SIGILL || sig == SIGFPE || sig == SIGTRAP) && (u64)info->si_addr == uc->uc_mcontext.rip)
+		info->si_addr = (void *)pc;
 	if (always_ours(sig) && t->process->action[sig].handler <= 1) { /* again, and the kernel does what it does */
 		set_action(sig, &(struct action){0});
 		return;

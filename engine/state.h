@@ -36,11 +36,14 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 #define INDIRECT_BITS 16 /* what movzx takes */
 #define XSAVE_MAX     16384
 
-/* Where a jump, call or return by a register or memory goes. negated: -target, 0: empty. */
+/* Where a jump, call or return by a register or memory goes. negated: -target. Empty: that of a target which has another
+ * place: 0 does but in the first, where a null pointer is looked for. */
 struct indirect {
 	u64 negated;
 	const u8 *code;
 };
+
+#define INDIRECT_EMPTY(n) ((n) == 0 ? 1ull : 0)
 
 /* Why generated code leaves for the runtime: in thread.why, the number of a link, or one of these. */
 enum {

@@ -8,8 +8,8 @@
 #include "engine/cache.h"
 
 /* The block that begins at pc, of so many instructions at most, translated now, for a program whose stack is at sp; the
- * cache is not full. NULL: the program cannot go on there: *missing is the address whose byte it would not get, or 0:
- * what is there is no instruction. */
+ * cache is not full. NULL: the program cannot go on there: insns[0] (block.h) is no instruction, or is cut at *missing,
+ * whose byte the program would not get. */
 struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing);
 /* Copies what may be fetched at pc: so many bytes, 0 to `most`. *changes: they may change without a call of
  * cache_forget(). The loader's side, or the test's. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test/programs/crash.c - ends in the way that its argument says: exit N, group N (a thread calls exit_group while
- * others run), segv, abort, kill (-9 to itself), stack (overflow). Touches 100 pages before.
+ * others run), segv, null (a call of it), abort, kill (-9 to itself), stack (overflow). Touches 100 pages before.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -44,6 +44,7 @@ static int overflow(int depth)
 int main(int argc, char **argv)
 {
 	int status = argc > 2 ? atoi(argv[2]) : 0;
+	void (*volatile null)(void) = NULL;
 	pthread_t thread;
 
 	if (argc < 2)
@@ -53,6 +54,8 @@ int main(int argc, char **argv)
 		return status;
 	if (strcmp(argv[1], "segv") == 0)
 		*(volatile int *)8 = 1;
+	if (strcmp(argv[1], "null") == 0)
+		null();
 	if (strcmp(argv[1], "abort") == 0)
 		abort();
 	if (strcmp(argv[1], "kill") == 0)
