@@ -49,7 +49,11 @@ $(BUILD)/demo.txt:
 
 demo: all
 	@$(MAKE) --no-print-directory $(BUILD)/demo.txt
-	$(QUIRE) run -- sort -n $(BUILD)/demo.txt > /dev/null
+	@if [ -f $(BUILD)/report/html/page.h ]; then html="--html $(BUILD)/demo.html"; fi; \
+	echo $(QUIRE) run $$html -- sort -n $(BUILD)/demo.txt; \
+	$(QUIRE) run $$html -- sort -n $(BUILD)/demo.txt > /dev/null && \
+	if [ "$$html" ]; then echo "The same with charts, for a browser: $(abspath $(BUILD))/demo.html"; \
+	else echo 'The same with charts, for a browser: tools/setup.sh --html, then make demo'; fi
 
 # docs/demos.md tells what these two show. The first: 1 GiB in 256 MiB of RAM. The second: copy-on-write, natively too.
 demo-pressure: all

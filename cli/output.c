@@ -14,8 +14,6 @@
 
 #include "report/report.h"
 
-typedef int write_report(FILE *out, const struct sim_result *r);
-
 static FILE *open_output(const char *name)
 {
 	FILE *f = !name ? stderr : strcmp(name, "-") == 0 ? stdout : fopen(name, "we");
@@ -46,22 +44,37 @@ static bool same_file(FILE *a, FILE *b)
 	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
 }
 
-int outputs_open(struct outputs *o)
-{
-	o->text = open_output(o->text_name);
-	o->json = o->json_name ? open_output(o->json_name) : NULL;
-	if (!o->text || (o->json_name && !o->json))
-		return -1;
-	if (o->text_name && o->json && same_file(o->text, o->json)) {
-		fprintf(stderr, "quire: --output and --json are the same file, %s\n", o->json_name);
-		return -1;
-	}
-	return 0;
-}
-
 static int write_text(FILE *out, const struct sim_result *r)
 {
 	report_text(out, r);
+	return 0;
+}
+
+static const struct {
+	const char *option;
+	int (*write)(FILE *out, const struct sim_result *r);
+} kinds[OUT_NR] = {
+    [OUT_TEXT] = {"--output", write_text},
+    [OUT_JSON] = {"--json", report_json},
+    [OUT_HTML] = {"--html", report_html},
+};
+
+int outputs_open(struct outputs *o)
+{
+	for (unsigned i = 0; i < OUT_NR; i++) {
+		if (!o->name[i] && i != OUT_TEXT)
+			continue;
+		o->file[i] = open_output(o->name[i]);
+		if (!o->file[i])
+			return -1;
+		for (unsigned k = 0; k < i; k++) {
+			if (!o->name[k] || !same_file(o->file[k], o->file[i]))
+				continue;
+			fprintf(stderr, "quire: %s and %s are the same file, %s\n", kinds[k].option, kinds[i].option,
+				o->name[i]);
+			return -1;
+		}
+	}
 	return 0;
 }
 
@@ -93,7 +106,7 @@ static int finish(FILE *f, const char *name, bool last)
 	return err;
 }
 
-static int deliver(write_report *write, FILE *to, const char *name, const struct sim_result *r, bool last)
+static int deliver(enum output kind, FILE *to, const char *name, const struct sim_result *r, bool last)
 {
 	int err;
 
@@ -102,24 +115,26 @@ static int deliver(write_report *write, FILE *to, const char *name, const struct
 		(void)!ftruncate(fileno(to), 0);
 	}
 	errno = 0;
-	write(to, r);
+	kinds[kind].write(to, r);
 	err = finish(to, name, last);
 	if (!err)
 		return 0;
 	if (to == stderr)
 		return -1; /* there is nobody to tell */
-	fprintf(stderr, "quire: %s: %s. So it comes here:\n", to == stdout ? "standard output" : name, strerror(err));
-	write(stderr, r);
+	fprintf(stderr, "quire: %s: %s. %s\n", to == stdout ? "standard output" : name, strerror(err),
+		kind == OUT_HTML ? "There is no page." : "So it comes here:");
+	if (kind != OUT_HTML)
+		kinds[kind].write(stderr, r);
 	return -1;
 }
 
 int outputs_write(struct outputs *o, const struct sim_result *r, bool last)
 {
-	int bad;
+	int bad = 0;
 
 	signal(SIGPIPE, SIG_IGN); /* who reads a report may be gone: then it is not written, either */
-	bad = deliver(write_text, o->text, o->text_name, r, last);
-	if (o->json)
-		bad |= deliver(report_json, o->json, o->json_name, r, last);
+	for (unsigned i = 0; i < OUT_NR; i++)
+		if (o->file[i])
+			bad |= deliver(i, o->file[i], o->name[i], r, last);
 	return bad;
 }

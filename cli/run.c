@@ -25,6 +25,7 @@
 #include "cli/launch.h"
 #include "cli/native.h"
 #include "cli/output.h"
+#include "report/report.h"
 #include "sim/sim.h"
 #include "trace/ring.h"
 
@@ -43,8 +44,8 @@ struct options {
 	struct machine_config defaults;
 	struct cost_changes costs;
 	bool native;
-	u64 time_ns; /* 0: not said */
-	const char *json, *out;
+	u64 time_ns;            /* 0: not said */
+	const char *to[OUT_NR]; /* of struct outputs */
 	const char *only[MAX_PATTERNS], *except[MAX_PATTERNS];
 	unsigned nr_only, nr_except;
 	bool processes;
@@ -57,7 +58,17 @@ struct options {
 #define FIRST_KEY 0x100
 #define MAX_KEYS  64
 /* Options without a letter that are no keys. */
-enum { KEY_COSTS = FIRST_KEY + MAX_KEYS, KEY_NATIVE, KEY_TIME, KEY_ONLY, KEY_NOT, KEY_PROCESSES, KEY_AFTER, KEY_FOR };
+enum {
+	KEY_COSTS = FIRST_KEY + MAX_KEYS,
+	KEY_NATIVE,
+	KEY_TIME,
+	KEY_ONLY,
+	KEY_NOT,
+	KEY_PROCESSES,
+	KEY_AFTER,
+	KEY_FOR,
+	KEY_HTML
+};
 
 static const struct argp_option own_options[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
@@ -72,6 +83,10 @@ static const struct argp_option own_options[] = {
      1},
     {"time", KEY_TIME, "SECONDS", 0, "the CPU time, user and system, that PROGRAM is known to take natively", 1},
     {"json", 'j', "FILE", 0, "write the report to FILE as JSON, too; -: to standard output", 1},
+    {"html", KEY_HTML, "FILE", 0,
+     "write the report to FILE as a page for a browser, too, with charts, that needs nothing else; -: to standard "
+     "output",
+     1},
     {"output", 'o', "FILE", 0, "write the report to FILE instead of standard error; -: to standard output", 1},
     {"only", KEY_ONLY, "NAME", 0,
      "count this program alone, by its name or a pattern of the shell's; with a slash: of its path. Repeatable. The "
@@ -144,6 +159,15 @@ static double parse_seconds(const char *option, const char *text, struct argp_st
 	return seconds;
 }
 
+static unsigned on_standard_output(const struct options *o)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < OUT_NR; i++)
+		n += o->to[i] && strcmp(o->to[i], "-") == 0;
+	return n;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
@@ -178,10 +202,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--time is seconds above 0, such as 1.25, not %s", arg);
 		return 0;
 	case 'j':
-		o->json = arg;
+		o->to[OUT_JSON] = arg;
 		return 0;
 	case 'o':
-		o->out = arg;
+		o->to[OUT_TEXT] = arg;
+		return 0;
+	case KEY_HTML:
+		o->to[OUT_HTML] = arg;
 		return 0;
 	case KEY_ONLY:
 		add_pattern(o->only, &o->nr_only, arg, state);
@@ -199,8 +226,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->for_s = parse_seconds("for", arg, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (o->out && o->json && strcmp(o->out, "-") == 0 && strcmp(o->json, "-") == 0)
-			argp_error(state, "--output and --json cannot both be standard output");
+		if (on_standard_output(o) > 1)
+			argp_error(state, "of --output, --json and --html only one can be standard output");
 		if (o->native && o->time_ns)
 			argp_error(state, "--native measures what --time says: one of them");
 		if ((o->native || o->time_ns) && (o->nr_only || o->nr_except || o->after_s > 0 || o->for_s > 0))
@@ -421,10 +448,11 @@ static void simulate(struct watch *w)
 
 static int run(const struct options *o, const struct launcher *l, const struct program *p, struct sim *s)
 {
-	struct watch w = {.o = o, .s = s, .counts = o->after_s == 0, .out = {o->out, o->json, NULL, NULL}};
+	struct watch w = {.o = o, .s = s, .counts = o->after_s == 0};
 	struct window_shape window[2];
 	int hub_fd, status;
 
+	memcpy(w.out.name, o->to, sizeof(o->to));
 	if (outputs_open(&w.out) != 0)
 		return EXIT_QUIRE;
 	launch_signals();
@@ -490,6 +518,11 @@ int cmd_run(int argc, char **argv)
 	parser.options = make_options();
 	argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &o);
 	l.front = front_of(o.front);
+	if (o.to[OUT_HTML] && !report_has_html()) {
+		fprintf(stderr, "quire: --html is off: this quire was built without node and the page's packages; "
+				"tools/setup.sh --html, then ninja, make one that has it\n");
+		return EXIT_QUIRE;
+	}
 	nr = parse_machines(&o, cfg);
 	if (nr == 0)
 		return EXIT_QUIRE;

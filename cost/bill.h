@@ -47,10 +47,13 @@ struct bill {
 	struct cycles row[BILL_NR], sum;
 };
 
-/* label: in the text report; json: below machines[].cost; of: what it is made of, for docs/json.md. */
+/* label: in the text report; json: below machines[].cost; of: what it is made of, for docs/json.md. paid: bit i is set
+ * where cost i (enum cost_id) goes into the row. */
 struct bill_kind {
 	const char *label, *json, *of;
+	u64 paid;
 };
+_Static_assert(COST_NR <= 64, "a bit a cost");
 extern const struct bill_kind bill_kinds[BILL_NR];
 
 struct bill bill_make(const struct machine_counters *c, const struct machine_config *cfg, const struct cost_table *t);

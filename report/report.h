@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * report/report.h - a run's counters as text for a person, JSON for a machine, and advice computed from both.
+ * report/report.h - a run's counters as text and a page for a person, JSON for a machine, and advice computed from both.
  */
 #ifndef REPORT_REPORT_H
 #define REPORT_REPORT_H
@@ -16,6 +16,10 @@ void report_programs(FILE *out, const struct sim_result *r, bool bold);
 void report_costs(FILE *out, const struct sim_result *r, bool bold);
 /* Returns 0 or -1 with errno. Schema: docs/json.md. */
 int report_json(FILE *out, const struct sim_result *r);
+/* The JSON in a page that draws it (report/html/). Returns 0 or -1 with errno. Only where report_has_html(). */
+int report_html(FILE *out, const struct sim_result *r);
+/* This quire was built with the page. */
+bool report_has_html(void);
 /* Into out[n], one sentence or two: what virtual memory takes on the baseline, what the best remedy would leave. */
 void report_answer(char *out, size_t n, const struct sim_result *r);
 /* A line for each finding, the greatest cost first: what costs, whose memory, the exact call or setting that helps, what

@@ -18,6 +18,7 @@ run() {
 }
 is_text() { grep -q '^quire run:' "$1" && grep -q '^Advice' "$1"; }
 is_json() { grep -q '"schema": "quire-run"' "$1" && [ "$(tail -n 1 "$1")" = '}' ]; }
+is_page() { [ "$(head -c 15 "$1")" = '<!doctype html>' ] && [ "$(tail -n 1 "$1")" = '</html>' ]; }
 
 # ---- where reports go ----
 run -- echo said
@@ -30,8 +31,23 @@ run -j - -o "$tmp/text" -- true
 [ "$status" = 0 ] && is_json "$tmp/out" && is_text "$tmp/text" && [ ! -s "$tmp/err" ]
 verdict $? '--json -: to standard output'
 run -j - -o - -- true
-[ "$status" = 125 ] && grep -q 'cannot both' "$tmp/err"
+[ "$status" = 125 ] && grep -q 'only one can' "$tmp/err"
 verdict $? 'not both'
+
+# Whether this quire has the page.
+html=yes
+run --html "$tmp/page" -- echo said
+if grep -q 'html is off' "$tmp/err"; then
+	html=no
+	[ "$status $(wc -l <"$tmp/err")" = '125 1' ] && grep -q 'tools/setup.sh --html' "$tmp/err" && [ ! -s "$tmp/out" ]
+	verdict $? '--html, built without the page: one line says so and how to have it, and the program is not started'
+else
+	[ "$status $(cat "$tmp/out")" = '0 said' ] && is_page "$tmp/page" && is_text "$tmp/err"
+	verdict $? '--html: a page, beside the text'
+fi
+run --html - -j - -- true
+[ "$status" = 125 ] && grep -q 'only one can' "$tmp/err"
+verdict $? 'two of them to standard output: refused'
 
 run -j "$tmp/both" -o "$tmp/both" -- echo said
 [ "$status" = 125 ] && grep -q 'the same file' "$tmp/err" && [ ! -s "$tmp/out" ]
@@ -49,6 +65,13 @@ full 'a full disk, text' /dev/full 'No space left' is_text -o /dev/full -- true
 full 'a full disk, JSON' /dev/full 'No space left' is_json -o "$tmp/text" -j /dev/full -- true
 is_text "$tmp/text"
 verdict $? 'the other one is where it should be'
+if [ $html = yes ]; then
+	full 'a full disk, a page: not there, but the reason' /dev/full 'No space left' is_text --html /dev/full -- true
+	! grep -q '<html' "$tmp/err"
+	verdict $? 'and no page on the terminal'
+else
+	skip 'a full disk, a page' 'this quire is built without it: tools/setup.sh --html'
+fi
 mkdir "$tmp/gone"
 full 'a folder that the program removed' "$tmp/gone/r" 'No such file' is_text -o "$tmp/gone/r" -- rm -r "$tmp/gone"
 run -o "$tmp/none/r" -- echo said

@@ -241,12 +241,45 @@ static void nothing_wraps(void **state)
 	assert_true(b.sum.least == ~0ull && b.sum.most == ~0ull);
 }
 
+/* A row says that a cost goes into it where, on some machine, another price of that gives another row. */
+static void rows_say_what_is_paid(void **state)
+{
+	u64 paid[BILL_NR] = {0};
+	struct bill before, after;
+
+	for (unsigned k = 0; k < 16; k++) {
+		strange_costs();
+		for (u64 *p = (u64 *)&c; p < (u64 *)(&c + 1); p++)
+			*p = 1000 + some(1000);
+		c.os.frames_cleared = c.os.frames_copied = 1ull << 40;
+		cfg.host_page = (u8)(k & 1);
+		cfg.kpti = k >> 1 & 1;
+		cfg.swap_device = &swap_devices[k >> 2];
+		before = bill_make(&c, &cfg, &t);
+		for (unsigned id = 0; id < COST_NR; id++) {
+			struct cost was = t.at[id];
+
+			t.at[id].least += 1000, t.at[id].most += 1000;
+			after = bill_make(&c, &cfg, &t);
+			t.at[id] = was;
+			for (unsigned row = 0; row < BILL_NR; row++)
+				if (memcmp(&before.row[row], &after.row[row], sizeof(struct cycles)) != 0)
+					paid[row] |= 1ull << id;
+		}
+	}
+	for (unsigned row = 0; row < BILL_NR; row++)
+		if (paid[row] != bill_kinds[row].paid)
+			fail_msg("%s: %#llx, not %#llx", bill_kinds[row].label,
+				 (unsigned long long)bill_kinds[row].paid, (unsigned long long)paid[row]);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(random_counters),
 	    cmocka_unit_test(paid_once),
 	    cmocka_unit_test(nothing_wraps),
+	    cmocka_unit_test(rows_say_what_is_paid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
