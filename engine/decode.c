@@ -169,9 +169,14 @@ static void add_stack(struct insn *i)
 		o.rw = 1;
 		break;
 	case ZYDIS_MNEMONIC_ENTER:
-		i->kind = INSN_REFUSED;
-		i->refusal = "enter";
-		return;
+		if (i->op[1].imm.value.u & 31) {
+			i->kind = INSN_REFUSED;
+			i->refusal = "enter with a level";
+			return;
+		}
+		o.disp = -(s64)len;
+		o.rw = 2;
+		break;
 	default:
 		return;
 	}

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "engine/areas.h"
+#include "engine/decode.h"
 #include "engine/events.h"
 #include "lib/sys.h"
 
@@ -37,6 +38,15 @@ static char *copy(const char *text)
 	return memcpy(memory_get(strlen(text) + 1), text, strlen(text) + 1);
 }
 
+static _Noreturn void die_of_insn(const struct thread *t)
+{
+	static struct insn i;
+	u8 bytes[15];
+
+	decode(t->pc, bytes, (unsigned)program_read(bytes, t->pc, sizeof(bytes)), &i);
+	die(i.refusal ? i.refusal : "code that is no instruction", "is not run by the engine, at", t->pc);
+}
+
 _Noreturn void run(struct thread *t)
 {
 	for (;;) {
@@ -47,10 +57,8 @@ _Noreturn void run(struct thread *t)
 			signal_deliver(t);
 		else if (t->why == WHY_FETCH)
 			signal_fetch(t, t->address);
-		else if (t->why == WHY_REFUSED)
-			die("the engine does not run this instruction, at", "", t->pc);
 		else
-			die("no instruction at", "", t->pc);
+			die_of_insn(t);
 		t->why = WHY_INDIRECT;
 	}
 }

@@ -20,7 +20,8 @@
  *       delivered.
  *   S2  So at most one waits that came from outside, and one of an instruction on the way to its place.
  *
- * Source: Linux 6.12 arch/x86/kernel/signal.c (get_sigframe), signal_64.c (x64_setup_rt_frame), kernel/signal.c.
+ * Source: Linux 6.12 arch/x86/kernel/signal.c (get_sigframe), signal_64.c (x64_setup_rt_frame), fpu/signal.c
+ * (save_xstate_epilog), kernel/signal.c.
  */
 #include <errno.h>
 #include <signal.h>
@@ -39,6 +40,8 @@
 #define FP_XSTATE      1u /* uc_flags */
 #define SIGCONTEXT_SS  2u
 #define STRICT_SS      4u
+#define XSAVE_BV       512
+#define XSTATE_FP_SSE  3u
 #define DEBUG          1 /* the manual's exceptions */
 #define BREAKPOINT     3
 #define OVERFLOW       4
@@ -361,6 +364,7 @@ static u64 write_frame(struct thread *t, const struct action *a, const struct wa
 	if (safe_zero((void *)f, sp + bytes + 4 - (u64)f) != 0) /* XSAVE reads its header */
 		return 0;
 	__asm__ volatile("xsave64 (%0)" : : "r"(sp), "a"((u32)xsave_mask), "d"((u32)(xsave_mask >> 32)) : "memory");
+	*(u64 *)(sp + XSAVE_BV) |= XSTATE_FP_SSE; /* the kernel does: what a handler writes there counts */
 	sw = (struct _fpx_sw_bytes *)(sp + 464);
 	*sw = (struct _fpx_sw_bytes){FP_XSTATE_MAGIC1, (u32)bytes + 4, xsave_mask, (u32)bytes, {0}};
 	*(u32 *)(sp + bytes) = FP_XSTATE_MAGIC2;

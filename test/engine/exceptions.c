@@ -38,6 +38,7 @@ CASE(case_inverts, "notl 4(%rdi)")
 CASE(case_copies, "mov %rdi, %rsi; lea case_data(%rip), %rdi; mov $64, %ecx; rep movsb")
 CASE(case_fills, "mov $8192, %ecx; rep stosb")
 CASE(case_pushes, "mov %rsp, %rdx; mov %rdi, %rsp; push %rax; mov %rdx, %rsp")
+CASE(case_enters, "mov %rsp, %rdx; mov %rdi, %rsp; enter $32, $0; mov %rdx, %rsp")
 CASE(case_unaligned, "movaps 1(%rdi), %xmm0")
 CASE(case_jumps, "jmp *%rdi")
 CASE(case_calls, "push %rax; call *%rdi; pop %rdx")
@@ -143,6 +144,7 @@ int main(void)
 	TRY(fills, data + 2048);
 	TRY(pushes, none);
 	TRY(pushes, wild);
+	TRY(enters, none);
 	TRY(unaligned, data);
 	TRY(jumps, 0);
 	TRY(jumps, none);

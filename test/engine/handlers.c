@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <ucontext.h>
@@ -116,6 +117,34 @@ static void faults(void)
 	printf("divided: si_code %d\n", code);
 }
 
+/* What it writes to the frame the program goes on with. */
+static void on_change(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *u = context;
+
+	u->uc_mcontext.gregs[REG_RBX] = 7;
+	u->uc_mcontext.gregs[REG_EFL] |= 1;
+	u->uc_mcontext.fpregs->_xmm[8].element[0] = 8;
+	u->uc_mcontext.fpregs->mxcsr |= 0x8000;
+	sigaddset(&u->uc_sigmask, SIGUSR2);
+}
+
+static void changes(void)
+{
+	unsigned standard = 0x1f80, mxcsr;
+	long rbx, carry, xmm;
+	sigset_t mask;
+
+	catch (SIGUSR1, on_change, 0);
+	__asm__ volatile("pxor %%xmm8, %%xmm8; xor %%ebx, %%ebx; syscall; setc %b1; movzx %b1, %k1; movq %%xmm8, %2; "
+			 "stmxcsr %3; ldmxcsr %4"
+			 : "=&b"(rbx), "=&r"(carry), "=&r"(xmm), "=m"(mxcsr)
+			 : "m"(standard), "a"(SYS_kill), "D"((long)getpid()), "S"((long)SIGUSR1)
+			 : "rcx", "r11", "xmm8", "cc", "memory");
+	sigprocmask(SIG_SETMASK, NULL, &mask);
+	printf("changed: %ld %ld %ld %x %d\n", rbx, carry, xmm, mxcsr & 0x8000, sigismember(&mask, SIGUSR2));
+}
+
 static void own_stack(void)
 {
 	static char memory[1 << 16];
@@ -164,6 +193,7 @@ int main(void)
 {
 	ticks_disturb_nothing();
 	faults();
+	changes();
 	own_stack();
 	calls();
 	return 7;
