@@ -286,6 +286,7 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		info->si_addr = (void *)pc;
 	if (always_ours(sig) && t->process->action[sig].handler <= 1) { /* again, and the kernel does what it does */
 		set_action(sig, &(struct action){0});
+		uc->uc_mcontext.rip -= behind;
 		return;
 	}
 	t->steps = false;

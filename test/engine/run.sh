@@ -72,7 +72,7 @@ same 'a chroot' chroot / /bin/sh -c 'ls -d /'
 mkdir "$tmp/root" && cp "$build/test/engine/alone" "$tmp/root"
 same 'a chroot without the engine' sh -c "chroot $tmp/root /alone; echo \$?"
 same 'a compiler: cc1, as, ld' sh -c "cd $tmp && cc -O1 x.c -o x && ./x"
-for how in 'segv 139' 'null 139' 'abort 134' 'kill 137'; do
+for how in 'segv 139' 'null 139' 'trap 133' 'abort 134' 'kill 137'; do
 	set -- $how
 	"$quire" run -m 4k -o "$tmp/report" -- "$programs/crash" "$1" >"$tmp/out" 2>"$tmp/err"
 	[ $? = "$2" ]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * test/programs/crash.c - ends in the way that its argument says: exit N, group N (a thread calls exit_group while
- * others run), segv, null (a call of it), abort, kill (-9 to itself), stack (overflow). Touches 100 pages before.
+ * others run), segv, null (a call of it), trap, abort, kill (-9 to itself), stack (overflow). Touches 100 pages before.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -56,6 +56,8 @@ int main(int argc, char **argv)
 		*(volatile int *)8 = 1;
 	if (strcmp(argv[1], "null") == 0)
 		null();
+	if (strcmp(argv[1], "trap") == 0)
+		__asm__("int3");
 	if (strcmp(argv[1], "abort") == 0)
 		abort();
 	if (strcmp(argv[1], "kill") == 0)
