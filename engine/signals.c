@@ -276,6 +276,8 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		uc->uc_mcontext.rip = (u64)safe_failed;
 		return;
 	}
+	if (sig == SIGTRAP && info->si_code == TRAP_TRACE && t->process->action[sig].handler > 1)
+		die("the program single-steps itself (TF in RFLAGS): that is not run by the engine", "", 0);
 	behind = trap_bytes(&uc->uc_mcontext); /* here as in the program */
 	gpr_from(gpr, &uc->uc_mcontext);
 	pc -= behind;
