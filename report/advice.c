@@ -26,6 +26,8 @@
 #define WORTH_PER_KI 5
 #define WORTH_LEAST  1000000
 #define WORTH_OF_SUM 20
+#define LITTLE       100 /* less than one in so many of the sum: nobody changes a program for that */
+
 static const u8 cause_of[BILL_NR] = {
     [BILL_WALKS] = CAUSE_WALKS,     [BILL_NESTED] = CAUSE_WALKS,
     [BILL_L2_HITS] = CAUSE_WALKS,   [BILL_ZERO] = CAUSE_TOUCH,
@@ -181,10 +183,16 @@ static void put_machine(FILE *out, const struct sim_result *r, const struct sim_
 		fprintf(out, "%s%s", with, kind[result_kind(m)]);
 }
 
+/* Is the time known, and long enough for what it is said to pay? */
+static bool has_time(const struct sim_result *r)
+{
+	return r->native.cpu_ns && !share_too_dear(r);
+}
+
 /* As a share where the time is known, else in cycles with the wide share behind. */
 static void put_sum(FILE *out, const struct sim_result *r, const struct sim_machine_result *m)
 {
-	if (r->native.cpu_ns)
+	if (has_time(r))
 		fprintf(out, "%s", share_text(share_of(r, m, m->bill.sum)).s);
 	else
 		fprintf(out, "%s cycles", cycles_text(m->bill.sum).s);
@@ -206,6 +214,7 @@ void report_answer(char *out, size_t n, const struct sim_result *r)
 {
 	struct view v = look(r, out, n);
 	const struct finding *first = v.nr > 0 ? &v.finding[0] : NULL;
+	bool little;
 	FILE *f;
 
 	if (out[0] != '\0')
@@ -213,16 +222,19 @@ void report_answer(char *out, size_t n, const struct sim_result *r)
 	f = fmemopen(out, n, "w");
 	if (f == NULL)
 		return;
-	fprintf(f, r->native.cpu_ns ? "Virtual memory takes " : "Virtual memory costs ");
+	fprintf(f, has_time(r) ? "Virtual memory takes " : "Virtual memory costs ");
 	put_sum(f, r, v.base);
-	if (r->native.cpu_ns)
+	if (has_time(r))
 		fprintf(f, " of this program's time ");
+	else if (r->native.cpu_ns)
+		fprintf(f, " (more than this program's time, so these costs are too high here) ");
 	else
 		fprintf(f, " (%s of this program's time) ", guess(share_of(r, v.base, v.base->bill.sum)).s);
 	put_machine(f, r, v.base, "with ");
-	for (unsigned i = 0; i < v.nr && (first->by == NULL || first == NULL); i++)
+	for (unsigned i = 0; i < v.nr && first->by == NULL; i++)
 		if (v.finding[i].by != NULL && v.finding[i].saves.most > first->saves.most)
 			first = &v.finding[i];
+	little = first && !first->by && first->saves.most > 0 && first->saves.most < v.base->bill.sum.most / LITTLE;
 	if (first != NULL && first->by != NULL) {
 		u64 more = first->by->count.peak_rss_bytes -
 			   min(first->by->count.peak_rss_bytes, v.base->count.peak_rss_bytes);
@@ -233,9 +245,10 @@ void report_answer(char *out, size_t n, const struct sim_result *r)
 		put_sum(f, r, first->by);
 		if (more > 0)
 			fprintf(f, ", for %s more memory", fmt_bytes(more).s);
+	} else if (little) {
+		fprintf(f, "; little of it can be saved");
 	} else if (first != NULL && first->saves.most > 0) {
-		fprintf(f, "; ");
-		fprintf(f, "%s cycles of it can be saved", cycles_text(first->saves).s);
+		fprintf(f, "; %s cycles of it can be saved", cycles_text(first->saves).s);
 	}
 	if (v.nr == 0)
 		fprintf(
@@ -243,7 +256,7 @@ void report_answer(char *out, size_t n, const struct sim_result *r)
 		    fmt_time((u64)((double)v.base->bill.sum.most * 1000 / (double)v.base->cost.at[COST_CLOCK].least))
 			.s);
 	fputc('.', f);
-	if (first != NULL && first->how[0] != '\0')
+	if (first != NULL && first->how[0] != '\0' && !little)
 		fprintf(f, " %s", first->how);
 	fclose(f);
 	out[n - 1] = '\0';
