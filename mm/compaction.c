@@ -81,9 +81,9 @@ static u64 pages_to_move(struct vm *vm, u64 start)
 static void add_targets(struct compact_control *cc, u64 start, u64 *want)
 {
 	struct vm *vm = cc->vm;
-	u64 step;
+	u64 end = min(start + BLOCK, vm->max_pfn), step;
 
-	for (u64 pfn = start; pfn < start + BLOCK && *want; pfn += step) {
+	for (u64 pfn = start; pfn < end && *want; pfn += step) {
 		struct page *page;
 
 		step = block_at(vm, pfn, &page);

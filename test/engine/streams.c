@@ -89,6 +89,8 @@ static bool collect(const struct front *front, const struct program *p, struct s
 		if (!ended)
 			ring_wait(hub, 10);
 	}
+	if (hub)
+		ring_hub_destroy(hub);
 	return s->n > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
@@ -216,5 +218,10 @@ int main(int argc, char **argv)
 	compare_counts(&s[0].counts, &s[1].counts, repeated);
 	printf("1..7\n");
 	program_free(&p);
+	for (unsigned i = 0; i < 2; i++) {
+		free(s[i].words);
+		free(s[i].enters);
+		free(s[i].changes);
+	}
 	return 0;
 }

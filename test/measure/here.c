@@ -287,7 +287,7 @@ static struct relation {
     {"munmap of 2M < of 64M", "munmap.2m", "munmap.64m", 4},
     {"mprotect of 2M < of 64M", "mprotect.2m", "mprotect.64m", 4},
     {"munmap of a 2M page < of 512 pages", "munmap.thp", "munmap.2m", 1},
-    {"fork of 1M < of 64M", "fork.1m", "fork.64m", 2},
+    {"fork of 1M < of 64M", "fork.1m", "fork.64m", 1},
     {"fork of 64M in 2M pages < in 4K pages", "fork.thp.64m", "fork.64m", 1},
     {"exit of 1M < of 64M", "exit.1m", "exit.64m", 2},
     {"an entry of 4K < of 2M for fork", "fork.page", "fork.thp.page", 1},

@@ -393,7 +393,8 @@ static void shares(void **state)
 	free(text);
 	syn.result.native = (struct sim_native){.cpu_ns = 50000000}; /* half of what the walks cost */
 	text = synthetic_text(&syn, report_text);
-	assert_int_equal(strncmp(text, "Virtual memory takes 100 % of this program's time", 49), 0);
+	assert_int_equal(strncmp(text, "Virtual memory costs ", 21), 0);
+	assert_non_null(strstr(text, "cycles (more than this program's"));
 	assert_non_null(strstr(text, "But the costs come to more than that"));
 	free(text);
 }
