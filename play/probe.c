@@ -275,6 +275,16 @@ static enum probe_answer collapse_read_only(void)
 	return ret == 0 ? PROBE_YES : ret == -EINVAL ? PROBE_NO : PROBE_UNKNOWN;
 }
 
+static enum probe_answer collapse_part_refused(void)
+{
+	long ret;
+
+	map(AT, 2 * PMD_SIZE, RW);
+	write_at(AT);
+	ret = madvise_at(AT + PAGE_SIZE, PAGE_SIZE, ADVICE_COLLAPSE);
+	return ret == -EINVAL ? PROBE_YES : ret == 0 ? PROBE_NO : PROBE_UNKNOWN;
+}
+
 /* The halves of a huge page come together. A folio that is smaller is at most 1M. */
 static bool is_huge(u64 va)
 {
@@ -560,6 +570,8 @@ const struct probe probe_table[PROBE_NR] = {
     {"dontunmap_as_new", "what MREMAP_DONTUNMAP leaves behind merges as if it were new", dontunmap_as_new},
     {"dontunmap_cuts_locked", "MREMAP_DONTUNMAP unlocks of an area what it moved, no more", dontunmap_cuts_locked},
     {"collapse_read_only", "MADV_COLLAPSE collapses memory that may not be written", collapse_read_only},
+    {"collapse_part_refused", "MADV_COLLAPSE of a part of 2M that meets no bound of it is refused",
+     collapse_part_refused},
     {"huge_zero_write", "a write to the huge zero page gives a huge page", huge_zero_write},
     {"thp", "MADV_HUGEPAGE is known: there are transparent huge pages, and file systems may align maps for them", thp},
     {"place_2m", "anonymous maps of whole 2M are placed at multiples of 2M", place_2m},
