@@ -344,9 +344,9 @@ static void find_copies(struct draft *d)
 		fprintf(d->text, "Fork costs ");
 		put_cost(d->text, v, d->cost);
 		fprintf(d->text,
-			": %s forks that copied %s entries, then %s page faults of writes to what was shared "
+			": %s fork%s that copied %s entries, then %s page faults of writes to what was shared "
 			"(%s pages copied, %s taken back).",
-			fmt_count(c->forks).s,
+			fmt_count(c->forks).s, c->forks == 1 ? "" : "s",
 			fmt_count(c->os.entries[VM_ENTRIES_FORKED][0] + c->os.entries[VM_ENTRIES_FORKED][1]).s,
 			fmt_count(copied + reused).s, fmt_count(copied).s, fmt_count(reused).s);
 		fprintf(d->how, "Use posix_spawn (or vfork) where the child only executes a program, or "
