@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine/events.c - from a thread's doings to words in its ring.
- *
- * The will (trace/ring.h) of a thread is its totals, then EV_EXIT:
- *
- *   [ EV_COUNTS | instructions | accesses | fetch changes | EV_EXIT | status ]
+ * engine/events.c - from a thread's doings to words in its ring (trace/words.h).
  */
 #include "engine/events.h"
 #include "engine/paths.h"
@@ -12,15 +8,10 @@
 #include <fcntl.h>
 
 #include "lib/sys.h"
+#include "trace/words.h"
 
-#define HUB_AT (ENGINE_MEMORY_END + (1ull << 32))
-/* Words of a name at most: what fits a will, and more than anybody reads of it. */
-#define NAME_WORDS 64
-#define WILL_EXIT  (1 + EV_PAYLOAD_WORDS(struct ev_counts))
-#define LONG_WORDS (1 + 16 + NAME_WORDS)
-/* Window events after which a thread tells its totals, so that a simulated clock goes on between its long events. */
-#define COUNTS_EVERY 4096
-#define LOOK_EVERY   64 /* entries to the kernel after which a thread looks for the simulator */
+#define HUB_AT     (ENGINE_MEMORY_END + (1ull << 32))
+#define LOOK_EVERY 64 /* entries to the kernel after which a thread looks for the simulator */
 
 struct ring_hub *hub;
 
@@ -31,7 +22,7 @@ void *ring_memory(u64 bytes)
 
 	if (!hub)
 		return memory_get(bytes);
-	__asm__("mov %%gs:0, %0" : "=r"(k));
+	k = task_of(thread_here());
 	return bytes <= sizeof(k->ring) ? memset(k->ring, 0, bytes) : NULL;
 }
 
@@ -48,70 +39,30 @@ void events_attach(const char *path)
 	descriptor_keep((int)fd, number);
 }
 
-/* ---- words ---- */
+/* ---- the stream ---- */
 
 static struct ev_counts counts_of(const struct thread *t)
 {
 	return (struct ev_counts){t->icount - t->string_steps, t->accesses, t->fetch_changes};
 }
 
-/* Header, payload and name as words into w[LONG_WORDS]. Returns how many. */
-static unsigned long_event(u64 *w, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
-{
-	unsigned words = 0;
-
-	if (n)
-		memcpy(w + 1, payload, n * sizeof(u64));
-	if (name) {
-		u64 len = min(strlen(name), NAME_WORDS * sizeof(u64) - 1);
-
-		words = (unsigned)(len / sizeof(u64)) + 1;
-		w[n + words] = 0;
-		memcpy(w + 1 + n, name, len);
-	}
-	w[0] = ev_long_make(type, n + words, arg);
-	return 1 + n + words;
-}
-
-static unsigned counts_event(u64 *w, const struct thread *t)
+static void put_counts(const struct thread *t)
 {
 	struct ev_counts c = counts_of(t);
 
-	return long_event(w, EV_COUNTS, 0, &c, EV_PAYLOAD_WORDS(c), NULL);
+	words_put_counts(t->ring, &c);
 }
 
-static void will_set(struct thread *t, unsigned how, const char *name)
+static void will_set(const struct thread *t, unsigned how, const char *name)
 {
-	u64 w[2 * LONG_WORDS], status = 0;
-	unsigned n = counts_event(w, t);
+	struct ev_counts c = counts_of(t);
 
-	n += long_event(w + n, EV_EXIT, how, &status, 1, name);
-	ring_will(t->ring, w, n);
+	words_will(t->ring, &c, how, name);
 }
-
-/* Keeps the totals of the will up to date: a killed thread's last words. */
-static void will_update(struct thread *t)
-{
-	u64 *will = ring_will_words(t->ring) + 1;
-
-	will[0] = counts_of(t).instructions;
-	will[1] = counts_of(t).data_accesses;
-	will[2] = counts_of(t).fetch_page_changes;
-}
-
-static void send_clock(struct thread *t)
-{
-	u64 w[2] = {ev_long_make(EV_CLOCK, 1, 0), t->clock};
-
-	ring_put(t->ring, w, 2);
-}
-
-/* ---- the stream ---- */
 
 static bool stream_begin(struct thread *t)
 {
 	struct ev_thread who = {t->process->pid, t->tid, t->process->parent};
-	u64 w[LONG_WORDS];
 
 	if (t->ended)
 		return false;
@@ -123,29 +74,18 @@ static bool stream_begin(struct thread *t)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* events_ending() sees the ring, or it is seen here */
 	if (t->process->ending)
 		will_set(t, EVX_EXIT, NULL);
-	ring_put(t->ring, w, long_event(w, EV_THREAD, 0, &who, EV_PAYLOAD_WORDS(who), NULL));
+	words_put(t->ring, EV_THREAD, 0, &who, EV_PAYLOAD_WORDS(who), NULL);
 	t->clock = ring_clock(hub);
-	send_clock(t);
+	words_put_clock(t->ring, t->clock);
 	return true;
-}
-
-/* Tells which pages left the window. slots: its first. */
-static void send_left(struct thread *t, const struct window *w, unsigned slots)
-{
-	u64 words[WINDOW_SLOTS];
-
-	for (unsigned i = 0; i < w->nr_left; i++)
-		words[i] = ev_leave_make(slots + w->left[i]);
-	if (w->nr_left)
-		ring_put(t->ring, words, w->nr_left);
 }
 
 static void windows_clear(struct thread *t)
 {
 	window_clear(&t->data);
 	window_clear(&t->fetch);
-	send_left(t, &t->data, 0);
-	send_left(t, &t->fetch, EV_WINDOW);
+	words_put_left(t->ring, &t->data, 0);
+	words_put_left(t->ring, &t->fetch, EV_WINDOW);
 	if ((u32)t->fetch_page)
 		t->fetch_last = page_of_number((u32)t->fetch_page);
 	t->fetch_page = 0;
@@ -159,7 +99,7 @@ bool events_ready(struct thread *t)
 	if (unlikely(ring_clock(hub) != t->clock)) {
 		t->clock = ring_clock(hub);
 		windows_clear(t);
-		send_clock(t);
+		words_put_clock(t->ring, t->clock);
 	}
 	return true;
 }
@@ -189,14 +129,13 @@ static void look_after_simulator(void)
 void runtime_entered(struct thread *t, const struct window *window, u64 page, int slot, unsigned rwx)
 {
 	unsigned slots = rwx == EVR_FETCH ? EV_WINDOW : 0;
-	u64 w[LONG_WORDS];
 
 	if (slot >= 0) {
-		send_left(t, window, slots);
+		words_put_left(t->ring, window, slots);
 		ring_put1(t->ring, ev_enter_make(page >> 12, slots + (unsigned)slot, rwx));
-		will_update(t);
-		if (unlikely(++t->entered % COUNTS_EVERY == 0)) {
-			ring_put(t->ring, w, counts_event(w, t));
+		words_will_count(t->ring, counts_of(t));
+		if (unlikely(++t->entered % WORDS_COUNTS_EVERY == 0)) {
+			put_counts(t);
 			look_after_simulator();
 		}
 	}
@@ -209,13 +148,11 @@ void runtime_entered(struct thread *t, const struct window *window, u64 page, in
 
 bool events_begin(struct thread *t)
 {
-	u64 w[LONG_WORDS];
-
 	if (!events_ready(t))
 		return false;
 	windows_clear(t);
-	ring_put(t->ring, w, counts_event(w, t));
-	will_update(t);
+	put_counts(t);
+	words_will_count(t->ring, counts_of(t));
 	if (unlikely(++t->begun % LOOK_EVERY == 0))
 		look_after_simulator();
 	return true;
@@ -224,9 +161,8 @@ bool events_begin(struct thread *t)
 void events_emit(void *thread, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
 {
 	struct thread *t = thread;
-	u64 w[LONG_WORDS];
 
-	ring_put(t->ring, w, long_event(w, type, arg, payload, n, name));
+	words_put(t->ring, type, arg, payload, n, name);
 }
 
 /* The others' next accesses are slow, whatever they do at the moment. Whose windows are empty will look at the clock by
@@ -243,17 +179,16 @@ static void revoke_others(const struct thread *t)
 /* Only what other processes go by has to be ordered while there is one thread. */
 void events_change(void *thread, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
 {
-	u64 w[2 + LONG_WORDS] = {ev_long_make(EV_CLOCK, 1, 0)};
 	struct thread *t = thread;
 
 	if (nr_threads < 2 && !ev_for_others(type)) {
 		events_emit(t, type, arg, payload, n, name);
 		return;
 	}
-	w[1] = t->clock = ring_clock_tick(hub);
+	t->clock = ring_clock_tick(hub);
 	if (nr_threads > 1)
 		revoke_others(t);
-	ring_put(t->ring, w, 2 + long_event(w + 2, type, arg, payload, n, name));
+	words_put_change(t->ring, t->clock, type, arg, payload, n, name);
 }
 
 void events_exit(struct thread *t, unsigned how, u64 status)
@@ -273,7 +208,7 @@ void events_exit(struct thread *t, unsigned how, u64 status)
 
 void events_leaving(struct thread *t, u64 name)
 {
-	char text[NAME_WORDS * sizeof(u64)] = "";
+	char text[WORDS_NAME * sizeof(u64)] = "";
 
 	if (!t->ring)
 		return;
@@ -289,7 +224,7 @@ void events_ending(struct thread *t, bool on)
 	for (struct thread *other = threads; other; other = other->next) {
 		if (other->process != t->process || !other->ring || (other == t && t->first))
 			continue;
-		ring_will_words(other->ring)[WILL_EXIT] = ev_long_make(EV_EXIT, 1, on ? EVX_EXIT : EVX_LOST);
+		words_will_ends(other->ring, on);
 		ring_watch_exec(other->ring, on);
 	}
 	cache_unlock();
@@ -357,12 +292,12 @@ void events_adopt(struct thread *t, const char *text)
 	t->ring = ring_adopt(hub, number);
 	if (!t->ring)
 		die("no such ring", "", number);
-	memcpy(&c, ring_will_words(t->ring) + 1, sizeof(c));
+	c = words_will_counts(t->ring);
 	t->icount = c.instructions;
 	t->accesses = c.data_accesses;
 	t->fetch_changes = c.fetch_page_changes;
 	will_set(t, EVX_LOST, NULL);
 	ring_watch_exec(t->ring, false);
 	t->clock = ring_clock_tick(hub);
-	send_clock(t);
+	words_put_clock(t->ring, t->clock);
 }

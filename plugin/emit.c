@@ -1,32 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * plugin/emit.c - from a thread's doings to words in its ring.
+ * plugin/emit.c - from a thread's doings to words in its ring (trace/words.h).
  *
  * The order between threads (trace/event.h). A thread that changes a mapping while others run in its process advances
  * the hub's clock, then revokes the others' windows: their next access is slow, and thread_ready() sees the new clock,
  * tells it (EV_CLOCK) and empties the window. Either the revoking comes after the other thread has set a tag, and takes
  * it away; or that thread, which looks at the clock again after it has set one, sees the new clock (access.c).
- *
- * The will (trace/ring.h) of a thread is its totals, then EV_EXIT:
- *
- *   [ EV_COUNTS | instructions | accesses | fetch changes | EV_EXIT | status | name ... ]
  */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "plugin/plugin.h"
+#include "trace/words.h"
 
 struct process process;
 struct thread *threads[MAX_THREADS];
 __thread struct thread *self;
-
-#define WILL_EXIT (1 + EV_PAYLOAD_WORDS(struct ev_counts))
-/* Words of a name at most: what fits a will, and more than anybody reads of it. */
-#define NAME_WORDS 64
-#define LONG_WORDS (1 + 16 + NAME_WORDS)
-/* Window events after which a thread tells its totals, so that a simulated clock goes on between its long events. */
-#define COUNTS_EVERY 4096
 
 void thread_init(unsigned index)
 {
@@ -56,60 +46,23 @@ static struct ev_counts thread_counts(const struct thread *t)
 	return c;
 }
 
-/* Header, payload and name as words into w[LONG_WORDS]. Returns how many. */
-static unsigned long_event(u64 *w, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
-{
-	unsigned words = 0;
-
-	if (n)
-		memcpy(w + 1, payload, n * sizeof(u64));
-	if (name) {
-		size_t len = strnlen(name, NAME_WORDS * sizeof(u64) - 1);
-
-		words = len / sizeof(u64) + 1;
-		w[n + words] = 0;
-		memcpy(w + 1 + n, name, len);
-	}
-	w[0] = ev_long_make(type, n + words, arg);
-	return 1 + n + words;
-}
-
-static unsigned counts_event(u64 *w, const struct thread *t)
+static void put_counts(const struct thread *t)
 {
 	struct ev_counts c = thread_counts(t);
 
-	return long_event(w, EV_COUNTS, 0, &c, EV_PAYLOAD_WORDS(c), NULL);
+	words_put_counts(t->ring, &c);
 }
 
-static void will_set(struct thread *t, unsigned how, const char *name)
+static void will_set(const struct thread *t, unsigned how, const char *name)
 {
-	u64 w[WILL_EXIT + LONG_WORDS], status = 0;
-	unsigned n = counts_event(w, t);
-
-	n += long_event(w + n, EV_EXIT, how, &status, 1, name);
-	ring_will(t->ring, w, n);
-}
-
-/* Keeps the totals of the will up to date: a killed thread's last words. */
-static void will_update(struct thread *t)
-{
-	u64 *w = ring_will_words(t->ring);
 	struct ev_counts c = thread_counts(t);
 
-	memcpy(w + 1, &c, sizeof(c));
-}
-
-static void send_clock(struct thread *t)
-{
-	u64 w[2] = {ev_long_make(EV_CLOCK, 1, 0), t->clock};
-
-	ring_put(t->ring, w, 2);
+	words_will(t->ring, &c, how, name);
 }
 
 static bool thread_begin(struct thread *t)
 {
 	struct ev_thread who = {process.pid, gettid(), process.parent};
-	u64 w[LONG_WORDS];
 
 	if (t->ended)
 		return false;
@@ -119,29 +72,18 @@ static bool thread_begin(struct thread *t)
 		return false;
 	}
 	will_set(t, process.exiting ? EVX_EXIT : EVX_LOST, NULL);
-	ring_put(t->ring, w, long_event(w, EV_THREAD, 0, &who, EV_PAYLOAD_WORDS(who), NULL));
+	words_put(t->ring, EV_THREAD, 0, &who, EV_PAYLOAD_WORDS(who), NULL);
 	t->clock = ring_clock(process.hub);
-	send_clock(t);
+	words_put_clock(t->ring, t->clock);
 	return true;
-}
-
-/* Tells which pages left the window. slots: its first. */
-static void send_left(struct thread *t, const struct window *w, unsigned slots)
-{
-	u64 words[WINDOW_SLOTS];
-
-	for (unsigned i = 0; i < w->nr_left; i++)
-		words[i] = ev_leave_make(slots + w->left[i]);
-	if (w->nr_left)
-		ring_put(t->ring, words, w->nr_left);
 }
 
 static void windows_clear(struct thread *t)
 {
 	window_clear(&t->data);
 	window_clear(&t->fetch);
-	send_left(t, &t->data, 0);
-	send_left(t, &t->fetch, EV_WINDOW);
+	words_put_left(t->ring, &t->data, 0);
+	words_put_left(t->ring, &t->fetch, EV_WINDOW);
 	if (t->fetch_page != WINDOW_NONE)
 		t->last_page = t->fetch_page;
 	t->fetch_page = WINDOW_NONE;
@@ -154,7 +96,7 @@ bool thread_ready(struct thread *t)
 	if (unlikely(ring_clock(process.hub) != t->clock)) {
 		t->clock = ring_clock(process.hub);
 		windows_clear(t);
-		send_clock(t);
+		words_put_clock(t->ring, t->clock);
 	}
 	return true;
 }
@@ -163,44 +105,35 @@ void emit_enter(struct thread *t, const struct window *w, u64 page, unsigned slo
 {
 	unsigned slots = rwx == EVR_FETCH ? EV_WINDOW : 0;
 
-	send_left(t, w, slots);
+	words_put_left(t->ring, w, slots);
 	ring_put1(t->ring, ev_enter_make(page >> 12, slots + slot, rwx));
-	will_update(t);
-	if (unlikely(++t->entered % COUNTS_EVERY == 0)) {
-		u64 words[LONG_WORDS];
-
-		ring_put(t->ring, words, counts_event(words, t));
-	}
+	words_will_count(t->ring, thread_counts(t));
+	if (unlikely(++t->entered % WORDS_COUNTS_EVERY == 0))
+		put_counts(t);
 }
 
 bool emit_begin(struct thread *t)
 {
-	u64 w[LONG_WORDS];
-
 	if (!thread_ready(t))
 		return false;
 	windows_clear(t);
-	ring_put(t->ring, w, counts_event(w, t));
-	will_update(t);
+	put_counts(t);
+	words_will_count(t->ring, thread_counts(t));
 	return true;
 }
 
 void emit(struct thread *t, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
 {
-	u64 w[LONG_WORDS];
-
-	ring_put(t->ring, w, long_event(w, type, arg, payload, n, name));
+	words_put(t->ring, type, arg, payload, n, name);
 }
 
 void emit_change(struct thread *t, unsigned type, u64 arg, const void *payload, unsigned n, const char *name)
 {
-	u64 w[2 + LONG_WORDS] = {ev_long_make(EV_CLOCK, 1, 0)};
-
 	if (process.nr_threads < 2 && !ev_for_others(type)) {
 		emit(t, type, arg, payload, n, name);
 		return;
 	}
-	w[1] = t->clock = ring_clock_tick(process.hub);
+	t->clock = ring_clock_tick(process.hub);
 	for (unsigned i = 0; i < process.max_thread; i++) {
 		struct thread *other = threads[i];
 
@@ -209,7 +142,7 @@ void emit_change(struct thread *t, unsigned type, u64 arg, const void *payload, 
 		window_revoke(&other->data);
 		window_revoke(&other->fetch);
 	}
-	ring_put(t->ring, w, 2 + long_event(w + 2, type, arg, payload, n, name));
+	words_put_change(t->ring, t->clock, type, arg, payload, n, name);
 }
 
 void emit_exit(struct thread *t, unsigned how, u64 status)
@@ -229,7 +162,7 @@ void emit_wills(struct thread *t, bool on, unsigned how, const char *name)
 		struct thread *other = threads[i];
 
 		if (other && other != t && other->alive && other->ring)
-			ring_will_words(other->ring)[WILL_EXIT] = ev_long_make(EV_EXIT, 1, on ? EVX_EXIT : EVX_LOST);
+			words_will_ends(other->ring, on);
 	}
 	if (t->ring)
 		will_set(t, on ? how : EVX_LOST, name);

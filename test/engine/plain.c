@@ -4,9 +4,7 @@
  * bytes, no clock, its own stack. Loops, calls, recursion, indirect jumps, strings, read-modify-writes, vectors, accesses
  * across pages, and the system calls that change mappings.
  */
-#include <asm/unistd.h>
-
-typedef unsigned long u64;
+#include "lib/sys.h"
 
 #define PAGES 300
 
@@ -19,18 +17,6 @@ __asm__(".globl _start\n"
 	"xor %ebp, %ebp\n\t"
 	"call begin\n\t"
 	"hlt");
-
-static long call(long nr, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
-{
-	register u64 r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
 
 static u64 random_next(u64 *state)
 {
@@ -116,19 +102,19 @@ static void vectors(char *p)
 
 static void mappings(void)
 {
-	char *p = (char *)call(__NR_mmap, 0, 40 * 4096, 3, 0x22, -1ul, 0);
-	u64 brk = (u64)call(__NR_brk, 0, 0, 0, 0, 0, 0);
+	char *p = (char *)sys6(SYS_mmap, 0, 40 * 4096, 3, 0x22, -1ul, 0);
+	u64 brk = (u64)sys6(SYS_brk, 0, 0, 0, 0, 0, 0);
 
 	strided(p, 40, 512);
-	call(__NR_mprotect, (u64)p + 4 * 4096, 4 * 4096, 1, 0, 0, 0);
-	call(__NR_madvise, (u64)p + 20 * 4096, 5 * 4096, 4, 0, 0, 0);
+	sys6(SYS_mprotect, (u64)p + 4 * 4096, 4 * 4096, 1, 0, 0, 0);
+	sys6(SYS_madvise, (u64)p + 20 * 4096, 5 * 4096, 4, 0, 0, 0);
 	strided(p + 16 * 4096, 10, 100);
-	call(__NR_munmap, (u64)p + 30 * 4096, 10 * 4096, 0, 0, 0, 0);
-	p = (char *)call(__NR_mremap, (u64)p, 4 * 4096, 60 * 4096, 1, 0, 0);
+	sys6(SYS_munmap, (u64)p + 30 * 4096, 10 * 4096, 0, 0, 0, 0);
+	p = (char *)sys6(SYS_mremap, (u64)p, 4 * 4096, 60 * 4096, 1, 0, 0);
 	strided(p, 60, 4096);
-	call(__NR_brk, brk + 65536, 0, 0, 0, 0, 0);
+	sys6(SYS_brk, brk + 65536, 0, 0, 0, 0, 0);
 	strided((char *)brk, 16, 64);
-	call(__NR_getcwd, (u64)p + 8190, 100, 0, 0, 0, 0);
+	sys6(SYS_getcwd, (u64)p + 8190, 100, 0, 0, 0, 0);
 }
 
 _Noreturn void begin(void);
@@ -144,7 +130,7 @@ _Noreturn void begin(void)
 	mappings();
 	sum += scattered(43, 20000);
 	*(volatile u64 *)memory = sum;
-	call(__NR_access, (u64) "/no/such/file", 0, 0, 0, 0, 0);
-	call(__NR_exit_group, 0, 0, 0, 0, 0, 0);
+	sys6(SYS_access, (u64) "/no/such/file", 0, 0, 0, 0, 0);
+	sys6(SYS_exit_group, 0, 0, 0, 0, 0, 0);
 	__builtin_unreachable();
 }

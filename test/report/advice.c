@@ -396,6 +396,11 @@ static void touches_populate(void **state)
 	zero_faults_in(REGION_ANON, 131072, 131072);
 	expect("MAP_POPULATE");
 	expect("That saves 269M to 277M cycles.");
+	answers("; 269M to 277M cycles of it can be saved. Memory that is surely used");
+	for (unsigned i = 0; i < syn.result.nr_machines; i++) /* beside that it is nothing */
+		syn.machine[i].count.os.frames_cleared = 1000000000;
+	expect("That saves 269M to 277M cycles.");
+	answers("with 4K pages; little of it can be saved.");
 	zero_faults_in(REGION_HEAP, 131072, 131072);
 	expect_not("MAP_POPULATE"); /* nobody can say that for malloc's heap */
 	zero_faults_in(REGION_STACK, 131072, 131072);

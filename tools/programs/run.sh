@@ -6,21 +6,12 @@
 here=$(cd "${0%/*}" && pwd)
 build=$(cd "$1" && pwd)
 shift
-quire=$build/cli/quire once=$build/tools/programs/once
+once=$build/tools/programs/once
+. "$here/../../test/programs.sh"
 LC_ALL=C.UTF-8 TERM=dumb
 export LC_ALL TERM
-tmp=$(mktemp -d) || exit 1
-trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/inputs" && "$here/inputs.sh" "$tmp/inputs" || exit 1
-
-# The machine that is as the probes find this host.
-"$quire" play --probe >"$tmp/probes"
-machine=4k
-! grep -qx huge_advised=yes "$tmp/probes" || machine=madvise
-! grep -qx huge_unasked=yes "$tmp/probes" || machine=thp
-for key in zero_page merge_unfaulted huge_zero_write swapin_writable; do
-	! grep -qx "$key=no" "$tmp/probes" || machine=$machine,$(echo $key | tr _ -)=off
-done
+like_this_linux
 
 # once_in WAY COMMAND...: in a fresh folder of always the same name; $tmp/WAY.{out,err,status,cost}
 once_in() {
@@ -31,8 +22,6 @@ once_in() {
 	(cd "$tmp/work" && exec timeout -k 5 300 "$once" "$tmp/$way.cost" "$@") >"$tmp/$way.out" 2>"$tmp/$way.err" </dev/null
 	echo $? >"$tmp/$way.status"
 }
-
-number() { sed -n "s/.*\"$1\": *\([0-9]*\).*/\1/p" "$tmp/json" | head -n 1; }
 
 # differs: how the engine's run is not the native one; nothing: it is equal
 differs() {
