@@ -75,7 +75,7 @@ static bool decode_block(u64 pc, unsigned most, u64 *missing)
 /* Flags that are live at a place that the block leads to: as far as a look at a few instructions shows. */
 static unsigned peek(u64 pc)
 {
-	static struct insn i;
+	struct insn i;
 	unsigned live = 0, killed = 0;
 	u8 bytes[PEEK * 15];
 	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have, at = 0;

@@ -13,9 +13,9 @@
  *   - prefetches, cldemote and multi-byte nops access no memory that a page fault could tell of; clflush and its like
  *     take faults as a load of a byte does
  */
-#include "engine/decode.h"
-
+#include "engine/cache.h"
 #include "engine/gather.h"
+#include "engine/state.h"
 
 static ZydisDecoder decoder;
 static signed char gpr_number[ZYDIS_REGISTER_MAX_VALUE + 1];
@@ -38,11 +38,24 @@ void decode_init(void)
 	}
 }
 
-int decode_gpr(ZydisRegister reg, unsigned *bits)
+int decoder_gpr(ZydisRegister reg, unsigned *bits)
 {
 	if (bits)
 		*bits = gpr_bits[reg];
 	return gpr_number[reg];
+}
+
+ZyanStatus decoder_run(const u8 *bytes, unsigned most, struct decoded *d)
+{
+	static u8 kept[XSAVE_MAX] __attribute__((aligned(64)));
+	ZyanStatus status;
+
+	if (!most)
+		return ZYDIS_STATUS_NO_MORE_DATA;
+	__asm__ volatile("xsave64 %0" : "=m"(kept) : "a"(~0u), "d"(~0u));
+	status = ZydisDecoderDecodeFull(&decoder, bytes, most, &d->z, d->op);
+	__asm__ volatile("xrstor64 %0" : : "m"(kept), "a"(~0u), "d"(~0u) : "memory");
+	return status;
 }
 
 /* ---- kinds ---- */
@@ -52,11 +65,11 @@ static bool has_rep(const ZydisDecodedInstruction *z)
 	return z->attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
 }
 
-static u8 branch_kind(const struct insn *i, u8 direct, u8 indirect)
+static u8 branch_kind(const struct decoded *d, u8 direct, u8 indirect)
 {
-	if (i->z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+	if (d->z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
 		return INSN_REFUSED;
-	return i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? direct : indirect;
+	return d->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? direct : indirect;
 }
 
 static u8 conditional_kind(ZydisMnemonic m)
@@ -75,9 +88,9 @@ static u8 conditional_kind(ZydisMnemonic m)
 	}
 }
 
-static u8 other_kind(const struct insn *i)
+static u8 other_kind(const struct decoded *d)
 {
-	switch (i->z.mnemonic) {
+	switch (d->z.mnemonic) {
 	case ZYDIS_MNEMONIC_UD0:
 	case ZYDIS_MNEMONIC_UD1:
 	case ZYDIS_MNEMONIC_UD2:
@@ -86,7 +99,7 @@ static u8 other_kind(const struct insn *i)
 	case ZYDIS_MNEMONIC_HLT:
 		return INSN_TRAP;
 	case ZYDIS_MNEMONIC_INT: /* 128 is a system call of 32-bit programs */
-		return i->op[0].imm.value.u == 0x80 ? INSN_REFUSED : INSN_TRAP;
+		return d->op[0].imm.value.u == 0x80 ? INSN_REFUSED : INSN_TRAP;
 	case ZYDIS_MNEMONIC_SYSENTER:
 	case ZYDIS_MNEMONIC_IRET:
 	case ZYDIS_MNEMONIC_IRETD:
@@ -100,24 +113,24 @@ static u8 other_kind(const struct insn *i)
 	}
 }
 
-static u8 kind_of(const struct insn *i)
+static u8 kind_of(const struct decoded *d)
 {
-	switch (i->z.meta.category) {
+	switch (d->z.meta.category) {
 	case ZYDIS_CATEGORY_COND_BR:
-		return conditional_kind(i->z.mnemonic);
+		return conditional_kind(d->z.mnemonic);
 	case ZYDIS_CATEGORY_UNCOND_BR:
-		return branch_kind(i, INSN_JUMP, INSN_JUMP_IND);
+		return branch_kind(d, INSN_JUMP, INSN_JUMP_IND);
 	case ZYDIS_CATEGORY_CALL:
-		return branch_kind(i, INSN_CALL, INSN_CALL_IND);
+		return branch_kind(d, INSN_CALL, INSN_CALL_IND);
 	case ZYDIS_CATEGORY_RET:
-		return branch_kind(i, INSN_RET, INSN_RET);
+		return branch_kind(d, INSN_RET, INSN_RET);
 	case ZYDIS_CATEGORY_SYSCALL:
-		return i->z.mnemonic == ZYDIS_MNEMONIC_SYSCALL ? INSN_SYSCALL : INSN_REFUSED;
+		return d->z.mnemonic == ZYDIS_MNEMONIC_SYSCALL ? INSN_SYSCALL : INSN_REFUSED;
 	case ZYDIS_CATEGORY_STRINGOP:
 	case ZYDIS_CATEGORY_IOSTRINGOP:
-		return has_rep(&i->z) ? INSN_STRING : INSN_COPY;
+		return has_rep(&d->z) ? INSN_STRING : INSN_COPY;
 	default:
-		return other_kind(i);
+		return other_kind(d);
 	}
 }
 
@@ -145,12 +158,12 @@ static void add_operand(struct insn *i, struct operand o)
 }
 
 /* The stack's: Zydis gives [rsp] as it is before or after the instruction, so these are made here. */
-static void add_stack(struct insn *i)
+static void add_stack(struct insn *i, const struct decoded *d)
 {
-	u16 len = i->z.operand_width == 16 ? 2 : 8;
+	u16 len = d->z.operand_width == 16 ? 2 : 8;
 	struct operand o = {.base = 4, .index = BASE_NONE, .scale = 1, .times = 1, .len = len};
 
-	switch (i->z.mnemonic) {
+	switch (d->z.mnemonic) {
 	case ZYDIS_MNEMONIC_PUSH:
 	case ZYDIS_MNEMONIC_PUSHFQ:
 	case ZYDIS_MNEMONIC_PUSHF:
@@ -169,7 +182,7 @@ static void add_stack(struct insn *i)
 		o.rw = 1;
 		break;
 	case ZYDIS_MNEMONIC_ENTER:
-		if (i->op[1].imm.value.u & 31) {
+		if (d->op[1].imm.value.u & 31) {
 			i->kind = INSN_REFUSED;
 			i->refusal = "enter with a level";
 			return;
@@ -188,7 +201,7 @@ static unsigned access_bits(ZydisOperandActions actions)
 	return (actions & ZYDIS_OPERAND_ACTION_MASK_READ ? 1 : 0) | (actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? 2 : 0);
 }
 
-unsigned decode_base(ZydisRegister reg)
+unsigned decoder_base(ZydisRegister reg)
 {
 	if (reg == ZYDIS_REGISTER_NONE)
 		return BASE_NONE;
@@ -196,9 +209,9 @@ unsigned decode_base(ZydisRegister reg)
 }
 
 /* In bytes. A cache line's flush is a load of a byte. */
-static u16 memory_len(const struct insn *i, const ZydisDecodedOperand *o)
+static u16 memory_len(const struct decoded *d, const ZydisDecodedOperand *o)
 {
-	switch (i->z.mnemonic) {
+	switch (d->z.mnemonic) {
 	case ZYDIS_MNEMONIC_CLFLUSH:
 	case ZYDIS_MNEMONIC_CLFLUSHOPT:
 	case ZYDIS_MNEMONIC_CLWB:
@@ -208,16 +221,16 @@ static u16 memory_len(const struct insn *i, const ZydisDecodedOperand *o)
 	}
 }
 
-static void add_memory(struct insn *i, const ZydisDecodedOperand *o)
+static void add_memory(struct insn *i, const struct decoded *d, const ZydisDecodedOperand *o)
 {
 	struct operand out = {
-	    .base = (u8)decode_base(o->mem.base),
+	    .base = (u8)decoder_base(o->mem.base),
 	    .scale = o->mem.scale ? o->mem.scale : 1,
 	    .fs = o->mem.segment == ZYDIS_REGISTER_FS,
-	    .addr32 = i->z.address_width == 32,
-	    .masked = gather_is_masked(i, o),
+	    .addr32 = d->z.address_width == 32,
+	    .masked = gather_is_masked(d, o),
 	    .rw = (u8)access_bits(o->actions),
-	    .len = memory_len(i, o),
+	    .len = memory_len(d, o),
 	    .disp = o->mem.disp.has_displacement ? o->mem.disp.value : 0,
 	};
 
@@ -226,7 +239,7 @@ static void add_memory(struct insn *i, const ZydisDecodedOperand *o)
 		i->refusal = "an address relative to EIP";
 		return;
 	}
-	if (gather_is(i, o)) {
+	if (gather_is(d, o)) {
 		i->kind = INSN_GATHER;
 		return;
 	}
@@ -239,9 +252,9 @@ static void add_memory(struct insn *i, const ZydisDecodedOperand *o)
 	add_operand(i, out);
 }
 
-static bool uses_fs(const struct insn *i)
+static bool uses_fs(const struct decoded *d)
 {
-	return i->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS;
+	return d->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS;
 }
 
 /* ---- registers and flags ---- */
@@ -272,11 +285,11 @@ static void use_memory_registers(struct insn *i, const ZydisDecodedOperand *o)
 }
 
 /* Its count, of which 5 bits count (6 of a 64-bit operand), is or may be 0: then the flags stay. */
-static bool may_shift_by_0(const struct insn *i)
+static bool may_shift_by_0(const struct decoded *d)
 {
-	u64 mask = i->z.operand_width == 64 ? 63 : 31;
+	u64 mask = d->z.operand_width == 64 ? 63 : 31;
 
-	switch (i->z.mnemonic) {
+	switch (d->z.mnemonic) {
 	case ZYDIS_MNEMONIC_SHL:
 	case ZYDIS_MNEMONIC_SHR:
 	case ZYDIS_MNEMONIC_SAR:
@@ -290,49 +303,49 @@ static bool may_shift_by_0(const struct insn *i)
 	default:
 		return false;
 	}
-	for (unsigned n = 0; n < i->z.operand_count; n++) {
-		if (i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[n].reg.value == ZYDIS_REGISTER_CL)
+	for (unsigned n = 0; n < d->z.operand_count; n++) {
+		if (d->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && d->op[n].reg.value == ZYDIS_REGISTER_CL)
 			return true;
-		if (i->op[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !(i->op[n].imm.value.u & mask))
+		if (d->op[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !(d->op[n].imm.value.u & mask))
 			return true;
 	}
 	return false;
 }
 
-static bool clears_register(const struct insn *i)
+static bool clears_register(const struct decoded *d)
 {
-	return (i->z.mnemonic == ZYDIS_MNEMONIC_XOR || i->z.mnemonic == ZYDIS_MNEMONIC_SUB) &&
-	       i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-	       i->op[0].reg.value == i->op[1].reg.value && gpr_bits[i->op[0].reg.value] >= 32;
+	return (d->z.mnemonic == ZYDIS_MNEMONIC_XOR || d->z.mnemonic == ZYDIS_MNEMONIC_SUB) &&
+	       d->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && d->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       d->op[0].reg.value == d->op[1].reg.value && gpr_bits[d->op[0].reg.value] >= 32;
 }
 
-static void use_flags(struct insn *i)
+static void use_flags(struct insn *i, const struct decoded *d)
 {
-	const ZydisAccessedFlags *f = i->z.cpu_flags;
+	const ZydisAccessedFlags *f = d->z.cpu_flags;
 
 	if (!f)
 		return;
 	i->flag_reads = (u16)(f->tested & FLAG_ARITH);
 	i->flag_kills = (u16)((f->modified | f->set_0 | f->set_1) & ~f->undefined & FLAG_ARITH);
-	if (may_shift_by_0(i) || has_rep(&i->z))
+	if (may_shift_by_0(d) || has_rep(&d->z))
 		i->flag_kills = 0;
 }
 
-static void use_registers(struct insn *i)
+static void use_registers(struct insn *i, const struct decoded *d)
 {
-	for (unsigned n = 0; n < i->z.operand_count; n++) {
-		if (i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER)
-			use_register(i, &i->op[n]);
-		else if (i->op[n].type == ZYDIS_OPERAND_TYPE_MEMORY)
-			use_memory_registers(i, &i->op[n]);
+	for (unsigned n = 0; n < d->z.operand_count; n++) {
+		if (d->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER)
+			use_register(i, &d->op[n]);
+		else if (d->op[n].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			use_memory_registers(i, &d->op[n]);
 	}
-	if (clears_register(i)) {
+	if (clears_register(d)) {
 		i->reads = 0;
-		i->kills |= (u16)(1u << gpr_number[i->op[0].reg.value]);
+		i->kills |= (u16)(1u << gpr_number[d->op[0].reg.value]);
 	}
-	if (i->z.mnemonic == ZYDIS_MNEMONIC_BSF || i->z.mnemonic == ZYDIS_MNEMONIC_BSR)
+	if (d->z.mnemonic == ZYDIS_MNEMONIC_BSF || d->z.mnemonic == ZYDIS_MNEMONIC_BSR)
 		i->reads |= i->kills;
-	if (i->z.mnemonic == ZYDIS_MNEMONIC_PAUSE && i->z.raw.rex.B) {
+	if (d->z.mnemonic == ZYDIS_MNEMONIC_PAUSE && d->z.raw.rex.B) {
 		i->reads |= 1u << 0 | 1u << 8;
 		i->writes |= 1u << 0 | 1u << 8;
 	}
@@ -342,44 +355,147 @@ static void use_registers(struct insn *i)
 	i->kills &= (u16)~i->reads;
 }
 
+/* ---- for the translator ---- */
+
+static unsigned string_rw(ZydisMnemonic m)
+{
+	switch (m) {
+	case ZYDIS_MNEMONIC_MOVSB:
+	case ZYDIS_MNEMONIC_MOVSW:
+	case ZYDIS_MNEMONIC_MOVSD:
+	case ZYDIS_MNEMONIC_MOVSQ:
+		return SITE_SOURCE | SITE_WRITE;
+	case ZYDIS_MNEMONIC_CMPSB:
+	case ZYDIS_MNEMONIC_CMPSW:
+	case ZYDIS_MNEMONIC_CMPSD:
+	case ZYDIS_MNEMONIC_CMPSQ:
+		return SITE_SOURCE | SITE_READ;
+	case ZYDIS_MNEMONIC_SCASB:
+	case ZYDIS_MNEMONIC_SCASW:
+	case ZYDIS_MNEMONIC_SCASD:
+	case ZYDIS_MNEMONIC_SCASQ:
+		return SITE_READ;
+	case ZYDIS_MNEMONIC_LODSB:
+	case ZYDIS_MNEMONIC_LODSW:
+	case ZYDIS_MNEMONIC_LODSD:
+	case ZYDIS_MNEMONIC_LODSQ:
+		return SITE_SOURCE;
+	default:
+		return SITE_WRITE; /* stos */
+	}
+}
+
+/* Where a register is only added to: block.c's groups follow it. */
+static void find_step(struct insn *i, const struct decoded *d)
+{
+	unsigned bits = 0;
+	int to = d->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? decoder_gpr(d->op[0].reg.value, &bits) : -1;
+	s32 word = d->z.operand_width == 16 ? 2 : 8;
+
+	switch (d->z.mnemonic) {
+	case ZYDIS_MNEMONIC_ADD:
+	case ZYDIS_MNEMONIC_SUB:
+		if (to < 0 || bits != 64 || d->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
+			return;
+		i->steps = (u8)to;
+		i->step = (s32)d->op[1].imm.value.s * (d->z.mnemonic == ZYDIS_MNEMONIC_ADD ? 1 : -1);
+		return;
+	case ZYDIS_MNEMONIC_PUSH:
+		i->steps = RSP;
+		i->step = -word;
+		return;
+	case ZYDIS_MNEMONIC_POP:
+		if (to == RSP)
+			return;
+		i->steps = RSP;
+		i->step = word;
+		return;
+	default:
+		return;
+	}
+}
+
+/* The bit that would make the base register one of r8..r15. */
+static void find_base_bit(struct insn *i, const ZydisDecodedInstruction *z)
+{
+	if (z->attributes & ZYDIS_ATTRIB_HAS_REX) {
+		i->base_at = z->raw.rex.offset;
+		i->base_clear = 1;
+		return;
+	}
+	if (z->attributes & ZYDIS_ATTRIB_HAS_EVEX)
+		i->base_at = z->raw.evex.offset + 1;
+	else if (z->attributes & ZYDIS_ATTRIB_HAS_VEX && z->raw.vex.size == 3)
+		i->base_at = z->raw.vex.offset + 1;
+	else if (z->attributes & ZYDIS_ATTRIB_HAS_XOP)
+		i->base_at = z->raw.xop.offset + 1;
+	else
+		return;
+	i->base_set = 0x20;
+}
+
+static void find_details(struct insn *i, const struct decoded *d)
+{
+	const ZydisDecodedOperand *first = &d->op[0];
+
+	if (i->kind == INSN_JUMP_IND || i->kind == INSN_CALL_IND)
+		i->target_in =
+		    first->type == ZYDIS_OPERAND_TYPE_REGISTER ? (u8)decoder_gpr(first->reg.value, NULL) : BASE_NONE;
+	if (i->kind == INSN_JCC)
+		i->condition = d->z.opcode & 15;
+	if (i->kind == INSN_RET && first->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+		i->pops = (u16)first->imm.value.u;
+	if (i->kind == INSN_STRING) {
+		i->string = (u8)string_rw(d->z.mnemonic);
+		i->element = (u8)(d->z.operand_width / 8);
+	}
+	if (i->relative) {
+		i->modrm_at = d->z.raw.modrm.offset;
+		i->disp_at = d->z.raw.disp.offset;
+		find_base_bit(i, &d->z);
+	}
+	find_step(i, d);
+}
+
 /* ---- */
 
-void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
+void decode_by_zydis(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 {
+	static struct decoded decoded;
+	struct decoded *d = &decoded;
 	bool stack = false;
-	ZyanStatus status;
+	ZyanStatus status = decoder_run(bytes, most, d);
 
-	i->pc = pc;
-	i->bytes = bytes;
-	i->nr_operands = 0;
-	i->relative = false;
-	i->reads = i->kills = i->writes = i->flag_reads = i->flag_kills = 0;
-	i->refusal = NULL;
-	i->len = 0;
-	status = most ? ZydisDecoderDecodeFull(&decoder, bytes, most, &i->z, i->op) : ZYDIS_STATUS_NO_MORE_DATA;
+	*i = (struct insn){.pc = pc, .bytes = bytes, .steps = BASE_NONE};
 	i->kind = status == ZYDIS_STATUS_NO_MORE_DATA ? INSN_CUT : INSN_BAD;
 	if (!ZYAN_SUCCESS(status))
 		return;
-	i->len = i->z.length;
-	i->kind = kind_of(i);
+	i->len = d->z.length;
+	i->kind = kind_of(d);
 	if (i->kind == INSN_JCC || i->kind == INSN_JRCX || i->kind == INSN_JUMP || i->kind == INSN_CALL)
-		i->target = pc + i->len + (u64)i->op[0].imm.value.s;
-	for (unsigned n = 0; n < i->z.operand_count && i->kind != INSN_STRING && !tells_no_access(&i->z); n++) {
-		if (i->op[n].type != ZYDIS_OPERAND_TYPE_MEMORY || i->op[n].mem.type == ZYDIS_MEMOP_TYPE_AGEN)
+		i->target = pc + i->len + (u64)d->op[0].imm.value.s;
+	for (unsigned n = 0; n < d->z.operand_count && i->kind != INSN_STRING && !tells_no_access(&d->z); n++) {
+		if (d->op[n].type != ZYDIS_OPERAND_TYPE_MEMORY || d->op[n].mem.type == ZYDIS_MEMOP_TYPE_AGEN)
 			continue;
-		if (i->op[n].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && i->op[n].mem.base == ZYDIS_REGISTER_RSP)
+		if (d->op[n].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && d->op[n].mem.base == ZYDIS_REGISTER_RSP)
 			stack = true;
 		else
-			add_memory(i, &i->op[n]);
+			add_memory(i, d, &d->op[n]);
 	}
-	if (stack || i->z.mnemonic == ZYDIS_MNEMONIC_LEAVE)
-		add_stack(i);
-	use_flags(i);
-	use_registers(i);
-	if (i->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS || (i->kind == INSN_STRING && uses_fs(i))) {
+	if (stack || d->z.mnemonic == ZYDIS_MNEMONIC_LEAVE)
+		add_stack(i, d);
+	use_flags(i, d);
+	use_registers(i, d);
+	find_details(i, d);
+	if (d->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS || (i->kind == INSN_STRING && uses_fs(d))) {
 		i->kind = INSN_REFUSED;
 		i->refusal = "memory by gs, or a string by fs";
 	}
 	if (i->kind == INSN_REFUSED && !i->refusal)
 		i->refusal = "an instruction that only the system uses, or a far jump";
+}
+
+void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
+{
+	decode_by_zydis(pc, bytes, most, i);
 }

@@ -6,8 +6,6 @@
 #ifndef ENGINE_DECODE_H
 #define ENGINE_DECODE_H
 
-#include <Zydis/Zydis.h>
-
 #include "lib/types.h"
 
 /* What becomes of it. */
@@ -56,10 +54,17 @@ struct insn {
 	u16 reads, kills, writes;   /* registers: bit n; kills: overwrites whole */
 	u16 flag_reads, flag_kills; /* FLAG_ARITH bits of RFLAGS */
 	u16 flag_live;              /* before it: block.c */
+	u16 pops;                   /* INSN_RET: bytes beside the address */
+	u8 condition;               /* INSN_JCC: of its opcode */
+	u8 target_in;               /* INSN_JUMP_IND, INSN_CALL_IND: the register; BASE_NONE: operand[0] has it */
+	u8 string, element;         /* INSN_STRING: SITE_* of cache.h; bytes */
+	u8 steps;                   /* the register to which `step` is added and nothing else; BASE_NONE: none */
+	s32 step;
+	/* relative: where in its bytes ModRM and the displacement are; where the bits are that make a base r8..15, and how
+	 * they say that it is none of those */
+	u8 modrm_at, disp_at, base_at, base_clear, base_set;
 	struct operand operand[MAX_OPERANDS];
 	const char *refusal;
-	ZydisDecodedInstruction z;
-	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 };
 
 /* CF PF AF ZF SF OF */
@@ -67,12 +72,8 @@ struct insn {
 #define FLAG_OF    0x800u
 
 void decode_init(void);
-/* The instruction at pc, whose bytes are these, so many. */
+/* The instruction at pc, whose bytes are these, so many. With the cache's lock. */
 void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *insn);
-/* A register's number, 0..15, or -1: not a general one. *bits: its width. */
-int decode_gpr(ZydisRegister reg, unsigned *bits);
-/* An operand's base: 0..15, BASE_NONE, BASE_RIP. */
-unsigned decode_base(ZydisRegister reg);
 
 static inline bool insn_ends_block(const struct insn *i)
 {

@@ -65,30 +65,30 @@ static unsigned vector_number(ZydisRegister r)
 	return (unsigned)(r - ZYDIS_REGISTER_XMM0) % 32; /* xmm0..31, ymm0..31, zmm0..31 */
 }
 
-static bool has_bit_index(const struct insn *i)
+static bool has_bit_index(const struct decoded *d)
 {
-	switch (i->z.mnemonic) {
+	switch (d->z.mnemonic) {
 	case ZYDIS_MNEMONIC_BT:
 	case ZYDIS_MNEMONIC_BTC:
 	case ZYDIS_MNEMONIC_BTR:
 	case ZYDIS_MNEMONIC_BTS:
-		return i->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER;
+		return d->op[1].type == ZYDIS_OPERAND_TYPE_REGISTER;
 	default:
 		return false;
 	}
 }
 
-bool gather_is_masked(const struct insn *i, const ZydisDecodedOperand *o)
+bool gather_is_masked(const struct decoded *d, const ZydisDecodedOperand *o)
 {
-	bool by_k = i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && i->z.avx.mask.reg > ZYDIS_REGISTER_K0 &&
-		    i->z.avx.mask.reg <= ZYDIS_REGISTER_K7 && suppresses_faults(&i->z);
+	bool by_k = d->z.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX && d->z.avx.mask.reg > ZYDIS_REGISTER_K0 &&
+		    d->z.avx.mask.reg <= ZYDIS_REGISTER_K7 && suppresses_faults(&d->z);
 
-	return o->mem.type == ZYDIS_MEMOP_TYPE_MEM && (by_k || masked_by_vector(i->z.mnemonic));
+	return o->mem.type == ZYDIS_MEMOP_TYPE_MEM && (by_k || masked_by_vector(d->z.mnemonic));
 }
 
-bool gather_is(const struct insn *i, const ZydisDecodedOperand *o)
+bool gather_is(const struct decoded *d, const ZydisDecodedOperand *o)
 {
-	return o->mem.type == ZYDIS_MEMOP_TYPE_VSIB || has_bit_index(i) || i->z.mnemonic == ZYDIS_MNEMONIC_XLAT;
+	return o->mem.type == ZYDIS_MEMOP_TYPE_VSIB || has_bit_index(d) || d->z.mnemonic == ZYDIS_MNEMONIC_XLAT;
 }
 
 static bool is_dense(const ZydisDecodedInstruction *z)
@@ -104,43 +104,43 @@ static bool is_scalar(const ZydisDecodedInstruction *z)
 }
 
 /* How many bits of the mask there are for the operand o. */
-static unsigned mask_bits(const struct insn *i, const ZydisDecodedOperand *o)
+static unsigned mask_bits(const struct decoded *d, const ZydisDecodedOperand *o)
 {
 	bool broadcast =
-	    i->z.avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID || i->z.mnemonic == ZYDIS_MNEMONIC_VMOVDDUP;
-	unsigned n = broadcast ? i->z.avx.vector_length / o->element_size : o->element_count;
+	    d->z.avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID || d->z.mnemonic == ZYDIS_MNEMONIC_VMOVDDUP;
+	unsigned n = broadcast ? d->z.avx.vector_length / o->element_size : o->element_count;
 
-	for (unsigned k = 0; k < i->z.operand_count; k++)
-		if (is_vector(&i->op[k]))
-			return is_scalar(&i->z) ? 1 : min(n, (unsigned)i->op[k].element_count);
+	for (unsigned k = 0; k < d->z.operand_count; k++)
+		if (is_vector(&d->op[k]))
+			return is_scalar(&d->z) ? 1 : min(n, (unsigned)d->op[k].element_count);
 	return n;
 }
 
 /* The mask of a vector of addresses or of a masked operand, and its elements. */
-static void set_mask(struct gather *g, const struct insn *i, const ZydisDecodedOperand *o)
+static void set_mask(struct gather *g, const struct decoded *d, const ZydisDecodedOperand *o)
 {
-	if (i->z.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX)
-		g->mask = (u8)(i->z.avx.mask.reg - ZYDIS_REGISTER_K0);
+	if (d->z.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX)
+		g->mask = (u8)(d->z.avx.mask.reg - ZYDIS_REGISTER_K0);
 	else /* gathers: their third; vmaskmov: the second */
-		g->mask = (u8)(GATHER_IN_VECTOR + vector_number(i->op[g->kind == GATHER_VECTOR ? 2 : 1].reg.value));
+		g->mask = (u8)(GATHER_IN_VECTOR + vector_number(d->op[g->kind == GATHER_VECTOR ? 2 : 1].reg.value));
 	g->mask_len = g->len;
 	if (g->kind == GATHER_VECTOR) {
-		g->nr = (u8)(i->z.avx.vector_length / (8 * max(g->len, g->index_len)));
+		g->nr = (u8)(d->z.avx.vector_length / (8 * max(g->len, g->index_len)));
 		g->mask_bits = g->nr;
 		return;
 	}
-	g->mask_bits = (u8)mask_bits(i, o);
+	g->mask_bits = (u8)mask_bits(d, o);
 	g->nr = (u8)min(o->element_count, (u16)g->mask_bits);
 	g->len = (u8)(o->size / 8 / g->nr);
 }
 
 /* The width of a vector of indices is in the name. */
-static u8 index_bytes(const struct insn *i, const ZydisDecodedOperand *o)
+static u8 index_bytes(const struct decoded *d, const ZydisDecodedOperand *o)
 {
 	unsigned bits = 0;
 
 	if (o->mem.type == ZYDIS_MEMOP_TYPE_VSIB) {
-		switch (i->z.mnemonic) {
+		switch (d->z.mnemonic) {
 		case ZYDIS_MNEMONIC_VGATHERDPS:
 		case ZYDIS_MNEMONIC_VGATHERDPD:
 		case ZYDIS_MNEMONIC_VPGATHERDD:
@@ -154,50 +154,53 @@ static u8 index_bytes(const struct insn *i, const ZydisDecodedOperand *o)
 			return 8;
 		}
 	}
-	decode_gpr(i->op[1].reg.value, &bits);
+	decoder_gpr(d->op[1].reg.value, &bits);
 	return (u8)(bits / 8);
 }
 
 struct gather gather_make(const struct insn *i, s32 stamp)
 {
-	const ZydisDecodedOperand *o = i->op;
+	static struct decoded decoded;
+	const struct decoded *d = &decoded;
+	const ZydisDecodedOperand *o = d->op;
 	struct gather g;
 
+	decoder_run(i->bytes, i->len, &decoded);
 	while (o->type != ZYDIS_OPERAND_TYPE_MEMORY)
 		o++;
 	g = (struct gather){
 	    .disp = o->mem.disp.has_displacement ? o->mem.disp.value : 0,
 	    .stamp = stamp,
 	    .rw = o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? SITE_WRITE : SITE_READ,
-	    .base = (u8)decode_base(o->mem.base),
+	    .base = (u8)decoder_base(o->mem.base),
 	    .scale = o->mem.scale ? o->mem.scale : 1,
 	    .fs = o->mem.segment == ZYDIS_REGISTER_FS,
-	    .addr32 = i->z.address_width == 32,
+	    .addr32 = d->z.address_width == 32,
 	};
 	if (g.base == BASE_RIP)
 		g.disp += (s64)(i->pc + i->len);
-	if (i->z.mnemonic == ZYDIS_MNEMONIC_XLAT) {
+	if (d->z.mnemonic == ZYDIS_MNEMONIC_XLAT) {
 		g.kind = GATHER_XLAT;
 		g.len = 1;
 		return g;
 	}
-	if (has_bit_index(i)) {
+	if (has_bit_index(d)) {
 		g.kind = GATHER_BITS;
-		g.index_len = index_bytes(i, o);
+		g.index_len = index_bytes(d, o);
 		g.len = g.index_len;
-		g.index = o->mem.index == ZYDIS_REGISTER_NONE ? BASE_NONE : (u8)decode_gpr(o->mem.index, NULL);
-		g.mask = (u8)decode_gpr(i->op[1].reg.value, NULL); /* the register of the bit's number */
+		g.index = o->mem.index == ZYDIS_REGISTER_NONE ? BASE_NONE : (u8)decoder_gpr(o->mem.index, NULL);
+		g.mask = (u8)decoder_gpr(d->op[1].reg.value, NULL); /* the register of the bit's number */
 		return g;
 	}
 	g.len = (u8)(o->element_size / 8);
 	if (o->mem.type == ZYDIS_MEMOP_TYPE_VSIB) {
 		g.kind = GATHER_VECTOR;
 		g.index = (u8)vector_number(o->mem.index);
-		g.index_len = index_bytes(i, o);
+		g.index_len = index_bytes(d, o);
 	} else {
-		g.kind = is_dense(&i->z) ? GATHER_DENSE : GATHER_MASKED;
+		g.kind = is_dense(&d->z) ? GATHER_DENSE : GATHER_MASKED;
 	}
-	set_mask(&g, i, o);
+	set_mask(&g, d, o);
 	return g;
 }
 

@@ -6,7 +6,7 @@
 #ifndef ENGINE_GATHER_H
 #define ENGINE_GATHER_H
 
-#include "engine/decode.h"
+#include "engine/decoder.h"
 
 enum gather_kind {
 	GATHER_VECTOR, /* an element at [base + index[n] * scale + disp] for each n of the mask */
@@ -30,9 +30,9 @@ struct gather {
 	bool fs, addr32;
 };
 
-/* Is the memory operand o of i touched in parts? masked: it has an address as others have. */
-bool gather_is(const struct insn *i, const ZydisDecodedOperand *o);
-bool gather_is_masked(const struct insn *i, const ZydisDecodedOperand *o);
+/* Is the memory operand o of d touched in parts? masked: it has an address as others have. */
+bool gather_is(const struct decoded *d, const ZydisDecodedOperand *o);
+bool gather_is_masked(const struct decoded *d, const ZydisDecodedOperand *o);
 /* What gather_parts() needs to know of the instruction's operand. */
 struct gather gather_make(const struct insn *i, s32 stamp);
 

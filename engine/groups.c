@@ -58,33 +58,14 @@ static void group_operand(unsigned n, unsigned k)
 /* What the instruction does to the registers' values. */
 static void follow_values(const struct insn *i)
 {
-	unsigned bits = 0;
-	int to = i->op[0].type == ZYDIS_OPERAND_TYPE_REGISTER ? decode_gpr(i->op[0].reg.value, &bits) : -1;
-	s64 by = i->op[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? i->op[1].imm.value.s : 0;
-	s64 word = i->z.operand_width == 16 ? 2 : 8;
-	u32 changed = i->kills | i->writes;
+	u32 changed = (u32)(i->kills | i->writes);
 
-	switch (i->z.mnemonic) {
-	case ZYDIS_MNEMONIC_ADD:
-	case ZYDIS_MNEMONIC_SUB:
-		if (to < 0 || bits != 64 || i->op[1].type != ZYDIS_OPERAND_TYPE_IMMEDIATE)
-			break;
-		value[to].offset += i->z.mnemonic == ZYDIS_MNEMONIC_ADD ? by : -by;
-		return;
-	case ZYDIS_MNEMONIC_PUSH:
-		value[RSP].offset -= word;
-		return;
-	case ZYDIS_MNEMONIC_POP:
-		value[RSP].offset += word;
-		if (to >= 0)
-			new_root((unsigned)to);
-		return;
-	default:
-		break;
+	if (i->steps != BASE_NONE) {
+		value[i->steps].offset += i->step;
+		changed &= ~(1u << i->steps);
 	}
-	for (unsigned r = 0; r < NR_GPR; r++)
-		if (changed >> r & 1)
-			new_root(r);
+	for (; changed; changed &= changed - 1)
+		new_root((unsigned)__builtin_ctz(changed));
 }
 
 void find_groups(void)

@@ -40,7 +40,7 @@ static char *copy(const char *text)
 
 static _Noreturn void die_of_insn(const struct thread *t)
 {
-	static struct insn i;
+	struct insn i;
 	u8 bytes[15];
 
 	decode(t->pc, bytes, (unsigned)program_read(bytes, t->pc, sizeof(bytes)), &i);

@@ -10,18 +10,15 @@
 
 /* ---- where to go on ---- */
 
-/* The extended state of the program is kept while the translator works: Zydis uses vector registers. NULL: t->why says
- * why the program cannot go on. */
-static struct block *translate_kept(struct thread *t, unsigned most)
+/* NULL: t->why says why the program cannot go on. */
+static struct block *translate_here(struct thread *t, unsigned most)
 {
 	struct block *b;
 	u64 missing;
 
 	if (cache_is_full())
 		runtime_forget_all();
-	__asm__ volatile("xsave64 %0" : "=m"(t->xsave) : "a"(~0u), "d"(~0u));
 	b = translate(t->pc, t->gpr[RSP], most, &missing);
-	__asm__ volatile("xrstor64 %0" : : "m"(t->xsave), "a"(~0u), "d"(~0u) : "memory");
 	if (!b) {
 		t->why = insns[0].kind == INSN_BAD ? WHY_BAD : WHY_FETCH;
 		t->address = missing;
@@ -85,7 +82,7 @@ const void *dispatch(struct thread *t)
 		b = NULL;
 	}
 	if (!b)
-		b = translate_kept(t, why == WHY_HIT ? 1 : MAX_INSNS);
+		b = translate_here(t, why == WHY_HIT ? 1 : MAX_INSNS);
 	catch_up(t);
 	code = !b ? NULL : l.inner ? b->inner : b->outer;
 	if (b && l.field && t->generation == generation)

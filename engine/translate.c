@@ -181,19 +181,6 @@ static void note_copied(const struct insn *i, int far)
 	current->nr_insns++;
 }
 
-/* Clears the bit that would make the copied instruction's base register one of r8..r15. */
-static void clear_base_extension(u8 *copy, const ZydisDecodedInstruction *z)
-{
-	if (z->attributes & ZYDIS_ATTRIB_HAS_REX)
-		copy[z->raw.rex.offset] &= (u8)~1u;
-	if (z->attributes & ZYDIS_ATTRIB_HAS_EVEX)
-		copy[z->raw.evex.offset + 1] |= 0x20;
-	if (z->attributes & ZYDIS_ATTRIB_HAS_VEX && z->raw.vex.size == 3)
-		copy[z->raw.vex.offset + 1] |= 0x20;
-	if (z->attributes & ZYDIS_ATTRIB_HAS_XOP)
-		copy[z->raw.xop.offset + 1] |= 0x20;
-}
-
 /* Its operand is relative to RIP and out of reach: [r + 0] instead, r the address. */
 static void copy_far(const struct insn *i, u64 address)
 {
@@ -205,9 +192,9 @@ static void copy_far(const struct insn *i, u64 address)
 	note_copied(i, lent >> r & 1 ? -1 : (int)r);
 	copy = hot;
 	put(&hot, (const char *)i->bytes, i->len);
-	clear_base_extension(copy, &i->z);
-	copy[i->z.raw.modrm.offset] = (u8)((copy[i->z.raw.modrm.offset] & 0x38) | 0x80 | r);
-	memset(copy + i->z.raw.disp.offset, 0, 4);
+	copy[i->base_at] = (u8)((copy[i->base_at] & ~i->base_clear) | i->base_set);
+	copy[i->modrm_at] = (u8)((copy[i->modrm_at] & 0x38) | 0x80 | r);
+	memset(copy + i->disp_at, 0, 4);
 	emit_load(&hot, r, OFF(scratch[0]));
 }
 
@@ -221,7 +208,8 @@ static void copy_insn(const struct insn *i)
 		put(&hot, (const char *)i->bytes, i->len);
 		return;
 	}
-	address = i->pc + i->len + (u64)i->z.raw.disp.value;
+	memcpy(&d, i->bytes + i->disp_at, 4);
+	address = i->pc + i->len + (u64)(s64)d;
 	d = (s32)(address - (u64)(hot + i->len));
 	if ((u64)(hot + i->len) + (u64)(s64)d != address) {
 		copy_far(i, address);
@@ -229,7 +217,7 @@ static void copy_insn(const struct insn *i)
 	}
 	note_copied(i, -1);
 	put(&hot, (const char *)i->bytes, i->len);
-	memcpy(hot - i->len + i->z.raw.disp.offset, &d, 4);
+	memcpy(hot - i->len + i->disp_at, &d, 4);
 }
 
 /* Sites of the accesses of a group, one behind the other; the last has MORE clear. Returns the first's. */
@@ -481,34 +469,6 @@ static void emit_fetch(u32 number, s32 stamp, bool keeps_flags)
 
 /* ---- strings ---- */
 
-static unsigned string_rw(ZydisMnemonic m)
-{
-	switch (m) {
-	case ZYDIS_MNEMONIC_MOVSB:
-	case ZYDIS_MNEMONIC_MOVSW:
-	case ZYDIS_MNEMONIC_MOVSD:
-	case ZYDIS_MNEMONIC_MOVSQ:
-		return SITE_SOURCE | SITE_WRITE;
-	case ZYDIS_MNEMONIC_CMPSB:
-	case ZYDIS_MNEMONIC_CMPSW:
-	case ZYDIS_MNEMONIC_CMPSD:
-	case ZYDIS_MNEMONIC_CMPSQ:
-		return SITE_SOURCE | SITE_READ;
-	case ZYDIS_MNEMONIC_SCASB:
-	case ZYDIS_MNEMONIC_SCASW:
-	case ZYDIS_MNEMONIC_SCASD:
-	case ZYDIS_MNEMONIC_SCASQ:
-		return SITE_READ;
-	case ZYDIS_MNEMONIC_LODSB:
-	case ZYDIS_MNEMONIC_LODSW:
-	case ZYDIS_MNEMONIC_LODSD:
-	case ZYDIS_MNEMONIC_LODSQ:
-		return SITE_SOURCE;
-	default:
-		return SITE_WRITE; /* stos */
-	}
-}
-
 /* With rep: how many elements it takes is known behind it. The runtime finds its begin in scratch[]. */
 static void emit_string(const struct insn *i, s32 stamp)
 {
@@ -519,7 +479,7 @@ static void emit_string(const struct insn *i, s32 stamp)
 	emit_save(&hot, RCX, OFF(scratch[2]));
 	note_copied(i, -1);
 	put(&hot, (const char *)i->bytes, i->len);
-	site = site_add((struct site){NULL, stamp, (u16)(i->z.operand_width / 8), (u8)string_rw(i->z.mnemonic), 0});
+	site = site_add((struct site){NULL, stamp, i->element, i->string, 0});
 	emit_set(&hot, OFF(site), (s32)site);
 	emit_jump_gs(&hot, OFF(enter[ENTER_STRING]));
 	site_get(site)->back = hot;
@@ -548,13 +508,12 @@ static void emit_push_return(const struct insn *i, int far)
 /* The target of an indirect jump or call goes to rcx. */
 static void emit_target(const struct insn *i)
 {
-	const ZydisDecodedOperand *op = &i->op[0];
 	const struct operand *o = &i->operand[0];
 
 	emit_save(&hot, RCX, OFF(scratch[0]));
 	note_copied(i, RCX);
-	if (op->type == ZYDIS_OPERAND_TYPE_REGISTER) {
-		unsigned r = (unsigned)decode_gpr(op->reg.value, NULL);
+	if (i->target_in != BASE_NONE) {
+		unsigned r = i->target_in;
 
 		put1(&hot, 0x48 | (r >> 3) << 2); /* mov rcx, r */
 		put1(&hot, 0x89);
@@ -573,11 +532,9 @@ static void emit_target(const struct insn *i)
 
 static void emit_jcc(const struct insn *i, u64 next)
 {
-	unsigned condition = i->bytes[i->z.raw.imm[0].offset - 1] & 15;
-
 	align_link(2);
 	put1(&hot, 0x0f);
-	put1(&hot, 0x80 | condition);
+	put1(&hot, 0x80 | i->condition);
 	emit_link(next - 1, i->target);
 	emit_link_jump(next - 1, next);
 }
@@ -624,7 +581,7 @@ static void emit_end(const struct insn *i)
 		emit_save(&hot, RCX, OFF(scratch[0]));
 		note_copied(i, RCX);
 		PUT(&hot, "\x48\x8b\x0c\x24"); /* mov rcx, [rsp] */
-		emit_indirect(8 + (i->op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? (u16)i->op[0].imm.value.u : 0));
+		emit_indirect(8 + i->pops);
 		return;
 	case INSN_SYSCALL:
 		emit_leave(next, WHY_SYSCALL);

@@ -11,6 +11,9 @@
 #include <sys/mman.h>
 
 #undef EV_NONE /* <elf.h> has one, too */
+
+#include <Zydis/Zydis.h>
+
 #include "engine/engine.h"
 #include "lib/sys.h"
 

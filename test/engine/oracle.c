@@ -24,6 +24,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "engine/decoder.h"
 #include "engine/runtime.h"
 #include "engine/translate.h"
 
@@ -160,9 +161,16 @@ static void run(void (*how)(const struct state *, u64), struct state *end)
 
 /* ---- sequences ---- */
 
-static bool usable(const struct insn *i)
+/* The instruction at `at`, as the engine sees it and as Zydis says. */
+static void look(u64 at, struct insn *i, struct decoded *d)
 {
-	switch (i->z.meta.category) {
+	decode(at, (const u8 *)at, 15, i);
+	decoder_run((const u8 *)at, 15, d);
+}
+
+static bool usable(const struct insn *i, const struct decoded *d)
+{
+	switch (d->z.meta.category) {
 	case ZYDIS_CATEGORY_SYSTEM:
 	case ZYDIS_CATEGORY_SYSCALL:
 	case ZYDIS_CATEGORY_INTERRUPT:
@@ -182,7 +190,7 @@ static bool usable(const struct insn *i)
 	default:
 		break;
 	}
-	switch (i->z.mnemonic) { /* what nobody knows before, what tells where code lies, what steps */
+	switch (d->z.mnemonic) { /* what nobody knows before, what tells where code lies, what steps */
 	case ZYDIS_MNEMONIC_FNSTENV:
 	case ZYDIS_MNEMONIC_FNSAVE:
 	case ZYDIS_MNEMONIC_FXSAVE:
@@ -202,11 +210,11 @@ static bool usable(const struct insn *i)
 	default:
 		break;
 	}
-	for (unsigned n = 0; n < i->z.operand_count; n++)
-		if (i->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && i->op[n].reg.value >= ZYDIS_REGISTER_ES &&
-		    i->op[n].reg.value <= ZYDIS_REGISTER_GS)
+	for (unsigned n = 0; n < d->z.operand_count; n++)
+		if (d->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && d->op[n].reg.value >= ZYDIS_REGISTER_ES &&
+		    d->op[n].reg.value <= ZYDIS_REGISTER_GS)
 			return false;
-	if (i->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS) /* libc's */
+	if (d->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS) /* libc's */
 		return false;
 	return i->kind == INSN_COPY || i->kind == INSN_STRING || i->kind == INSN_GATHER;
 }
@@ -223,31 +231,32 @@ static void random_bytes(u8 *at)
 }
 
 /* An address that the instruction can reach with the registers as they are at first is in the arena, often. */
-static void aim(u8 *at, const struct insn *i)
+static void aim(u8 *at, const struct insn *i, const struct decoded *d)
 {
-	s32 d = (s32)(next() % 4096) - 2048;
+	s32 disp = (s32)(next() % 4096) - 2048;
 
-	if (i->z.raw.disp.size != 32)
+	if (d->z.raw.disp.size != 32)
 		return;
-	if (i->z.raw.modrm.mod == 0 && i->z.raw.modrm.rm == 5)
-		d = (s32)(ARENA + next() % ARENA_BYTES - (i->pc + i->len));
-	else if (i->z.raw.modrm.mod == 0)
-		d = (s32)(ARENA + next() % ARENA_BYTES);
-	memcpy(at + i->z.raw.disp.offset, &d, 4);
+	if (d->z.raw.modrm.mod == 0 && d->z.raw.modrm.rm == 5)
+		disp = (s32)(ARENA + next() % ARENA_BYTES - (i->pc + i->len));
+	else if (d->z.raw.modrm.mod == 0)
+		disp = (s32)(ARENA + next() % ARENA_BYTES);
+	memcpy(at + d->z.raw.disp.offset, &disp, 4);
 }
 
 static void make_sequence(void)
 {
 	u8 *at = (u8 *)CODE;
-	static struct insn i;
+	static struct decoded d;
+	struct insn i;
 
 	length = 1 + (unsigned)(next() % MAX_LENGTH);
 	for (unsigned n = 0; n < length; n++) {
 		do {
 			random_bytes(at);
-			decode((u64)at, at, 15, &i);
-		} while (!usable(&i));
-		aim(at, &i);
+			look((u64)at, &i, &d);
+		} while (!usable(&i, &d));
+		aim(at, &i, &d);
 		start_of[n] = (u64)at;
 		at += i.len;
 	}
@@ -287,7 +296,7 @@ static void make_state(void)
 /* Flags that are read behind the instruction at rip. */
 static unsigned live_flags(u64 rip)
 {
-	static struct insn i;
+	struct insn i;
 	unsigned live = 0, seen = 0;
 
 	for (unsigned n = 0; n < length; n++) {
@@ -372,10 +381,10 @@ static bool compare(void)
 
 /* ---- touches ---- */
 
-static bool accesses_memory(const struct insn *i)
+static bool accesses_memory(const struct decoded *d)
 {
-	for (unsigned n = 0; n < i->z.operand_count; n++)
-		if (i->op[n].type == ZYDIS_OPERAND_TYPE_MEMORY && i->op[n].mem.type != ZYDIS_MEMOP_TYPE_AGEN)
+	for (unsigned n = 0; n < d->z.operand_count; n++)
+		if (d->op[n].type == ZYDIS_OPERAND_TYPE_MEMORY && d->op[n].mem.type != ZYDIS_MEMOP_TYPE_AGEN)
 			return true;
 	return false;
 }
@@ -444,21 +453,22 @@ static void touching_bytes(u8 *at)
 
 static void make_touching(void)
 {
-	static struct insn i;
+	static struct decoded d;
+	struct insn i;
 	u8 *at = (u8 *)CODE;
 
 	do {
 		touching_bytes(at);
-		decode(CODE, (const u8 *)CODE, 15, &i);
-		if (i.z.raw.disp.size == 32 && i.kind != INSN_BAD) { /* not far */
-			bool relative = i.z.raw.modrm.mod == 0 && i.z.raw.modrm.rm == 5;
-			s32 d =
+		look(CODE, &i, &d);
+		if (d.z.raw.disp.size == 32 && i.kind != INSN_BAD) { /* not far */
+			bool relative = d.z.raw.modrm.mod == 0 && d.z.raw.modrm.rm == 5;
+			s32 disp =
 			    relative ? (s32)(ARENA + 4000 + next() % 128 - (CODE + i.len)) : (s32)(next() % 128) - 64;
 
-			memcpy(at + i.z.raw.disp.offset, &d, 4);
-			decode(CODE, (const u8 *)CODE, 15, &i);
+			memcpy(at + d.z.raw.disp.offset, &disp, 4);
+			look(CODE, &i, &d);
 		}
-	} while (!usable(&i) || !accesses_memory(&i));
+	} while (!usable(&i, &d) || !accesses_memory(&d));
 	length = 1;
 	start_of[0] = CODE;
 	start_of[1] = CODE + i.len;
@@ -506,10 +516,10 @@ static bool faults_with(void *page, int protection)
 /* Whether a masked store of bytes takes faults for masked ones is the implementation's. */
 static bool as_it_likes(void)
 {
-	static struct insn i;
+	static struct decoded d;
 
-	decode(CODE, (const u8 *)CODE, 15, &i);
-	return i.z.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU || i.z.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
+	decoder_run((const u8 *)CODE, 15, &d);
+	return d.z.mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU || d.z.mnemonic == ZYDIS_MNEMONIC_MASKMOVQ;
 }
 
 static bool compare_touches(void)
