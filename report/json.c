@@ -12,6 +12,7 @@
 
 #include "report/format.h"
 #include "report/result.h"
+#include "report/timeline.h"
 
 #define JSON_VERSION 2
 
@@ -211,7 +212,22 @@ static json_t *cost_value(const struct bill *b)
 	return v;
 }
 
-static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_regions)
+/* An element a slice. */
+static json_t *timeline_value_of(const struct sim_machine_result *m, unsigned nr_slices)
+{
+	json_t *v = json_object();
+
+	for (const struct timeline_row *row = timeline_rows; row->json; row++) {
+		json_t *list = json_array();
+
+		for (unsigned i = 0; i < nr_slices; i++)
+			json_array_append_new(list, json_integer((json_int_t)timeline_value(row, &m->slice[i])));
+		json_object_set_new(v, row->json, list);
+	}
+	return v;
+}
+
+static json_t *machine_value(const struct sim_machine_result *m, const struct sim_result *r)
 {
 	json_t *v = json_object(), *regions = json_array();
 
@@ -221,9 +237,10 @@ static json_t *machine_value(const struct sim_machine_result *m, unsigned nr_reg
 	for (const struct counter_row *row = machine_counter_rows; row->sentence; row++)
 		if (row->json)
 			set_path(v, row->json, counter_value(row, &m->count));
-	for (unsigned i = 0; i < nr_regions; i++)
+	for (unsigned i = 0; i < r->nr_regions; i++)
 		json_array_append_new(regions, region_result_value(&m->region[i], &m->cost));
 	json_object_set_new(v, "regions", regions);
+	json_object_set_new(v, "timeline", timeline_value_of(m, r->nr_slices));
 	json_object_set_new(v, "cost", cost_value(&m->bill));
 	return v;
 }
@@ -299,7 +316,7 @@ static void set_native(json_t *to, const struct sim_native *native)
 static json_t *result_value(const struct sim_result *r)
 {
 	json_t *v = json_object(), *argv = json_array(), *regions = json_array(), *machines = json_array();
-	json_t *beside = json_object(), *measured = json_object();
+	json_t *beside = json_object(), *measured = json_object(), *slices = json_array();
 	char text[6000];
 
 	set_text(v, "schema", "quire-run");
@@ -321,8 +338,11 @@ static json_t *result_value(const struct sim_result *r)
 	for (unsigned i = 0; i < r->nr_regions; i++)
 		json_array_append_new(regions, region_value(&r->region[i]));
 	json_object_set_new(v, "regions", regions);
+	for (unsigned i = 0; i < r->nr_slices; i++)
+		json_array_append_new(slices, json_integer((json_int_t)r->slice_end[i]));
+	json_object_set_new(v, "timeline", json_pack("{s:o}", "slice_end", slices));
 	for (unsigned i = 0; i < r->nr_machines; i++)
-		json_array_append_new(machines, machine_value(&r->machine[i], r->nr_regions));
+		json_array_append_new(machines, machine_value(&r->machine[i], r));
 	json_object_set_new(v, "machines", machines);
 	json_object_set_new(v, "programs", programs_value(r));
 	json_object_set_new(v, "processes", processes_value(r));

@@ -12,6 +12,8 @@
 void report_text(FILE *out, const struct sim_result *r);
 /* Of that, the rows of programs where there are several, and of processes where they are asked for. */
 void report_programs(FILE *out, const struct sim_result *r, bool bold);
+/* Of that, the time line. */
+void report_timeline(FILE *out, const struct sim_result *r, bool terminal);
 /* Of that, the table of costs. */
 void report_costs(FILE *out, const struct sim_result *r, bool bold);
 /* Returns 0 or -1 with errno. Schema: docs/json.md. */

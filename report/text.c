@@ -10,6 +10,7 @@
  *   Page faults                  4,567          123
  *     zero-filled, write ...                                       a row that is zero everywhere is left out
  *   Where page walks come from ...                                 top regions, in the same columns
+ *   Over the run ...                                               report/timeline.c
  *
  *   Advice ...
  *
@@ -550,6 +551,7 @@ void report_text(FILE *out, const struct sim_result *r)
 		put_rows(&s);
 		put_regions(&s);
 	}
+	report_timeline(out, r, s.bold);
 	report_programs(out, r, s.bold);
 	report_advice(advice, sizeof(advice), r);
 	bold_on(&s);

@@ -74,6 +74,15 @@ static void check_programs(const struct sim *s)
 	}
 }
 
+static void check_timeline(const struct sim *s)
+{
+	const struct timeline *t = &s->timeline;
+
+	INV("timeline.h", 1, t->nr < TIMELINE_SLICES);
+	for (unsigned i = 0; i < t->nr; i++)
+		INV("timeline.h", 1, t->end[i] <= (i + 1 < t->nr ? t->end[i + 1] - 1 : s->program.instructions));
+}
+
 static bool process_lives(const struct sim *s, const struct process *process)
 {
 	const struct process *p = s->processes;
@@ -191,6 +200,7 @@ bool sim_check(const struct sim *s)
 {
 	check_processes(s);
 	check_programs(s);
+	check_timeline(s);
 	check_streams(s);
 	for (unsigned id = 0; id < s->nr_spaces; id++)
 		if (s->space[id])

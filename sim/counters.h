@@ -86,12 +86,20 @@ struct sim_share {
 	u64 peak_rss_bytes; /* ru_maxrss */
 };
 
+/* A slice of the run, on a machine. */
+struct sim_slice {
+	u64 rss_bytes, huge_bytes, swap_bytes, lazyfree_bytes; /* the most at once; huge: mapped by 2M and 1G leaves */
+	u64 areas;                                             /* of the process that had most */
+	u64 faults, walks;                                     /* walks: those that ended in a fault, too */
+};
+
 struct sim_machine_result {
 	struct machine_config cfg; /* pcid: used, so the CPU has them */
 	struct machine_counters count;
 	struct cost_table cost;           /* of its CPU, with what --costs replaced */
 	struct bill bill;                 /* count times cost */
 	struct sim_region_result *region; /* [sim_result.nr_regions] */
+	struct sim_slice *slice;          /* [nr_slices] */
 	/* [nr_program_rows]: count is their sum. Peaks are the machine's alone; peak_rss_bytes here: of the process that
 	 * had most (ru_maxrss). */
 	struct machine_counters *program_count;
@@ -132,6 +140,8 @@ struct sim_result {
 	} beside;                /* what ran, and does not count */
 	struct sim_region *region;
 	unsigned nr_regions;
+	u64 *slice_end; /* instructions that had been executed when each slice ended */
+	unsigned nr_slices;
 	struct sim_machine_result *machine;
 	unsigned nr_machines;
 };

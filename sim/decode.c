@@ -186,6 +186,8 @@ static int take_counts(struct sim *s, struct stream *t, const struct ev_counts *
 		    &(struct sim_ran){e->instructions - c->instructions, e->data_accesses - c->data_accesses,
 				      e->fetch_page_changes - c->fetch_page_changes, 0});
 	*c = *e;
+	if (unlikely(timeline_slice_is_whole(&s->timeline, s->program.instructions)))
+		timeline_end_slice(s);
 	return 0;
 }
 

@@ -8,6 +8,7 @@
  *     |-- program    what they executed; who pays                programs.c
  *     |-- space[]    an address space as the program sees it     process.c, regions.c
  *     |-- file[]     what was mapped, by device and inode        process.c
+ *     |-- timeline   the run in slices                           timeline.c
  *     `-- machine[]  one simulated computer each                 machine.c
  *           |-- hw, vm          RAM, CPUs, the OS half
  *           |-- mm[space]       that space's mm_struct here
@@ -28,6 +29,7 @@
 #include "hw/soft/soft.h"
 #include "sim/regions.h"
 #include "sim/sim.h"
+#include "sim/timeline.h"
 #include "sim/touch.h"
 #include "trace/event.h"
 
@@ -127,6 +129,7 @@ struct sim {
 	u64 looked_at_host_ms;
 	u8 check; /* the highest check= of the machines */
 	u64 pass; /* pump.c: passes over the rings so far */
+	struct timeline timeline;
 	struct sim_result result;
 	u64 batch[SIM_BATCH];
 };
@@ -218,7 +221,8 @@ struct machine {
 	u64 lazyfree_seen_at; /* the height at which peak_lazyfree was counted; 0: nothing was given up then */
 	u64 most_lazyfree;    /* pages, at once */
 	u32 peak_areas;       /* of one space */
-	u64 peak_swap_pages;  /* as sampled since machine_forget(); vm's own peak as it was then */
+	struct timeline_machine timeline;
+	u64 peak_swap_pages; /* as sampled since machine_forget(); vm's own peak as it was then */
 	u64 swap_peak_before;
 	u64 mismatches;
 	char error[256]; /* not empty: this machine has stopped */
@@ -290,6 +294,8 @@ void machine_stop(struct machine *m);
 void machine_meminfo(const struct machine *m, struct vm_meminfo *out); /* of a stopped one: as it was then */
 /* The processes that the OOM killer chose end here. */
 void machine_end_killed(struct machine *m);
+/* Of the space that has most now. */
+u32 machine_areas(const struct machine *m);
 /* Takes the machine's sizes into the totals and the peaks. */
 void machine_sample(struct machine *m);
 /* The peaks and the regions' figures begin anew, from what there is now. */

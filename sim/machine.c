@@ -291,15 +291,29 @@ void machine_sample(struct machine *m)
 	}
 	m->most_lazyfree = max(m->most_lazyfree, info.lazyfree);
 	m->peak_swap_pages = max(m->peak_swap_pages, info.swap_used);
+	timeline_see(m, &info);
 	ASSERT(m->rss_pages <= m->peak_rss_pages);
 	m->faulted = false;
 	machine_share_memory(m);
 }
 
+u32 machine_areas(const struct machine *m)
+{
+	struct vm_stat stat;
+	u32 most = 0;
+
+	for (u32 id = 0; id < m->cap_spaces; id++) {
+		if (!m->space[id].mm)
+			continue;
+		mm_stat(m->space[id].mm, &stat);
+		most = max(most, stat.map_count);
+	}
+	return most;
+}
+
 void machine_forget(struct machine *m)
 {
 	struct vm_meminfo info;
-	struct vm_stat stat;
 
 	machine_meminfo(m, &info);
 	m->swap_peak_before = info.swap_peak;
@@ -310,12 +324,7 @@ void machine_forget(struct machine *m)
 		m->region[i] = (struct sim_region_result){.peak_huge_bytes = m->region_huge[i]};
 	if (m->error[0])
 		return;
-	for (u32 id = 0; id < m->cap_spaces; id++) {
-		if (!m->space[id].mm)
-			continue;
-		mm_stat(m->space[id].mm, &stat);
-		m->peak_areas = max(m->peak_areas, stat.map_count);
-	}
+	m->peak_areas = machine_areas(m);
 	machine_sample(m);
 }
 

@@ -40,6 +40,7 @@ static void change_end(struct machine *m, long result, long wanted)
 
 	mm_stat(m->space[m->running->id].mm, &stat);
 	m->peak_areas = max(m->peak_areas, stat.map_count);
+	m->timeline.now.areas = max(m->timeline.now.areas, (u64)stat.map_count);
 	machine_sample(m);
 	machine_end_killed(m);
 	if (result == wanted || !m->running)

@@ -316,4 +316,5 @@ void sim_restart(struct sim *s)
 		if (p->space)
 			for_each_machine_of(s, p->space, m) share_memory(m, p->space, p->payer);
 	}
+	timeline_begin(s);
 }

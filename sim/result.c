@@ -103,6 +103,11 @@ static void *copy_kept(const void *table, unsigned have, size_t size, const stru
 	return out;
 }
 
+static void *copy_of(const void *table, unsigned nr, size_t size)
+{
+	return memcpy(xcalloc(nr + 1, size), table, nr * size);
+}
+
 /* One more in a list of names, as long as it and "..." have room. */
 static void add_name(char *list, size_t n, unsigned before, const char *path)
 {
@@ -224,16 +229,20 @@ void sim_finish(struct sim *s, struct sim_result *out)
 		if (s->stream[i])
 			stream_run_slice(s, s->stream[i]);
 	for_each_machine(s, m) machine_sample(m);
+	timeline_end_slice(s);
 	r->program = s->program;
 	r->machine = xcalloc(s->nr_machines + 1, sizeof(*r->machine));
 	for (; r->nr_machines < s->nr_machines; r->nr_machines++)
 		fill_machine(&s->machine[r->nr_machines], &r->machine[r->nr_machines]);
+	r->nr_slices = s->timeline.nr;
+	r->slice_end = copy_of(s->timeline.end, r->nr_slices, sizeof(*r->slice_end));
 	fill_regions(s, r, &regions);
 	fill_programs(s, r, &programs, &processes);
 	for (unsigned i = 0; i < s->nr_machines; i++) {
 		struct machine *m = &s->machine[i];
 		struct sim_machine_result *to = &r->machine[i];
 
+		to->slice = copy_of(m->timeline.slice, r->nr_slices, sizeof(*to->slice));
 		to->region = copy_kept(m->region, m->nr_regions, sizeof(*m->region), &regions);
 		to->program_count =
 		    copy_kept(m->program_count, m->cap_program_counts, sizeof(*m->program_count), &programs);
@@ -254,11 +263,13 @@ void result_free(struct sim *s)
 
 	for (unsigned i = 0; i < r->nr_machines; i++) {
 		free(r->machine[i].region);
+		free(r->machine[i].slice);
 		free(r->machine[i].program_count);
 		free(r->machine[i].process_share);
 	}
 	free(r->machine);
 	free(r->region);
+	free(r->slice_end);
 	free(r->program_row);
 	free(r->process_row);
 	*r = (struct sim_result){0};

@@ -26,6 +26,7 @@ struct sim *sim_create(const struct machine_config *cfg, unsigned nr)
 			return NULL;
 		}
 	}
+	timeline_begin(s);
 	return s;
 }
 

@@ -32,6 +32,7 @@ static void fill(void)
 	syn.result.nr_machines = 1;
 	syn.result.nr_regions = 1;
 	synthetic_programs(&syn, 2, 3);
+	synthetic_slices(&syn, 2);
 	strcpy(syn.result.program.left_names[0], "/bin/ls");
 	syn.result.program.dropped[EV_EXEC_DONE] = 3;
 	syn.result.program.refused[0] = (struct sim_refused){"madvise", 102, 22, 100};
@@ -40,6 +41,7 @@ static void fill(void)
 		*p = n++;
 	for (u64 *p = syn.machine[0].count.os.faults; p <= &syn.machine[0].count.os.frames_copied; p++)
 		*p = n++;
+	syn.slice[0][1] = (struct sim_slice){11, 12, 13, 14, 15, 16, 17};
 	syn.region_result[0][0] = (struct sim_region_result){{1, 2}, 3, 4, 5};
 }
 
@@ -128,6 +130,11 @@ static json_int_t integer(json_t *v, const char *a, const char *b, const char *c
 	return json_integer_value(v);
 }
 
+static json_int_t element(json_t *v, const char *list, unsigned i)
+{
+	return json_integer_value(json_array_get(json_object_get(v, list), i));
+}
+
 static void values_are_the_runs(void **state)
 {
 	const struct sim_machine_result *r = &syn.machine[0];
@@ -152,6 +159,15 @@ static void values_are_the_runs(void **state)
 	assert_int_equal(integer(m, "minflt", NULL, NULL), r->count.minflt);
 	assert_int_equal(integer(m, "frames_copied", NULL, NULL), r->count.os.frames_copied);
 	assert_int_equal(integer(v, "program", "instructions", NULL), 1000000000);
+	assert_int_equal(element(json_object_get(v, "timeline"), "slice_end", 0), 500000000);
+	m = json_object_get(m, "timeline");
+	assert_int_equal(element(m, "rss_bytes", 1), 11);
+	assert_int_equal(element(m, "huge_bytes", 1), 12);
+	assert_int_equal(element(m, "swap_bytes", 1), 13);
+	assert_int_equal(element(m, "lazyfree_bytes", 1), 14);
+	assert_int_equal(element(m, "areas", 1), 15);
+	assert_int_equal(element(m, "faults", 1), 16);
+	assert_int_equal(element(m, "walks", 1), 17);
 	assert_string_equal(json_string_value(json_array_get(json_object_get(v, "argv"), 2)), "numbers");
 	json_decref(v);
 }

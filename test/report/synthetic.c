@@ -40,6 +40,7 @@ void synthetic_init(struct synthetic *s)
 		m->cost.at[COST_WALK_STEP] = (struct cost){1, 1, "-", "a test"};
 		m->cost.at[COST_WALKS_AT_ONCE] = (struct cost){1, 1, "-", "a test"};
 		m->region = s->region_result[i];
+		m->slice = s->slice[i];
 	}
 	s->result = (struct sim_result){
 	    .argv = argv,
@@ -73,6 +74,14 @@ void synthetic_programs(struct synthetic *s, unsigned programs, unsigned process
 		snprintf(s->program[i].path, sizeof(s->program[i].path), "/bin/program %u", i);
 	for (unsigned i = 0; i < processes; i++)
 		s->process[i] = (struct sim_process_row){.pid = 1000 + i, .parent_pid = 1, .program = i % programs};
+}
+
+void synthetic_slices(struct synthetic *s, unsigned nr)
+{
+	s->result.slice_end = s->slice_end;
+	s->result.nr_slices = nr;
+	for (unsigned i = 0; i < nr; i++)
+		s->slice_end[i] = s->result.program.instructions * (i + 1) / nr;
 }
 
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles)

@@ -13,6 +13,7 @@
 enum { SYN_4K, SYN_THP, SYN_2M, SYN_1G, SYN_MACHINES = 8 };
 /* Regions 0..5 have the kind of the same number. */
 #define SYN_REGIONS   6
+#define SYN_SLICES    64
 #define SYN_PROGRAMS  30
 #define SYN_PROCESSES 100
 
@@ -21,6 +22,8 @@ struct synthetic {
 	struct sim_region region[SYN_REGIONS];
 	struct sim_machine_result machine[SYN_MACHINES];
 	struct sim_region_result region_result[SYN_MACHINES][SYN_REGIONS];
+	u64 slice_end[SYN_SLICES];
+	struct sim_slice slice[SYN_MACHINES][SYN_SLICES];
 	struct sim_program_row program[SYN_PROGRAMS];
 	struct sim_process_row process[SYN_PROCESSES];
 	struct machine_counters program_count[SYN_PROGRAMS]; /* on every machine */
@@ -32,6 +35,8 @@ void synthetic_init(struct synthetic *s);
 void synthetic_price(struct synthetic *s);
 /* It had so many programs and processes, "/bin/program 0" and so on; the process i ran program i modulo their number. */
 void synthetic_programs(struct synthetic *s, unsigned programs, unsigned processes);
+/* The run had so many slices of the same length, all zero. */
+void synthetic_slices(struct synthetic *s, unsigned nr);
 /* Region's walks on machine m, counted in the machine's totals too; `cycles` each (a step costs one). */
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles);
 /* The machines priced, and what print writes, NUL-terminated; free() it. */

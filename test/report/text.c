@@ -544,6 +544,64 @@ static void kernel_entries(void **state)
 	free(text);
 }
 
+/* A line of the text that begins so, NUL-terminated; "" where there is none. */
+static const char *line_of(const char *text, const char *begins)
+{
+	static char line[400];
+	const char *at = strstr(text, begins);
+
+	snprintf(line, sizeof(line), "%.*s", at ? (int)strcspn(at, "\n") : 0, at ? at : "");
+	return line;
+}
+
+static unsigned count_of(const char *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text += strlen(what))
+		n++;
+	return n;
+}
+
+/* Half of the run has an eighth of the memory; faults are in its first eighth; 2M pages only thp has; nothing is swapped. */
+static void time_line(void **state)
+{
+	char *text;
+	unsigned width;
+
+	fill();
+	setenv("LC_ALL", "C.UTF-8", 1); /* a file is the same everywhere */
+	synthetic_slices(&syn, 7);
+	text = synthetic_text(&syn, report_text);
+	assert_null(strstr(text, "Over the run")); /* too few to see anything */
+	free(text);
+	synthetic_slices(&syn, 64);
+	text = synthetic_text(&syn, report_text);
+	assert_null(strstr(text, "Over the run")); /* nothing changes */
+	free(text);
+	for (unsigned i = 0; i < 64; i++) {
+		syn.slice[0][i].rss_bytes = i < 32 ? 1ull << 20 : 8ull << 20;
+		syn.slice[0][i].areas = 40;
+		syn.slice[0][i].faults = i < 8 ? 100 : 0;
+		syn.slice[1][i].huge_bytes = i < 32 ? 0 : 8ull << 20;
+	}
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "Over the run (4k, by instructions executed"));
+	width = count_of(line_of(text, "  Memory    "), ".") - 1; /* one is of 8.00 MiB */
+	assert_in_range(width, 10, 30);
+	assert_in_range(count_of(line_of(text, "  Memory    "), "@"), width - 1, width + 1);
+	assert_non_null(strstr(line_of(text, "  Memory    "), "  8.00 MiB at most"));
+	assert_int_equal(count_of(line_of(text, "  In huge pages, thp"), "@"),
+			 count_of(line_of(text, "  Memory    "), "@"));
+	assert_in_range(count_of(line_of(text, "  Page faults    "), "@"), width / 4 - 1, width / 4 + 1);
+	assert_non_null(strstr(line_of(text, "  Page faults    "), "  800"));
+	assert_null(strstr(text, "  Areas  "));
+	assert_null(strstr(text, "  Swap  "));
+	for (const char *at = strstr(text, "Over the run"); at[0] == ' ' || at[0] == 'O'; at = strchr(at, '\n') + 1)
+		assert_true(strcspn(at, "\n") <= 79);
+	free(text);
+}
+
 /* An empty run, and names as long as they can be, are printed without harm. */
 static void extremes(void **state)
 {
@@ -601,6 +659,9 @@ static void bold_on_a_terminal(void **state)
 	assert_non_null(terminal);
 	fill();
 	syn.result.nr_machines = 1;
+	setenv("LC_ALL", "C", 1);
+	synthetic_slices(&syn, 8);
+	syn.slice[0][4].faults = 9;
 	text = synthetic_text(&syn, report_text);
 	report_text(terminal, &syn.result);
 	fflush(terminal);
@@ -616,9 +677,16 @@ static void bold_on_a_terminal(void **state)
 			*to++ = *from;
 	*to = '\0';
 	assert_memory_equal(plain, text, (size_t)(to - plain));
+	free(text);
+	setenv("LC_ALL", "C.UTF-8", 1);
+	report_timeline(terminal, &syn.result, true);
+	fflush(terminal);
+	got[read_terminal(master, got, sizeof(got) - 1)] = '\0';
+	assert_non_null(strstr(got, "Page faults"));
+	assert_non_null(strstr(got, "█"));
+	assert_null(strstr(got, "@"));
 	fclose(terminal);
 	close(master);
-	free(text);
 }
 
 static void same_input_same_bytes(void **state)
@@ -652,6 +720,7 @@ int main(void)
 	    cmocka_unit_test(notes),
 	    cmocka_unit_test(short_of_memory),
 	    cmocka_unit_test(kernel_entries),
+	    cmocka_unit_test(time_line),
 	    cmocka_unit_test(extremes),
 	    cmocka_unit_test(bold_on_a_terminal),
 	    cmocka_unit_test(same_input_same_bytes),

@@ -75,6 +75,7 @@ static bool same_machine(const struct sim_machine_result *a, const struct sim_ma
 	struct sim_machine_result x = *a, y = *b;
 
 	x.region = y.region = NULL;
+	x.slice = y.slice = NULL;
 	x.program_count = y.program_count = NULL;
 	x.process_share = y.process_share = NULL;
 	return memcmp(&x, &y, sizeof(x)) == 0 && memcmp(a->region, b->region, nr_regions * sizeof(*a->region)) == 0;
@@ -131,8 +132,11 @@ static void deterministic(void **state)
 		assert_memory_equal(&a.program, &b.program, sizeof(a.program));
 		assert_int_equal(a.nr_regions, b.nr_regions);
 		assert_memory_equal(a.region, b.region, a.nr_regions * sizeof(*a.region));
+		assert_memory_equal(a.machine[0].slice, b.machine[0].slice, a.nr_slices * sizeof(*a.machine->slice));
 		for (unsigned i = 0; i < 4; i++)
 			assert_true(same_machine(&a.machine[i], &b.machine[i], a.nr_regions));
+		assert_int_equal(a.nr_slices, b.nr_slices);
+		assert_memory_equal(a.machine[0].slice, b.machine[0].slice, a.nr_slices * sizeof(*a.machine->slice));
 		sim_destroy(s2);
 	}
 	sim_destroy(s1);
