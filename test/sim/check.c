@@ -65,6 +65,10 @@ static void space_without_owner(void)
 {
 	m->space[3].mm = m->space[0].mm;
 }
+static void slice_of_the_future(void)
+{
+	sim->timeline.end[sim->timeline.nr++] = sim->program.instructions + 1;
+}
 static void cpu_unused(void)
 {
 	sim->cpus_used |= 1ull << 40;
@@ -156,6 +160,7 @@ static const struct {
     {"sim/process.c: invariant 2 ", threads},
     {"sim/process.c: invariant 3 ", space_without_owner},
     {"sim/process.c: invariant 4 ", cpu_unused},
+    {"sim/timeline.h: invariant 1 ", slice_of_the_future},
     {"sim/decode.c: invariant 1 ", process_of_the_dead},
     {"sim/decode.c: invariant 2 ", slice_of_nobody},
     {"sim/decode.c: invariant 3 ", long_part},
