@@ -156,6 +156,7 @@ static void leave(struct thread *t, struct ucontext *uc, const u64 gpr[NR_GPR], 
 	t->why = WHY_SIGNAL;
 	__atomic_store_n(&t->in, 0, __ATOMIC_RELEASE);
 	uc->uc_mcontext.rip = (u64)enter_signal;
+	uc->uc_mcontext.rsp = t->stack; /* the program may have no address there: some kernels cannot return to it */
 	uc->uc_mcontext.eflags &= ~(u64)(EFLAGS_TF | EFLAGS_DF);
 	uc->uc_sigmask = ~SYNCHRONOUS;
 }
