@@ -13,10 +13,12 @@
 #include <stdlib.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/launch.h"
+#include "engine/limits.h"
 
 #ifdef QUIRE_ENGINE_FROM_BIN
 static const char zydis[] = QUIRE_ZYDIS, installed[] = QUIRE_ENGINE_FROM_BIN;
@@ -50,6 +52,17 @@ static bool find(struct launcher *l, char err[512])
 	return false;
 }
 
+/* As an engine expects them. Without the right to do so they stay: what the engine maps then counts in them. */
+static void make_room(int resource)
+{
+	struct rlimit l;
+
+	getrlimit(resource, &l);
+	l.rlim_cur = limit_more(l.rlim_cur, LIMITS_ROOM);
+	l.rlim_max = limit_more(l.rlim_max, LIMITS_ROOM);
+	setrlimit(resource, &l);
+}
+
 static void become(const struct launcher *l, const struct program *p, int hub_fd)
 {
 	unsigned n = 0;
@@ -71,6 +84,8 @@ static void become(const struct launcher *l, const struct program *p, int hub_fd
 		argv[6 + i] = p->argv[i];
 	if (personality(0xffffffff) != -1)
 		personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
+	make_room(RLIMIT_AS);
+	make_room(RLIMIT_DATA);
 	close(hub_fd);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it is not to go on unseen when quire is killed */
 	execv(l->runner, argv);

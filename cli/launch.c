@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -136,6 +137,28 @@ void launch_stop(struct ring_hub *hub, int sig)
 	}
 }
 
+/* ---- limits ---- */
+
+static const int limited[] = {RLIMIT_AS, RLIMIT_DATA};
+static struct rlimit limits[sizeof(limited) / sizeof(limited[0])];
+static bool raised;
+
+void launch_limits(void)
+{
+	for (unsigned i = 0; i < sizeof(limited) / sizeof(limited[0]); i++) {
+		getrlimit(limited[i], &limits[i]);
+		if (setrlimit(limited[i], &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY}) != 0)
+			setrlimit(limited[i], &(struct rlimit){limits[i].rlim_max, limits[i].rlim_max});
+	}
+	raised = true;
+}
+
+static void limits_restore(void)
+{
+	for (unsigned i = 0; raised && i < sizeof(limited) / sizeof(limited[0]); i++)
+		setrlimit(limited[i], &limits[i]);
+}
+
 /* ---- the start ---- */
 
 pid_t launch_start(const struct launcher *l, const struct program *p, int hub_fd)
@@ -151,6 +174,7 @@ pid_t launch_start(const struct launcher *l, const struct program *p, int hub_fd
 		sigprocmask(SIG_SETMASK, &old, NULL);
 		for (unsigned i = 0; i < sizeof(handled) / sizeof(handled[0]); i++)
 			sigaction(handled[i], &before[i], NULL);
+		limits_restore();
 		l->front->become(l, p, hub_fd);
 		fprintf(stderr, "quire: %s: %s\n", l->runner, strerror(errno));
 		_exit(EXIT_QUIRE);

@@ -44,6 +44,8 @@ int launch_find(struct launcher *l, char err[512]);
 /* Starts the program. hub_fd is inherited. Returns its pid, or -1 with errno. Signals: launch_signals() first. */
 pid_t launch_start(const struct launcher *l, const struct program *p, int hub_fd);
 
+/* From here on RLIMIT_AS and RLIMIT_DATA are the program's: they do not hold quire itself, where it may raise them. */
+void launch_limits(void);
 /* From here on what the terminal or another process sends to stop is the program's business and is passed on, but for
  * SIGINT and SIGQUIT from the terminal, which sends them to both. */
 void launch_signals(void);

@@ -534,6 +534,7 @@ int cmd_run(int argc, char **argv)
 		program_free(&p);
 		return status;
 	}
+	launch_limits();
 	s = make_sim(cfg, nr);
 	status = s ? run(&o, &l, &p, s) : EXIT_QUIRE;
 	if (s)

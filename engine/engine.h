@@ -29,6 +29,7 @@ struct program {
 	u64 entry; /* where the first instruction is: the interpreter's or the program's */
 	u64 stack;
 	u64 brk;
+	u64 data_bytes;   /* of its last segment in the file */
 	const char *file; /* its path, as /proc/self/exe has it */
 };
 

@@ -272,10 +272,12 @@ static long exec_natively(struct thread *t, const struct exec *e, const char *pa
 	signals_exec(t, true);
 	events_ending(t, true);
 	events_leaving(t, (u64)path);
+	limits_set(t->process, LIMITS_LEAVE);
 	if (e->dir == AT_FDCWD && !e->flags)
 		ret = sys3(SYS_execve, (u64)path, (u64)e->argv, (u64)e->envp);
 	else
 		ret = sys6(SYS_execveat, (u64)(long)e->dir, (u64)e->path, (u64)e->argv, (u64)e->envp, e->flags, 0);
+	limits_set(t->process, LIMITS_PROGRAM);
 	events_leaving(t, 0);
 	events_ending(t, false);
 	signals_exec(t, false);
@@ -294,7 +296,9 @@ static long exec_engine(struct thread *t, const struct exec *e, char **from, con
 	descriptor_stays(true);
 	if (by && by->closes)
 		sys3(SYS_fcntl, (u64)e->dir, F_SETFD, 0);
+	limits_set(t->process, LIMITS_ENGINE);
 	err = sys3(SYS_execve, (u64)engine.self, (u64)from, (u64)e->envp);
+	limits_set(t->process, LIMITS_PROGRAM);
 	if (by && by->closes)
 		sys3(SYS_fcntl, (u64)e->dir, F_SETFD, FD_CLOEXEC);
 	descriptor_stays(false);
@@ -326,7 +330,7 @@ long exec_program(struct thread *t, const struct exec *e)
 
 	if (err)
 		return err;
-	if (leaves || !seccomp_allows_engine(t->filters) || !engine_there())
+	if (leaves || !seccomp_allows_engine(t->filters) || !limits_set(t->process, LIMITS_PROGRAM) || !engine_there())
 		return exec_natively(t, e, file);
 	if (by_fd) {
 		name = by.name;

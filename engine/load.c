@@ -12,6 +12,7 @@
  */
 #include <asm/stat.h>
 #include <elf.h>
+#include <errno.h>
 #include <linux/fcntl.h>
 #include <linux/prctl.h>
 #include <asm/resource.h>
@@ -21,6 +22,7 @@
 #include "engine/areas.h"
 #include "engine/engine.h"
 #include "engine/paths.h"
+#include "engine/signals.h"
 #include "lib/sys.h"
 
 #define MAX_PHDRS    64
@@ -95,6 +97,14 @@ static void image_span(const struct image *m, u64 *start, u64 *end, u64 *align)
 	}
 }
 
+/* Of exec no way leads back to the old program: the kernel ends the process. */
+static _Noreturn void cannot_map(const char *path, long err)
+{
+	if (err == -ENOMEM)
+		die_of(SIGSEGV, &(siginfo_t){.si_signo = SIGSEGV, .si_code = SI_KERNEL});
+	die("cannot map", path, (u64)-err);
+}
+
 /* at: where the first byte goes, 0: the kernel chooses. */
 static void image_place(struct image *m, u64 at, const char *path)
 {
@@ -107,7 +117,7 @@ static void image_place(struct image *m, u64 at, const char *path)
 	at = ALIGN_DOWN(at, align);
 	got = sys_mmap(at, end - start, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED_NOREPLACE : 0), -1, 0);
 	if (sys_failed(got))
-		die("no room for", path, 0);
+		cannot_map(path, got);
 	sys3(SYS_munmap, (u64)got, end - start, 0);
 	m->bias = (u64)got - start;
 }
@@ -123,15 +133,20 @@ static void map_segment(struct image *m, const Elf64_Phdr *ph, const char *path)
 	u64 start = m->bias + ph->p_vaddr, page = ALIGN_DOWN(start, 4096ull), file_end = start + ph->p_filesz;
 	u64 zero = ph->p_filesz ? ALIGN_UP(file_end, 4096ull) : page, end = start + ph->p_memsz;
 	int prot = prot_of(ph);
+	long got = 0;
 
-	if (ph->p_filesz && sys_failed(sys_mmap(page, zero - page, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE, m->fd,
-						ALIGN_DOWN(ph->p_offset, 4096ull))))
-		die("cannot map", path, 0);
+	if (ph->p_filesz)
+		got = sys_mmap(page, zero - page, prot, MAP_PRIVATE | MAP_FIXED_NOREPLACE, m->fd,
+			       ALIGN_DOWN(ph->p_offset, 4096ull));
+	if (sys_failed(got))
+		cannot_map(path, got);
 	if (ph->p_memsz > ph->p_filesz && ph->p_filesz && prot & PROT_WRITE)
 		memset((void *)file_end, 0, zero - file_end);
-	if (end > zero && sys_failed(sys_mmap(zero, ALIGN_UP(end, 4096ull) - zero, prot,
-					      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0)))
-		die("cannot map", path, 0);
+	if (end > zero)
+		got = sys_mmap(zero, ALIGN_UP(end, 4096ull) - zero, prot,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (sys_failed(got))
+		cannot_map(path, got);
 	if (ph->p_flags & PF_X) {
 		m->code_start = m->code_start ? m->code_start : start;
 		m->code_end = max(m->code_end, file_end);
@@ -368,6 +383,7 @@ void program_load(const char *name, const char *path, char **argv, char **envp, 
 			sys3(SYS_mprotect, ALIGN_DOWN(out->stack, 4096ull), 4096,
 			     PROT_READ | PROT_WRITE | PROT_EXEC | PROT_GROWSDOWN);
 	out->brk = set_mm(out->stack, (u64)auxv);
+	out->data_bytes = program.data_end - program.data_start;
 	out->file = program.file;
 	out->entry = program.interp[0] ? interp.bias + interp.h.e_entry : program.bias + program.h.e_entry;
 	sys3(SYS_prctl, PR_SET_NAME, (u64)base_name(name), 0);

@@ -98,6 +98,7 @@ _Noreturn void engine_main(u64 *sp)
 	ring = copy(argv[3]);
 	events_adopt(t, ring);
 	name = copy(argv[4]);
+	limits_begin(&k->own);
 	program_load(name, copy(argv[5]), argv + 6, envp, auxv, &p);
 	exec_close(ring);
 	t->gpr[RSP] = p.stack;

@@ -6,18 +6,35 @@
 #include <sys/mman.h>
 
 #include "engine/engine.h"
+#include "engine/threads.h"
 #include "lib/sys.h"
 
 static u64 free_memory = ENGINE_MEMORY;
 
-void *memory_get(u64 bytes)
+static void *map(u64 at, u64 bytes)
 {
-	u64 at = __atomic_fetch_add(&free_memory, ALIGN_UP(bytes, 4096ull) + 4096, __ATOMIC_RELAXED);
-	long got = sys6(SYS_mmap, at, ALIGN_UP(bytes, 4096ull), PROT_READ | PROT_WRITE,
+	long got = sys6(SYS_mmap, at, bytes, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, (u64)-1, 0);
 
 	if (got != (long)at)
-		die("no memory for the engine (it counts in RLIMIT_AS and RLIMIT_DATA), error", "", (u64)-got);
+		die("no memory for the engine, error", "", (u64)-got);
+	return (void *)at;
+}
+
+void *memory_get(u64 bytes)
+{
+	u64 whole = ALIGN_UP(bytes, 4096ull), at = __atomic_fetch_add(&free_memory, whole + 4096, __ATOMIC_RELAXED);
+	struct process *p;
+
+	if (!limits_begun)
+		return map(at, whole);
+	p = thread_here()->process;
+	lock_take(&maps);
+	limits_set(p, LIMITS_ENGINE);
+	map(at, whole);
+	limits_took(whole);
+	limits_set(p, LIMITS_PROGRAM);
+	lock_give(&maps);
 	return (void *)at;
 }
 

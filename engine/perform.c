@@ -18,15 +18,13 @@
 
 #define RSEQ_BYTES 32
 
-static struct {
-	u64 brk_start, brk; /* where the kernel has no brk of ours: an area that is kept here */
-	bool own_brk;
-} program;
+static u64 brk_start, data_bytes; /* the program's */
 
 void calls_begin(const struct program *p)
 {
 	paths_begin(p->file);
-	program.own_brk = !p->brk;
+	brk_start = p->brk;
+	data_bytes = p->data_bytes;
 }
 
 static long arch_prctl(struct thread *t, u64 code, u64 value)
@@ -96,8 +94,12 @@ static long perform(struct thread *t, long nr, const u64 *a)
 		return signal_action(t, a[0], a[1], a[2], a[3]);
 	case SYS_sigaltstack:
 		return signal_altstack(t, a[0], a[1]);
+	case SYS_brk:
+		return gate_call(nr, limits_brk(t->process, brk_start, a[0], data_bytes) ? a : (u64[6]){0});
 	default:
-		return paths_answer(nr, a, &ret) || descriptor_answer(nr, a, &ret) ? ret : gate_call(nr, a);
+		return paths_answer(nr, a, &ret) || descriptor_answer(nr, a, &ret) || limits_answer(t, nr, a, &ret)
+			   ? ret
+			   : gate_call(nr, a);
 	}
 }
 

@@ -433,8 +433,6 @@ static void leave_to_kernel(struct thread *t, const struct waiting *w)
 	lock_give(&t->process->actions);
 }
 
-static _Noreturn void die_of(int sig, const siginfo_t *info);
-
 /* The handler is what the program runs next. Returns the mask that holds in it. */
 static u64 deliver(struct thread *t, struct waiting *w)
 {
@@ -487,7 +485,7 @@ void signal_deliver(struct thread *t)
 }
 
 /* What the kernel does with a fault that is blocked, or that nobody handles: it is the process' end. */
-static _Noreturn void die_of(int sig, const siginfo_t *info)
+void die_of(int sig, const siginfo_t *info)
 {
 	struct action by_default = {0};
 

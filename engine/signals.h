@@ -47,6 +47,8 @@ void signals_unblock(u64 mask);
 void signal_deliver(struct thread *t);
 /* The instruction at t->pc cannot be fetched, for want of the byte at the address. */
 void signal_fetch(struct thread *t, u64 address);
+/* The end of the process, as by a fault that nobody handles. */
+_Noreturn void die_of(int sig, const siginfo_t *info);
 /* The program's system calls. return: false: a signal comes first. */
 bool signal_return(struct thread *t);
 long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes);

@@ -128,7 +128,8 @@ static long make_vfork(struct thread *t, const struct birth *b)
 	k->vfork_parent = t;
 	ret = clone_task(k, b);
 	task_put(k);
-	if (descriptor_hub() != hub_fd) /* the child's descriptors are its own */
+	limits_set(t->process, LIMITS_PROGRAM); /* the engine may have mapped more there */
+	if (descriptor_hub() != hub_fd)         /* the child's descriptors are its own */
 		descriptor_keep(hub_fd, true);
 	return ret;
 }

@@ -20,6 +20,7 @@
 #ifndef ENGINE_THREADS_H
 #define ENGINE_THREADS_H
 
+#include "engine/limits.h"
 #include "engine/lock.h"
 #include "engine/runtime.h"
 #include "engine/signals.h"
@@ -35,6 +36,7 @@ struct process {
 	struct lock told, actions;
 	struct calls calls;
 	struct action action[NR_SIGNALS + 1]; /* the program's */
+	struct limit limits[NR_LIMITS];       /* so */
 };
 
 /* What the engine is executed with: as many pointers as fit. */

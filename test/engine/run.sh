@@ -64,6 +64,17 @@ same 'what execve refuses, and what it does not' sh -c "mkdir $tmp/files && $bui
 verdict $? 'who is followed does not leave'
 same 'all descriptors closed' "$build/test/engine/closes"
 same 'places, moves, accesses, spawns' setarch -R "$build/test/engine/own"
+same 'memory under limits, to the page' setarch -R "$build/test/engine/limits"
+# The kernel refuses to execute, the interpreter to begin, and the program has little.
+for limit in '-v 500' '-v 2000' '-v 3000' '-v 20000' '-d 100' '-d 500' '-d 3000'; do
+	same "begun under ulimit $limit" setarch -R sh -c "(ulimit $limit; exec $build/test/engine/limits begun); echo \$?"
+done
+(
+	ulimit -S -v 400000
+	same 'quire itself begun under a limit' setarch -R "$build/test/engine/limits" begun
+	exit $bad
+) || bad=1
+n=$((n + 1))
 same 'filters of system calls' "$build/test/engine/sandbox"
 same 'bad addresses' "$build/test/engine/pointers"
 same 'a user namespace' sh -c 'unshare -r id -u'
