@@ -39,19 +39,6 @@ int native_parse_seconds(const char *text, u64 *ns)
 	return *p != '\0' || whole > SECONDS_MAX || *ns == 0 ? -1 : 0;
 }
 
-bool native_thp_always(void)
-{
-	FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "re");
-	char line[64] = "";
-
-	if (!f)
-		return false;
-	if (!fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	fclose(f);
-	return strstr(line, "[always]") != NULL;
-}
-
 static u64 cpu_ns(const struct rusage *r)
 {
 	return ((u64)r->ru_utime.tv_sec + (u64)r->ru_stime.tv_sec) * SECOND +
@@ -102,6 +89,6 @@ int native_run(const struct program *p, struct sim_native *out, char err[512])
 	}
 	if (at >= 0)
 		lseek(STDIN_FILENO, at, SEEK_SET);
-	*out = (struct sim_native){.cpu_ns = cpu_ns(&used), .measured = true, .thp_always = native_thp_always()};
+	*out = (struct sim_native){.cpu_ns = cpu_ns(&used), .measured = true};
 	return 0;
 }

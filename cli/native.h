@@ -13,7 +13,5 @@ int native_parse_seconds(const char *text, u64 *ns);
 /* Runs the program once, to its end, with all effects that it has, and fills in *out. A line on
  * standard error says so before. Signals go to it as in a run under a front end: launch_signals() first. Returns 0, or the exit status for Quire with a line in err. */
 int native_run(const struct program *p, struct sim_native *out, char err[512]);
-/* Does this Linux give huge pages without being asked? */
-bool native_thp_always(void);
 
 #endif

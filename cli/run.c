@@ -29,7 +29,6 @@
 #include "sim/sim.h"
 #include "trace/ring.h"
 
-#define MAX_MACHINES 16
 #define NR_RINGS     16384 /* threads at once */
 #define RING_WORDS   (1u << 15)
 #define IDLE_MS      10
@@ -39,7 +38,7 @@
 #define GRACE_S      5 /* from SIGTERM to SIGKILL, at the end of --for */
 
 struct options {
-	const char *machine[MAX_MACHINES];
+	const char *machine[SIM_MAX_MACHINES];
 	unsigned nr_machines;
 	struct machine_config defaults;
 	struct cost_changes costs;
@@ -180,8 +179,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 	switch (key) {
 	case 'm':
-		if (o->nr_machines == MAX_MACHINES)
-			argp_error(state, "at most %d machines", MAX_MACHINES);
+		if (o->nr_machines == SIM_MAX_MACHINES)
+			argp_error(state, "at most %d machines", SIM_MAX_MACHINES);
 		o->machine[o->nr_machines++] = arg;
 		return 0;
 	case 'f':
@@ -263,7 +262,7 @@ static struct argp parser = {
 
 /* ---- the machines ---- */
 
-/* cfg[MAX_MACHINES]. Returns how many, or 0 after a message. */
+/* cfg[SIM_MAX_MACHINES]. Returns how many, or 0 after a message. */
 static unsigned parse_machines(const struct options *o, struct machine_config *cfg)
 {
 	static const char *const standard[] = {"4k", "thp", "2m", "1g"};
@@ -305,6 +304,7 @@ struct watch {
 	struct ring_hub *hub;
 	pid_t pid;
 	struct outputs out;
+	struct machine_host host;
 	struct sim_native native;
 	struct sim_result result; /* taken when --for was over */
 	double began, stopped;    /* stopped: when the program was told to end; 0: it was not */
@@ -366,7 +366,7 @@ static int find_time(const struct options *o, const struct program *p, struct si
 	char err[512];
 	int status;
 
-	*native = (struct sim_native){.cpu_ns = o->time_ns, .thp_always = native_thp_always()};
+	*native = (struct sim_native){.cpu_ns = o->time_ns};
 	if (!o->native)
 		return 0;
 	status = native_run(p, native, err);
@@ -384,7 +384,8 @@ static void take_result(struct watch *w)
 		sim_finish(w->s, r);
 	r->argv = w->o->argv;
 	r->show_processes = w->o->processes;
-	r->native = w->ended ? w->native : (struct sim_native){.thp_always = w->native.thp_always};
+	r->host = w->host;
+	r->native = w->ended ? w->native : (struct sim_native){0};
 	r->program.max_map_count = max_map_count();
 	r->running = !w->ended;
 	r->measured.after_s = w->o->after_s;
@@ -448,7 +449,7 @@ static void simulate(struct watch *w)
 
 static int run(const struct options *o, const struct launcher *l, const struct program *p, struct sim *s)
 {
-	struct watch w = {.o = o, .s = s, .counts = o->after_s == 0};
+	struct watch w = {.o = o, .s = s, .host = machine_host_read(""), .counts = o->after_s == 0};
 	struct window_shape window[2];
 	int hub_fd, status;
 
@@ -504,13 +505,15 @@ int cmd_run(int argc, char **argv)
 	struct launcher l = {0};
 	struct program p = {0};
 	struct sim *s;
-	struct machine_config cfg[MAX_MACHINES];
+	struct machine_config cfg[SIM_MAX_MACHINES];
 	char err[512];
 	unsigned nr;
 	int status;
 
 	hold_closed_streams();
 	machine_config_default(&o.defaults);
+	if (machine_host_cpu() != NULL)
+		o.defaults.preset = machine_host_cpu();
 	if (!front_of(o.front)) {
 		fprintf(stderr, "quire: QUIRE_FRONT is engine or qemu, not %s\n", o.front);
 		return EXIT_QUIRE;

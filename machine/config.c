@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "machine/host.h"
+
 #define RAM_DEFAULT_MAX  (16ull << 30)
 #define HZ_MAX           10000
 #define RAM_MIN          (4ull << 20) /* vm_init */
@@ -44,7 +46,9 @@ static const char *const host_page_words[] = {"none", "4k", "2m", "1g", NULL};
 
 const struct machine_key machine_keys[] = {
     {"cpu", KEY_CPU, FIELD(preset), KEY_RUN | KEY_SCRIPT, 'c', .standard = "zen3",
-     .help = "processor, by whose TLBs and caches it walks: see quire cpus"},
+     .help =
+	 "processor, by whose TLBs and caches it walks: see quire cpus; host: this computer's, which quire run takes "
+	 "of its own accord where it is one of them"},
     {"thp", KEY_CHOICE, FIELD(thp), KEY_MACHINE | KEY_SCRIPT, .words = thp_words, .standard = "by the name",
      .computed = true, .help = "transparent huge pages: whose memory gets them"},
     {"ram", KEY_SIZE, FIELD(ram_bytes), KEY_RUN | KEY_SCRIPT, 'r', .least = RAM_MIN, .most = RAM_MAX,
@@ -255,6 +259,7 @@ void machine_key_range(const struct machine_key *k, char *out, size_t n)
 	case KEY_CPU:
 		for (const struct cpu_preset *p = cpu_presets; p->name; p++)
 			add_word(out, n, p->name);
+		add_word(out, n, "host");
 		return;
 	case KEY_DEVICE:
 		for (const struct swap_device *d = swap_devices; d->name; d++)
@@ -353,7 +358,7 @@ static bool key_parse(const struct machine_key *k, struct machine_config *c, con
 		right = share_parse(text, &value);
 		break;
 	case KEY_CPU:
-		value = (u64)cpu_preset_find(text);
+		value = (u64)(strcmp(text, "host") == 0 ? machine_host_cpu() : cpu_preset_find(text));
 		right = value != 0;
 		break;
 	case KEY_DEVICE:
@@ -378,6 +383,10 @@ static int refuse(const struct machine_key *k, const char *value, char err[MACHI
 						   : "one of: ";
 	const char *example = k->type == KEY_SIZE ? " (512M, 4G)" : k->type == KEY_SHARE ? ", such as 0.25" : "";
 
+	if (k->type == KEY_CPU && strcmp(value, "host") == 0) {
+		snprintf(err, MACHINE_ERR, "%s: quire cpus has no model of this computer's", k->name);
+		return -1;
+	}
 	machine_key_range(k, range, sizeof(range));
 	snprintf(err, MACHINE_ERR, "%s: '%.60s' is not %s%s%s", k->name, value, kind, range, example);
 	return -1;

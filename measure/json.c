@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "machine/host.h"
 #include "measure/measure.h"
 
 static json_t *tri_json(enum tri t)
@@ -89,7 +90,7 @@ static json_t *tlb_json(const struct tlb_found *t)
 
 static json_t *model_json(const struct tlb_found *t)
 {
-	const struct cpu_preset *p = model_of_host();
+	const struct cpu_preset *p = machine_host_cpu();
 
 	if (p == NULL)
 		return json_null();

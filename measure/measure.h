@@ -175,8 +175,6 @@ struct host {
 };
 void host_read(struct host *h);
 
-/* The model's preset of the CPU that runs this (`quire cpus`); NULL: it has none. */
-const struct cpu_preset *model_of_host(void);
 /* 4K entries of a level. */
 u32 model_entries(const struct tlb_level_config *level);
 /* True when a TLB of so many entries could have given the level: at its size itself some entries are others'. */

@@ -9,6 +9,7 @@
  * The least is the quietest batch, the most the median of all. What could not be measured stays out.
  */
 #include "cost/cost.h"
+#include "machine/host.h"
 #include "measure/measure.h"
 
 enum less {
@@ -126,7 +127,7 @@ static void put_zero_read(FILE *out, const struct measure *m)
  * The least is of walks that overlap, as many as the CPU does at once. */
 static void put_nested(FILE *out, const struct tlb_found *t)
 {
-	const struct cpu_preset *p = model_of_host();
+	const struct cpu_preset *p = machine_host_cpu();
 	struct cost_table model;
 	double near, far, at_once;
 
@@ -164,8 +165,8 @@ void measure_save(FILE *out, const struct measure *m)
 {
 	fprintf(out, "# quire measure: %s, Linux %s%s%s. Core cycles.\n", m->host.cpu[0] ? m->host.cpu : "x86-64",
 		m->host.kernel, m->host.hypervisor[0] ? ", under " : "", m->host.hypervisor);
-	if (model_of_host())
-		fprintf(out, "# Its model: quire run --cpu %s --costs THIS-FILE\n", model_of_host()->name);
+	if (machine_host_cpu())
+		fprintf(out, "# Its model: quire run --cpu %s --costs THIS-FILE\n", machine_host_cpu()->name);
 	put(out, COST_CLOCK, m->clock.core_hz / 1e6, m->clock.core_hz / 1e6, "MHz, as the core ran");
 	put_translation(out, m);
 	put_zero_read(out, m);

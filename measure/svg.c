@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "cost/cost.h"
+#include "machine/host.h"
 #include "measure/measure.h"
 #include "report/format.h"
 #include "x86/paging.h"
@@ -128,7 +129,7 @@ static void put_names(FILE *out, const struct measure *m)
 {
 	static const char *const name[CHASE_NR] = {"data alone", "4K pages", "2M pages (THP)", "2M pages (hugetlb)",
 						   "2M pages, 2M apart"};
-	const struct cpu_preset *p = model_of_host();
+	const struct cpu_preset *p = machine_host_cpu();
 	double y = TOP + 10;
 	char model[48];
 

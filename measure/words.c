@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cost/cost.h"
+#include "machine/host.h"
 #include "measure/measure.h"
 #include "report/format.h"
 #include "x86/paging.h"
@@ -144,7 +145,7 @@ static struct fmt model_text(const struct tlb_level_config *level, struct tlb_le
 
 static void say_model(struct words *w, const struct measure *m)
 {
-	const struct cpu_preset *p = model_of_host();
+	const struct cpu_preset *p = machine_host_cpu();
 	struct cost_table t;
 
 	if (p == NULL) {

@@ -3,7 +3,7 @@
  * report/costs.c - the report's table of costs: a row a cause, a column a machine, in cycles, and what share of the time
  * that is.
  *
- *   Cost in cycles                    4k          thp   ...        up to 5 machines
+ *   Cost in cycles                   4k*          thp   ...        up to 5 machines
  *   Page walks                1.6M..19M    12k..150k
  *   ...                                                            causes of less than SMALL of any sum are one row
  *   Sum                       459M..575M
@@ -19,9 +19,7 @@
 #include "report/result.h"
 #include "report/share.h"
 
-#define LINE_WIDTH  79
-#define MAX_COLUMNS 5
-#define SMALL       0.005 /* of a machine's most */
+#define SMALL 0.005 /* of a machine's most */
 
 /* At most four characters: "999", "1.2k", "57M". */
 static struct fmt two_digits(u64 n)
@@ -107,24 +105,24 @@ static void put_by_cause(const struct columns *t)
 		if (row < BILL_NR ? !counts(r, row) : !has_others(r))
 			continue;
 		columns_label(t, row < BILL_NR ? bill_kinds[row].label : "Other causes", false);
-		for (unsigned i = 0; i < r->nr_machines; i++) {
-			const struct bill *b = &r->machine[i].bill;
+		for (unsigned i = 0; i < t->nr; i++) {
+			const struct bill *b = &columns_machine(t, i)->bill;
 
 			put_cycles(t, row < BILL_NR ? b->row[row] : others(r, b));
 		}
 		fputc('\n', t->out);
 	}
 	columns_label(t, "Sum", true);
-	for (unsigned i = 0; i < r->nr_machines; i++)
-		put_cycles(t, r->machine[i].bill.sum);
+	for (unsigned i = 0; i < t->nr; i++)
+		put_cycles(t, columns_machine(t, i)->bill.sum);
 	fputc('\n', t->out);
 	columns_label(t, r->native.cpu_ns ? "Share of time" : "Share of time, guessed", false);
-	for (unsigned i = 0; i < r->nr_machines; i++)
-		put_share(t, &r->machine[i], r->machine[i].bill.sum);
+	for (unsigned i = 0; i < t->nr; i++)
+		put_share(t, columns_machine(t, i), columns_machine(t, i)->bill.sum);
 	fputc('\n', t->out);
 }
 
-/* Groups of causes, for machines in rows. */
+/* Groups of causes, for machines in rows. On narrow paper the first of them are left out: the sum and its share stay. */
 static const struct group {
 	const char *label;
 	u8 first, last;
@@ -137,21 +135,20 @@ static const struct group {
 static void put_by_machine(const struct columns *t)
 {
 	const struct sim_result *r = t->r;
-	char name[256];
+	unsigned room = columns_beside(t), nr = min(max(room, 2u) - 2, (unsigned)ARRAY_SIZE(groups));
 
 	columns_label(t, "Cost in cycles", true);
-	for (unsigned g = 0; g < ARRAY_SIZE(groups); g++)
+	for (unsigned g = 0; g < nr; g++)
 		columns_text(t, groups[g].label);
 	columns_text(t, "sum");
-	columns_text(t, r->native.cpu_ns ? "of time" : "guessed");
+	if (room > 1)
+		columns_text(t, r->native.cpu_ns ? "of time" : "guessed");
 	fputc('\n', t->out);
-	for (unsigned i = 0; i < r->nr_machines; i++) {
-		const struct sim_machine_result *m = &r->machine[i];
+	for (unsigned i = 0; i < t->nr; i++) {
+		const struct sim_machine_result *m = columns_machine(t, i);
 
-		snprintf(name, sizeof(name), "%s", result_machine_name(r, m).s);
-		fmt_fit(name, t->label - 1);
-		columns_label(t, name, false);
-		for (unsigned g = 0; g < ARRAY_SIZE(groups); g++) {
+		columns_row(t, m);
+		for (unsigned g = 0; g < nr; g++) {
 			struct cycles sum = {0};
 
 			for (unsigned row = groups[g].first; row <= groups[g].last; row++)
@@ -159,7 +156,8 @@ static void put_by_machine(const struct columns *t)
 			put_cycles(t, sum);
 		}
 		put_cycles(t, m->bill.sum);
-		put_share(t, m, m->bill.sum);
+		if (room > 1)
+			put_share(t, m, m->bill.sum);
 		fputc('\n', t->out);
 	}
 }
@@ -187,27 +185,29 @@ static void put_basis(const struct columns *t)
 			 "instruction, so the share is wide. --native or --time SECONDS makes it narrow.",
 			 cycles_text(work).s, (double)c->least / 1000, (double)c->most / 1000);
 	}
-	fmt_wrap(t->out, 2, LINE_WIDTH, line);
+	fmt_wrap(t->out, 2, fmt_prose(t->width), line);
 	if (share_too_dear(r))
-		fmt_wrap(t->out, 2, LINE_WIDTH,
+		fmt_wrap(t->out, 2, fmt_prose(t->width),
 			 "But the costs come to more than that, so their prices are too high for this machine: quire "
 			 "measure --save FILE and --costs FILE take its own.");
 }
 
 void report_costs(FILE *out, const struct sim_result *r, bool bold)
 {
-	struct columns t = {.out = out, .r = r, .end = r->nr_machines, .label = 26, .column = 13, .bold = bold};
+	struct columns t = {.out = out, .r = r, .label = 26, .column = 13, .width = fmt_width(out), .bold = bold}, part;
 
 	if (r->nr_machines == 0)
 		return;
-	if (r->nr_machines >= MAX_COLUMNS) {
+	t.nr = result_columns(r, t.machine);
+	if (t.nr > columns_beside(&t) && t.width >= 24 + 11 * MAX_BESIDE) {
 		t.label = 24;
 		t.column = 11;
 	}
 	fputc('\n', out);
-	if (r->nr_machines <= MAX_COLUMNS)
-		put_by_cause(&t);
-	else
+	if (columns_turn(&t))
 		put_by_machine(&t);
+	else
+		for (unsigned first = 0; columns_part(&t, &part, &first);)
+			put_by_cause(&part);
 	put_basis(&t);
 }

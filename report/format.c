@@ -7,6 +7,7 @@
 #include "report/format.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 
 /* Above this a count is rounded: seven digits are as many as an eye compares across columns. */
 #define EXACT_BELOW 10000000ull
@@ -63,6 +64,20 @@ struct fmt fmt_bytes(u64 bytes)
 	unsigned k = three_digits(digits, bytes, 1024);
 
 	snprintf(f.s, sizeof(f.s), "%s %s", digits, unit[k]);
+	return f;
+}
+
+struct fmt fmt_left(u64 part, u64 of)
+{
+	double times = of ? (double)part / (double)of : 0;
+	struct fmt f;
+
+	if (times < 1.995)
+		return fmt_percent(part, of);
+	if (times >= 9999.5)
+		snprintf(f.s, sizeof(f.s), ">9999x");
+	else
+		snprintf(f.s, sizeof(f.s), "%.*fx", times < 9.95 ? 1 : 0, times);
 	return f;
 }
 
@@ -142,6 +157,20 @@ struct fmt fmt_signal(int sig)
 	else
 		snprintf(f.s, sizeof(f.s), "signal %d", sig);
 	return f;
+}
+
+unsigned fmt_width(FILE *out)
+{
+	struct winsize w;
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &w) != 0 || w.ws_col == 0)
+		return 79;
+	return min(max(w.ws_col - 1u, 39u), 199u);
+}
+
+unsigned fmt_prose(unsigned width)
+{
+	return min(width, 99u);
 }
 
 unsigned fmt_columns(const char *text)

@@ -19,9 +19,15 @@ struct fmt fmt_short(u64 n);              /* at most 5 characters: "999", "1.23k
 struct fmt fmt_bytes(u64 bytes);          /* "0 B", "4.00 KiB", "12.3 MiB" */
 struct fmt fmt_ratio(double x);           /* at most 4 characters: "0", "~0" (< .001), ".012", "1.23", "12.3", "10k" */
 struct fmt fmt_percent(u64 part, u64 of); /* at most 6: "0 %", "<0.1 %", "4.2 %", "93 %", "10k %"; "-" when of is 0 */
+struct fmt fmt_left(u64 part, u64 of);    /* the same while it is no more than of; else "3.1x", "471x", ">9999x" */
 struct fmt fmt_time(u64 ns);              /* at most 8: "0 ns", "85.0 us", "1.23 s" */
 
 struct fmt fmt_signal(int sig); /* "SIGSEGV", "signal 40" */
+
+/* The columns of a line: one less than the terminal's, from 39 to 199; 79 where out is none. */
+unsigned fmt_width(FILE *out);
+/* Of lines of words, which wide paper does not make easier to read. */
+unsigned fmt_prose(unsigned width);
 
 /* Columns that the text takes on a terminal: its characters in UTF-8. */
 unsigned fmt_columns(const char *text);

@@ -14,7 +14,7 @@
 #include "report/result.h"
 #include "report/timeline.h"
 
-#define JSON_VERSION 2
+#define JSON_VERSION 3
 
 static const char *const access_key[2] = {"data", "fetch"};
 static const char *const region_key[] = {
@@ -227,11 +227,14 @@ static json_t *timeline_value_of(const struct sim_machine_result *m, unsigned nr
 	return v;
 }
 
-static json_t *machine_value(const struct sim_machine_result *m, const struct sim_result *r)
+static json_t *machine_value(const struct sim_result *r, unsigned index)
 {
+	const struct sim_machine_result *m = &r->machine[index];
 	json_t *v = json_object(), *regions = json_array();
 
 	set_config(v, &m->cfg);
+	set_u64(v, "same_as", result_same_as(r, index));
+	json_object_set_new(v, "as_host", json_boolean(m == result_host(r)));
 	set_text(v, "error", m->error);
 	set_text(v, "oom_note", m->oom_note);
 	for (const struct counter_row *row = machine_counter_rows; row->sentence; row++)
@@ -309,8 +312,19 @@ static void set_native(json_t *to, const struct sim_native *native)
 
 	set_u64(v, "cpu_ns", native->cpu_ns);
 	json_object_set_new(v, "measured", json_boolean(native->measured));
-	json_object_set_new(v, "thp_always", json_boolean(native->thp_always));
 	json_object_set_new(to, "native", v);
+}
+
+static void set_host(json_t *to, const struct machine_host *h)
+{
+	static const char *const thp[] = {
+	    [VM_THP_NEVER] = "never", [VM_THP_MADVISE] = "madvise", [VM_THP_ALWAYS] = "always"};
+	json_t *v = json_object();
+
+	set_text(v, "thp", h->known ? thp[h->thp] : "");
+	json_object_set_new(v, "kpti", json_boolean(h->kpti));
+	json_object_set_new(v, "pcid", json_boolean(h->pcid));
+	json_object_set_new(to, "host", v);
 }
 
 static json_t *result_value(const struct sim_result *r)
@@ -342,7 +356,7 @@ static json_t *result_value(const struct sim_result *r)
 		json_array_append_new(slices, json_integer((json_int_t)r->slice_end[i]));
 	json_object_set_new(v, "timeline", json_pack("{s:o}", "slice_end", slices));
 	for (unsigned i = 0; i < r->nr_machines; i++)
-		json_array_append_new(machines, machine_value(&r->machine[i], r));
+		json_array_append_new(machines, machine_value(r, i));
 	json_object_set_new(v, "machines", machines);
 	json_object_set_new(v, "programs", programs_value(r));
 	json_object_set_new(v, "processes", processes_value(r));
@@ -355,6 +369,7 @@ static json_t *result_value(const struct sim_result *r)
 	set_text(v, "answer", text);
 	report_advice(text, sizeof(text), r);
 	set_text(v, "advice", text);
+	set_host(v, &r->host);
 	set_native(v, &r->native);
 	return v;
 }

@@ -18,8 +18,9 @@
 #include "report/format.h"
 #include "report/result.h"
 
-#define LINE_WIDTH    79
+#define WIDE          79 /* narrower paper goes without some columns */
 #define NAME_WIDTH    22 /* two before, one after */
+#define NARROW_NAME   16
 #define TOP_PROGRAMS  10
 #define TOP_PROCESSES 40
 
@@ -39,7 +40,8 @@ struct table {
 	FILE *out;
 	const struct sim_result *r;
 	const struct sim_machine_result *base;
-	bool processes;
+	bool processes, narrow;
+	unsigned name_width, width;
 	struct line *line;
 	unsigned nr;
 };
@@ -98,23 +100,27 @@ static struct fmt pid_text(u64 pid)
 static void put_line(const struct table *t, struct line *l)
 {
 	struct sim_share all = result_share(&t->base->count);
-	const unsigned room = NAME_WIDTH - 3;
+	const unsigned room = t->name_width - 3;
 
 	fmt_fit(l->name, room);
 	fprintf(t->out, "  %s%*s ", l->name, (int)(room - fmt_columns(l->name)), "");
 	if (t->processes && l->pid == 0)
-		fprintf(t->out, "%15s", "");
+		fprintf(t->out, "%*s", t->narrow ? 7 : 15, "");
 	else if (t->processes)
-		fprintf(t->out, "%7.7s %7.7s", pid_text(l->pid).s, l->parent ? pid_text(l->parent).s : "-");
+		fprintf(t->out, "%7.7s", pid_text(l->pid).s);
 	else
 		fprintf(t->out, "%5.5s", fmt_short(l->processes).s);
-	fprintf(t->out, " %6.6s", fmt_short(l->ran.instructions).s);
+	if (t->processes && l->pid != 0 && !t->narrow)
+		fprintf(t->out, " %7.7s", l->parent ? pid_text(l->parent).s : "-");
+	if (!t->narrow)
+		fprintf(t->out, " %6.6s", fmt_short(l->ran.instructions).s);
+	if (!t->narrow && !t->processes)
+		fprintf(t->out, " %6.6s", fmt_short(l->ran.data_accesses).s);
 	if (t->processes)
 		fprintf(t->out, " %12.12s %12.12s", with_share(l->share.faults, all.faults).s,
 			with_share(walks_of(&l->share), walks_of(&all)).s);
 	else
-		fprintf(t->out, " %6.6s %6.6s %6.6s %12.12s", fmt_short(l->ran.data_accesses).s,
-			fmt_short(l->share.faults).s, fmt_short(walks_of(&l->share)).s,
+		fprintf(t->out, " %6.6s %6.6s %12.12s", fmt_short(l->share.faults).s, fmt_short(walks_of(&l->share)).s,
 			with_share(l->cost, t->base->bill.sum.most).s);
 	fprintf(t->out, " %8.8s\n", fmt_bytes(l->share.peak_rss_bytes).s);
 }
@@ -130,13 +136,14 @@ static void put_heading(const struct table *t, bool bold)
 	else
 		snprintf(line, sizeof(line), "%s", t->processes ? "Processes" : "Programs");
 	fputs(bold ? "\033[1m" : "", t->out);
-	fmt_wrap(t->out, 0, LINE_WIDTH, line);
+	fmt_wrap(t->out, 0, t->width, line);
+	fprintf(t->out, "%*s", (int)t->name_width, "");
 	if (t->processes)
-		fprintf(t->out, "%*s%7s %7s %6s %12s %12s %8s", NAME_WIDTH, "", "pid", "parent", "instr", "faults",
-			"walks", "memory");
+		fprintf(t->out, "%7s%s %12s %12s %8s", "pid", t->narrow ? "" : "  parent  instr", "faults", "walks",
+			"memory");
 	else
-		fprintf(t->out, "%*s%5s %6s %6s %6s %6s %12s %8s", NAME_WIDTH, "", "procs", "instr", "access", "faults",
-			"walks", "cost, most", "memory");
+		fprintf(t->out, "%5s%s %6s %6s %12s %8s", "procs", t->narrow ? "" : "  instr access", "faults", "walks",
+			"cost, most", "memory");
 	fputs(bold ? "\033[0m\n" : "\n", t->out);
 }
 
@@ -161,8 +168,11 @@ static void put_table(struct table *t, unsigned top, bool bold)
 
 static struct table table_new(FILE *out, const struct sim_result *r, bool processes)
 {
-	struct table t = {.out = out, .r = r, .base = result_baseline(r), .processes = processes};
+	struct table t = {
+	    .out = out, .r = r, .base = result_baseline(r), .processes = processes, .width = fmt_width(out)};
 
+	t.narrow = t.width < WIDE;
+	t.name_width = t.narrow ? NARROW_NAME : NAME_WIDTH;
 	t.line = calloc((processes ? r->nr_process_rows : r->nr_program_rows) + 1, sizeof(*t.line));
 	return t;
 }

@@ -102,6 +102,59 @@ const struct sim_machine_result *result_baseline(const struct sim_result *r)
 	return first;
 }
 
+static bool same_figures(const struct sim_result *r, const struct sim_machine_result *a,
+			 const struct sim_machine_result *b)
+{
+	return memcmp(&a->count, &b->count, sizeof(a->count)) == 0 &&
+	       memcmp(&a->bill, &b->bill, sizeof(a->bill)) == 0 &&
+	       memcmp(a->region, b->region, r->nr_regions * sizeof(*a->region)) == 0 &&
+	       strcmp(a->error, b->error) == 0 && strcmp(a->oom_note, b->oom_note) == 0;
+}
+
+unsigned result_same_as(const struct sim_result *r, unsigned machine)
+{
+	unsigned i = 0;
+
+	while (!same_figures(r, &r->machine[i], &r->machine[machine]))
+		i++;
+	return i;
+}
+
+unsigned result_columns(const struct sim_result *r, unsigned *column)
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < r->nr_machines; i++)
+		if (result_same_as(r, i) == i)
+			column[nr++] = i;
+	return nr;
+}
+
+static bool asks_for_huge_pages(const struct sim_result *r)
+{
+	for (unsigned i = 0; i < r->nr_regions; i++)
+		if (r->region[i].madvised)
+			return true;
+	return false;
+}
+
+/* Where nobody asks for huge pages, those who get none by default get none at all. PCIDs matter most under KPTI. */
+const struct sim_machine_result *result_host(const struct sim_result *r)
+{
+	const struct machine_host *h = &r->host;
+	bool none = h->thp == VM_THP_NEVER || (h->thp == VM_THP_MADVISE && !asks_for_huge_pages(r));
+
+	for (unsigned i = 0; h->known && i < r->nr_machines; i++) {
+		const struct sim_machine_result *m = &r->machine[i];
+
+		if (m->error[0] == '\0' && m->cfg.anon_order == 0 && m->cfg.kpti == h->kpti &&
+		    (!h->kpti || m->cfg.pcid == h->pcid) &&
+		    (m->cfg.thp == h->thp || (none && m->cfg.thp == VM_THP_NEVER)))
+			return m;
+	}
+	return NULL;
+}
+
 u64 result_walks(const struct sim_machine_result *m)
 {
 	return m->count.mmu.walks[0] + m->count.mmu.walks[1] + m->count.mmu.walk_faults[0] +

@@ -21,6 +21,13 @@ struct machine_name result_machine_name(const struct sim_result *r, const struct
 /* The machine that the others are compared with: the first of kind 4K that ran to its end, else the first that did,
  * else the first. NULL only when there is no machine. */
 const struct sim_machine_result *result_baseline(const struct sim_result *r);
+/* The first machine of the run that is this one in every figure, by its index: itself, where none before it is. */
+unsigned result_same_as(const struct sim_result *r, unsigned machine);
+/* Machines that differ from all before them: their indexes into column[SIM_MAX_MACHINES]. Returns how many. */
+unsigned result_columns(const struct sim_result *r, unsigned *column);
+/* The first machine that is set as this computer is today: transparent huge pages, KPTI, PCIDs. NULL: none is, or nobody
+ * knows. */
+const struct sim_machine_result *result_host(const struct sim_result *r);
 /* All page walks, data and code: completed, and ended in a fault. (L2 misses, and the walks that a hit needs to set D.)
  */
 u64 result_walks(const struct sim_machine_result *m);

@@ -16,19 +16,13 @@
 
 #include "report/result.h"
 
-/* THP where the host has it for all, else small pages: what a program gets that asks for nothing. */
 const struct sim_machine_result *share_native(const struct sim_result *r)
 {
+	const struct sim_machine_result *host = result_host(r);
+
 	if (r->native.cpu_ns == 0)
 		return NULL;
-	for (unsigned i = 0; i < r->nr_machines; i++) {
-		const struct sim_machine_result *m = &r->machine[i];
-
-		if (r->native.thp_always && result_kind(m) == MACHINE_THP && m->cfg.thp == VM_THP_ALWAYS &&
-		    m->error[0] == '\0')
-			return m;
-	}
-	return result_baseline(r);
+	return host != NULL ? host : result_baseline(r);
 }
 
 static u64 sub(u64 a, u64 b)

@@ -5,7 +5,7 @@
  *   quire run: sort -n numbers                                     what ran
  *   1.23G instructions, ...                                        the program, the same for every machine
  *
- *                                   4k          thp ...            | LABEL_WIDTH | COLUMN_WIDTH | COLUMN_WIDTH ...
+ *                                  4k*          thp ...            | LABEL_WIDTH | COLUMN_WIDTH | COLUMN_WIDTH ...
  *   kpti                              on          off              a key in which the machines differ
  *   Page faults                  4,567          123
  *     zero-filled, write ...                                       a row that is zero everywhere is left out
@@ -14,9 +14,10 @@
  *
  *   Advice ...
  *
- * More than MAX_COLUMNS machines make several such tables of equal width, one under the other. Nothing is printed
- * that is not in sim_result or a ratio of two of its numbers; wall time is left out, so the same events give the
- * same bytes.
+ * Machines that are equal in every figure are one column, and a line says which. What does not fit the line (the
+ * terminal's, or 79) makes several such tables of equal width, one under the other; machines that are too many for that
+ * are rows of the figures that matter most. Nothing is printed that is not in sim_result or a ratio of two of its
+ * numbers; wall time is left out, so the same events give the same bytes.
  */
 #include "report/report.h"
 
@@ -31,50 +32,24 @@
 
 #define LABEL_WIDTH     26
 #define COLUMN_WIDTH    13 /* a blank and 12 more. 26 + 4 * 13 = 78: four machines fit a terminal of 80 */
-#define MAX_COLUMNS     4
-#define LINE_WIDTH      79
+#define ROW_LABEL       24 /* of machines that are rows; with five figures a line of 79 */
+#define ROW_COLUMN      11
 #define COMMAND_COLUMNS 480 /* of the program's words that the first line shows */
 /* From here on the number of areas is worth a word. */
 #define AREAS_WORTH_PERCENT 75
 #define TOP_REGIONS         5
 #define PROGRAM_COLUMNS     60 /* of a program's name in a sentence */
 
-struct screen {
-	FILE *out;
-	const struct sim_result *r;
-	const struct sim_machine_result *base;
-	unsigned first, end; /* machines of this table */
-	bool bold;
-};
-
-static void bold_on(const struct screen *s)
+static void bold_on(const struct columns *s)
 {
 	if (s->bold)
 		fputs("\033[1m", s->out);
 }
 
-static void bold_off(const struct screen *s)
+static void bold_off(const struct columns *s)
 {
 	if (s->bold)
 		fputs("\033[0m", s->out);
-}
-
-/* A label in its column; one that is longer keeps its length, and the figures that follow start on the next line. */
-static void put_label(const struct screen *s, const char *label)
-{
-	if (label[0] != ' ')
-		bold_on(s);
-	fprintf(s->out, "%s", label);
-	if (label[0] != ' ')
-		bold_off(s);
-	if (strlen(label) < LABEL_WIDTH)
-		fprintf(s->out, "%*s", (int)(LABEL_WIDTH - strlen(label)), "");
-}
-
-/* Never touches the one before it, whatever it holds. */
-static void put_column(const struct screen *s, const char *text)
-{
-	fprintf(s->out, " %*.*s", COLUMN_WIDTH - 1, COLUMN_WIDTH - 1, text);
 }
 
 static u64 per_ki(u64 n, const struct sim_result *r, double *ratio)
@@ -92,7 +67,7 @@ static u64 range_most(const struct counter_row *row, const struct machine_counte
 	return counter_value(&most, c);
 }
 
-static void put_cell(const struct screen *s, const struct counter_row *row, const struct machine_counters *c)
+static void put_cell(const struct columns *s, const struct counter_row *row, const struct machine_counters *c)
 {
 	u64 value = counter_value(row, c);
 	double low, high;
@@ -122,7 +97,7 @@ static void put_cell(const struct screen *s, const struct counter_row *row, cons
 	default:
 		snprintf(text, sizeof(text), "%s", fmt_count(value).s);
 	}
-	put_column(s, text);
+	columns_text(s, text);
 }
 
 /* Some machine differs in what an entry into the kernel does to its TLB. */
@@ -144,25 +119,49 @@ static bool row_is_zero(const struct counter_row *row, const struct sim_result *
 	return true;
 }
 
-static void put_rows(const struct screen *s)
+static void put_rows(const struct columns *s)
 {
 	for (const struct counter_row *row = machine_counter_rows; row->sentence; row++) {
 		if (!row->label || (row->show != COUNTER_ALWAYS && row_is_zero(row, s->r)))
 			continue;
 		if (row->show == COUNTER_ENTRY && !compares_entries(s->r))
 			continue;
-		put_label(s, row->label);
-		for (unsigned i = s->first; i < s->end; i++)
-			put_cell(s, row, &s->r->machine[i].count);
+		columns_label(s, row->label, row->label[0] != ' ');
+		for (unsigned i = 0; i < s->nr; i++)
+			put_cell(s, row, &columns_machine(s, i)->count);
 		fputc('\n', s->out);
 	}
 }
 
+/* A row a machine, of the figures that fit. */
+static void put_machine_rows(const struct columns *s)
+{
+	static const char *const heads[] = {"faults", "walks", "memory", "L1 misses", "TLB flushes"};
+	unsigned nr = min(columns_beside(s), (unsigned)ARRAY_SIZE(heads));
+
+	columns_label(s, "", true);
+	for (unsigned i = 0; i < nr; i++)
+		columns_text(s, heads[i]);
+	fputc('\n', s->out);
+	for (unsigned i = 0; i < s->nr; i++) {
+		const struct sim_machine_result *m = columns_machine(s, i);
+		const struct fmt figure[ARRAY_SIZE(heads)] = {
+		    fmt_count(result_faults(m)), fmt_count(result_walks(m)), fmt_bytes(m->count.peak_rss_bytes),
+		    fmt_count(m->count.mmu.l1_miss[0] + m->count.mmu.l1_miss[1]), fmt_count(m->count.os.tlb_flushes)};
+
+		columns_row(s, m);
+		for (unsigned k = 0; k < nr; k++)
+			columns_text(s, figure[k].s);
+		fputc('\n', s->out);
+	}
+	fmt_wrap(s->out, 2, fmt_prose(s->width), "All that was counted on each of them: --json FILE.");
+}
+
 /* "a_very_long_li..1.0 code" */
-static void put_region_name(const struct screen *s, const struct sim_region *g)
+static void put_region_name(const struct columns *s, const struct sim_region *g)
 {
 	char raw[300], name[4 * sizeof(raw)];
-	const unsigned room = LABEL_WIDTH - 3; /* two before, one after */
+	const unsigned room = s->label - 3; /* two before, one after */
 
 	result_region_name(raw, sizeof(raw), g);
 	fmt_plain(name, sizeof(name), raw);
@@ -171,20 +170,21 @@ static void put_region_name(const struct screen *s, const struct sim_region *g)
 }
 
 /* One region: its walks on each machine; on the baseline their share of all walks, elsewhere what is left of them. */
-static void put_region(const struct screen *s, unsigned index, u64 all_walks)
+static void put_region(const struct columns *s, unsigned index, u64 all_walks)
 {
 	const struct sim_region *g = &s->r->region[index];
-	u64 of = result_region_walks(&s->base->region[index]);
+	const struct sim_machine_result *base = result_baseline(s->r);
+	u64 of = result_region_walks(&base->region[index]);
 	char text[80], program[1024] = "", line[sizeof(program) + 200];
 
 	put_region_name(s, g);
-	for (unsigned i = s->first; i < s->end; i++) {
-		const struct sim_machine_result *m = &s->r->machine[i];
+	for (unsigned i = 0; i < s->nr; i++) {
+		const struct sim_machine_result *m = columns_machine(s, i);
 		u64 walks = result_region_walks(&m->region[index]);
 
 		snprintf(text, sizeof(text), "%s %s", fmt_short(walks).s,
-			 fmt_percent(walks, m == s->base ? all_walks : of).s);
-		put_column(s, text);
+			 m == base ? fmt_percent(walks, all_walks).s : fmt_left(walks, of).s);
+		columns_text(s, text);
 	}
 	if (s->r->nr_program_rows > 1) {
 		result_program_name(program, sizeof(program), s->r, g->program);
@@ -194,48 +194,49 @@ static void put_region(const struct screen *s, unsigned index, u64 all_walks)
 		 fmt_bytes(g->peak_bytes).s, g->madvised ? ", asks for huge pages" : "", program[0] ? ", of " : "",
 		 program);
 	fputc('\n', s->out);
-	fmt_wrap(s->out, 4, LINE_WIDTH, line);
+	fmt_wrap(s->out, 4, s->width, line);
 }
 
-static void put_regions_heading(const struct screen *s)
+static void put_regions_heading(const struct columns *s)
 {
 	static const char heading[] = "Where page walks come from";
-	struct machine_name name = result_machine_name(s->r, s->base);
+	struct machine_name name = result_machine_name(s->r, result_baseline(s->r));
 	char line[2 * sizeof(name) + 80];
 
 	bold_on(s);
 	fputs(heading, s->out);
 	bold_off(s);
-	if (s->r->nr_machines > 1)
+	if (s->nr > 1)
 		snprintf(line, sizeof(line), "(%s: share of its walks; others: left of %s's)", name.s, name.s);
 	else
 		snprintf(line, sizeof(line), "(%s: share of its walks)", name.s);
-	if (strlen(heading) + 1 + strlen(line) <= LINE_WIDTH) {
+	if (strlen(heading) + 1 + strlen(line) <= s->width) {
 		fprintf(s->out, " %s\n", line);
 		return;
 	}
 	fputc('\n', s->out);
-	fmt_wrap(s->out, 2, LINE_WIDTH, line);
+	fmt_wrap(s->out, 2, fmt_prose(s->width), line);
 }
 
-static void put_regions(const struct screen *s)
+static void put_regions(const struct columns *s)
 {
+	const struct sim_machine_result *base = result_baseline(s->r);
 	unsigned top[TOP_REGIONS];
-	unsigned nr = result_top_regions(s->r, s->base, top, TOP_REGIONS);
+	unsigned nr = result_top_regions(s->r, base, top, TOP_REGIONS);
 	u64 all = 0;
 
 	for (unsigned i = 0; i < s->r->nr_regions; i++)
-		all += result_region_walks(&s->base->region[i]);
+		all += result_region_walks(&base->region[i]);
 	if (nr == 0)
 		return;
 	put_regions_heading(s);
 	for (unsigned i = 0; i < nr; i++)
-		if (i == 0 || 100 * result_region_walks(&s->base->region[top[i]]) >= all)
+		if (i == 0 || 100 * result_region_walks(&base->region[top[i]]) >= all)
 			put_region(s, top[i], all);
 }
 
 /* The program's words; of very many the first, and how it ended. */
-static void put_command(const struct screen *s)
+static void put_command(const struct columns *s)
 {
 	unsigned room = COMMAND_COLUMNS;
 	char word[4 * FMT_WORD];
@@ -265,7 +266,7 @@ static void put_command(const struct screen *s)
 	fputc('\n', s->out);
 }
 
-static void put_program(const struct screen *s)
+static void put_program(const struct columns *s)
 {
 	const struct sim_program *p = &s->r->program;
 	char line[512];
@@ -277,11 +278,11 @@ static void put_program(const struct screen *s)
 		 fmt_count(p->instructions).s, fmt_count(p->data_accesses).s, fmt_count(p->fetch_page_changes).s,
 		 fmt_count(p->syscalls).s, p->processes, p->processes == 1 ? "" : "es", p->threads,
 		 p->threads == 1 ? "" : "s");
-	fmt_wrap(s->out, 0, LINE_WIDTH, line);
+	fmt_wrap(s->out, 0, fmt_prose(s->width), line);
 }
 
 /* A line that a reader must know before the numbers, wrapped. */
-static __attribute__((format(printf, 2, 3))) void put_note(const struct screen *s, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) void put_note(const struct columns *s, const char *format, ...)
 {
 	char line[4096];
 	va_list args;
@@ -289,11 +290,11 @@ static __attribute__((format(printf, 2, 3))) void put_note(const struct screen *
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	fmt_wrap(s->out, 0, LINE_WIDTH, line);
+	fmt_wrap(s->out, 0, fmt_prose(s->width), line);
 }
 
 /* "2 touch, 1 map" */
-static void put_dropped(const struct screen *s, const struct sim_program *p)
+static void put_dropped(const struct columns *s, const struct sim_program *p)
 {
 	char kinds[32 * EV_NR] = "";
 	u64 n = 0;
@@ -339,7 +340,7 @@ static void add_refused(char *out, size_t n, const struct sim_refused *r)
 	snprintf(out + len, n - len, " (%s)", r->error == 0 ? "said to be done" : error ? error : "an unknown error");
 }
 
-static void put_refused(const struct screen *s, const struct sim_program *p)
+static void put_refused(const struct columns *s, const struct sim_program *p)
 {
 	char list[ARRAY_SIZE(p->refused) * 100] = "";
 
@@ -354,7 +355,7 @@ static void put_refused(const struct screen *s, const struct sim_program *p)
 }
 
 /* A process comes near the most areas that it may have. */
-static void put_areas(const struct screen *s)
+static void put_areas(const struct columns *s)
 {
 	u64 most = 0, allowed = s->r->program.max_map_count;
 
@@ -368,7 +369,7 @@ static void put_areas(const struct screen *s)
 }
 
 /* The processes that left, by what they became: "/bin/sh, /bin/ls (3)". */
-static void put_left(const struct screen *s, const struct sim_program *p)
+static void put_left(const struct columns *s, const struct sim_program *p)
 {
 	char names[ARRAY_SIZE(p->left_names) * (sizeof(p->left_names[0]) + 16)] = "", name[sizeof(p->left_names[0])];
 	unsigned known = 0;
@@ -398,7 +399,7 @@ static void put_left(const struct screen *s, const struct sim_program *p)
 }
 
 /* What of the program the numbers are about, where that is not all. */
-static void put_counted(const struct screen *s)
+static void put_counted(const struct columns *s)
 {
 	const struct sim_result *r = s->r;
 	char names[4 * sizeof(r->beside.names)];
@@ -422,7 +423,7 @@ static void put_counted(const struct screen *s)
 }
 
 /* Parts of the program that the numbers do not cover. */
-static void put_program_notes(const struct screen *s)
+static void put_program_notes(const struct columns *s)
 {
 	const struct sim_program *p = &s->r->program;
 
@@ -439,7 +440,7 @@ static void put_program_notes(const struct screen *s)
 	put_areas(s);
 }
 
-static void put_machine_notes(const struct screen *s)
+static void put_machine_notes(const struct columns *s)
 {
 	for (unsigned i = 0; i < s->r->nr_machines; i++) {
 		const struct sim_machine_result *m = &s->r->machine[i];
@@ -463,7 +464,7 @@ static void put_machine_notes(const struct screen *s)
 }
 
 /* Meltdown does not reach AMD's CPUs, so Linux runs them without KPTI: then a column of it is a what-if. */
-static void put_kpti_note(const struct screen *s)
+static void put_kpti_note(const struct columns *s)
 {
 	for (unsigned i = 0; i < s->r->nr_machines; i++) {
 		const struct sim_machine_result *m = &s->r->machine[i];
@@ -478,7 +479,7 @@ static void put_kpti_note(const struct screen *s)
 }
 
 /* What all machines have in common; where they differ their heads say in what. */
-static void put_hardware(const struct screen *s)
+static void put_hardware(const struct columns *s)
 {
 	const struct sim_machine_result *m = s->r->machine;
 	bool same_cpu = s->r->nr_machines > 0, same_ram = same_cpu;
@@ -499,7 +500,7 @@ static void swap_text(char out[40], const struct machine_config *c)
 }
 
 /* Each machine's swap, as soon as one of them has used it; once, where they have the same. */
-static void put_swap(const struct screen *s)
+static void put_swap(const struct columns *s)
 {
 	const struct sim_machine_result *m = s->r->machine;
 	bool used = false, same = true, same_policy = true;
@@ -523,18 +524,83 @@ static void put_swap(const struct screen *s)
 	if (same_policy)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line), "%s reclaim: %s", same ? "," : ";",
 			 machine_key_word(machine_key_find("reclaim"), &m->cfg));
-	fmt_wrap(s->out, 0, LINE_WIDTH, line);
+	fmt_wrap(s->out, 0, fmt_prose(s->width), line);
+}
+
+/* "2m = thp, 1g = 4k" */
+static void put_same(const struct columns *s)
+{
+	char list[SIM_MAX_MACHINES * 2 * sizeof(struct machine_name)] = "";
+
+	for (unsigned i = 0; i < s->r->nr_machines; i++) {
+		unsigned same = result_same_as(s->r, i);
+		size_t len = strlen(list);
+
+		if (same != i)
+			snprintf(list + len, sizeof(list) - len, "%s%s = %s", len ? ", " : "",
+				 result_machine_name(s->r, &s->r->machine[i]).s,
+				 result_machine_name(s->r, &s->r->machine[same]).s);
+	}
+	if (list[0] != '\0')
+		put_note(s, "Equal in every figure, and so one column: %s.", list);
+}
+
+/* What the star says; or which machine would have it. */
+static void put_star(const struct columns *s)
+{
+	static const char *const thp[] = {
+	    [VM_THP_NEVER] = "never", [VM_THP_MADVISE] = "madvise", [VM_THP_ALWAYS] = "always"};
+	static const char *const machine[] = {
+	    [VM_THP_NEVER] = "4k", [VM_THP_MADVISE] = "madvise", [VM_THP_ALWAYS] = "thp"};
+	const struct machine_host *h = &s->r->host;
+	const struct sim_machine_result *m = result_host(s->r);
+
+	if (m != NULL)
+		put_note(s, "*: set as this computer is today: transparent huge pages %s%s, KPTI %s.", thp[h->thp],
+			 m->cfg.thp == h->thp ? "" : " (nothing here asks for them)", h->kpti ? "on" : "off");
+	else if (h->known)
+		put_note(s, "No column is set as this computer is today: --machine %s%s%s would be.", machine[h->thp],
+			 h->kpti ? ",kpti=on" : "", h->pcid || !h->kpti ? "" : ",pcid=off");
+}
+
+/* The counts, and where page walks come from. */
+static void put_counts(const struct columns *s)
+{
+	struct columns part;
+
+	if (columns_turn(s)) {
+		part = *s;
+		part.label = ROW_LABEL;
+		part.column = ROW_COLUMN;
+		fputc('\n', s->out);
+		put_machine_rows(&part);
+		part.nr = 1;
+		part.machine[0] = (unsigned)(result_baseline(s->r) - s->r->machine);
+		put_regions(&part);
+		return;
+	}
+	for (unsigned first = 0; columns_part(s, &part, &first);) {
+		fputc('\n', s->out);
+		columns_names(&part, "");
+		put_rows(&part);
+		put_regions(&part);
+	}
 }
 
 void report_text(FILE *out, const struct sim_result *r)
 {
-	struct screen s = {.out = out, .r = r, .base = result_baseline(r), .bold = isatty(fileno(out)) == 1};
-	unsigned tables = (r->nr_machines + MAX_COLUMNS - 1) / MAX_COLUMNS;
+	struct columns s = {.out = out,
+			    .r = r,
+			    .label = LABEL_WIDTH,
+			    .column = COLUMN_WIDTH,
+			    .width = fmt_width(out),
+			    .bold = isatty(fileno(out)) == 1};
 	char answer[2048], advice[6000], *rest = advice, *line;
 
+	s.nr = result_columns(r, s.machine);
 	report_answer(answer, sizeof(answer), r);
 	bold_on(&s);
-	fmt_wrap(out, 0, LINE_WIDTH, answer);
+	fmt_wrap(out, 0, fmt_prose(s.width), answer);
 	bold_off(&s);
 	put_program(&s);
 	put_hardware(&s);
@@ -542,15 +608,10 @@ void report_text(FILE *out, const struct sim_result *r)
 	put_program_notes(&s);
 	put_machine_notes(&s);
 	put_kpti_note(&s);
+	put_same(&s);
+	put_star(&s);
 	report_costs(out, r, s.bold);
-	for (unsigned t = 0; t < tables; t++) {
-		s.first = t * r->nr_machines / tables;
-		s.end = (t + 1) * r->nr_machines / tables;
-		fputc('\n', out);
-		columns_names(&(struct columns){out, r, s.first, s.end, LABEL_WIDTH, COLUMN_WIDTH, s.bold}, "");
-		put_rows(&s);
-		put_regions(&s);
-	}
+	put_counts(&s);
 	report_timeline(out, r, s.bold);
 	report_programs(out, r, s.bold);
 	report_advice(advice, sizeof(advice), r);
@@ -558,5 +619,5 @@ void report_text(FILE *out, const struct sim_result *r)
 	fputs("\nAdvice\n", out);
 	bold_off(&s);
 	while ((line = strsep(&rest, "\n")) != NULL)
-		fmt_wrap(out, 2, LINE_WIDTH, line);
+		fmt_wrap(out, 2, fmt_prose(s.width), line);
 }

@@ -9,6 +9,7 @@
 #include "cost/bill.h"
 #include "machine/config.h"
 #include "machine/counters.h"
+#include "machine/host.h"
 #include "trace/event.h"
 
 /* What somebody ran. */
@@ -110,11 +111,11 @@ struct sim_machine_result {
 
 /* The program's time without Quire. */
 struct sim_native {
-	u64 cpu_ns;      /* of all its processes and threads, user and system; 0: not known */
-	bool measured;   /* in a run of its own (--native); else it was said (--time) */
-	bool thp_always; /* the host gives huge pages to whoever has room for them */
+	u64 cpu_ns;    /* of all its processes and threads, user and system; 0: not known */
+	bool measured; /* in a run of its own (--native); else it was said (--time) */
 };
 
+#define SIM_MAX_MACHINES 64
 struct sim_result {
 	char **argv;     /* the program's, NULL-terminated */
 	int exit_status; /* as quire will exit */
@@ -122,6 +123,7 @@ struct sim_result {
 	bool core_dumped;
 	bool running;        /* the program has not ended */
 	bool show_processes; /* as rows of the text report */
+	struct machine_host host;
 	struct sim_native native;
 	struct {
 		double after_s, for_s; /* 0: not asked for */

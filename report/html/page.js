@@ -16,7 +16,12 @@ import { select } from 'd3-selection';
 
 const data = JSON.parse(document.getElementById('data').textContent);
 const run = data.report;
-const machines = run.machines;
+// Machines that are equal in every figure are one: the first of them.
+const kept = run.machines.map((_, i) => i).filter((i) => run.machines[i].same_as === i);
+const equals = run.machines.filter((m, i) => m.same_as !== i).map((m) => `${m.name} = ${run.machines[m.same_as].name}`);
+const machines = kept.map((i) => run.machines[i]);
+for (const row of [...run.programs, ...run.processes])
+	row.machines = kept.map((i) => row.machines[i]);
 const SMALL = 0.01; // of a sum: what is less on all machines is one row
 const SHOWN = 30; // rows of a table, until all are asked for
 const GAP = 64 * 2 ** 20; // bytes without a region between two rows of the address space
@@ -59,9 +64,9 @@ function bytes(n) {
 const at = (object, path) => path.split('.').reduce((v, key) => v?.[key], object);
 const base = (path) => path.replace(/.*\/(?=.)/, '');
 const programName = (i) => (i < 0 ? '(several)' : run.programs[i].name || '(none)');
-// Machines may share a name; then the place tells them apart.
-const machineNames = machines.map((m, i) =>
-	(machines.filter((other) => other.name === m.name).length > 1 ? `${m.name} (${i + 1})` : m.name));
+// Machines may share a name; then the place tells them apart. A star: set as the computer was that made this page.
+const machineNames = machines.map((m, i) => m.name + (m.as_host ? '*' : '') +
+	(machines.filter((other) => other.name === m.name).length > 1 ? ` (${i + 1})` : ''));
 
 function section(title, note, long) {
 	const s = page.append('section').classed('long', long);
@@ -437,6 +442,11 @@ function verdict() {
 		`${short(p.instructions)} instructions, ${short(p.data_accesses)} loads and stores, ${times(p.syscalls, 'system call')}; ` +
 		`${times(p.processes, 'process')}, ${times(p.threads, 'thread')}. ` +
 		(run.running ? 'It still runs.' : run.signal ? `${run.signal} ended it.` : `Exit status ${run.exit_status}.`));
+	if (equals.length)
+		page.append('p').attr('class', 'soft').text(`Equal in every figure, and so shown once: ${equals.join(', ')}.`);
+	if (machines.some((m) => m.as_host))
+		page.append('p').attr('class', 'soft').text('*: set as the computer was where it ran: transparent huge pages ' +
+			`${run.host.thp}, KPTI ${run.host.kpti ? 'on' : 'off'}.`);
 	machines.forEach((m, i) => [m.error, m.oom_note].filter(Boolean).forEach((text) =>
 		page.append('p').attr('class', 'bad').text(`${machineNames[i]}: ${text}`)));
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * test/sim/parse.c - machines and sizes in words: what is right is understood, what is wrong is named.
+ * test/machine/config.c - machines and sizes in words: what is right is understood, what is wrong is named.
  */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "machine/device.h"
+#include "machine/host.h"
 #include "sim/sim.h"
 
 static void sizes(void **state)
@@ -112,6 +115,67 @@ static void keys(void **state)
 	assert_int_equal(parsed("thp,fragmentation=1.0").fragmentation, 1000);
 }
 
+/* Writes root/dir/file; text NULL: it goes. */
+static void put(const char *root, const char *dir, const char *file, const char *text)
+{
+	char path[300];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "mkdir -p %s%s", root, dir);
+	assert_int_equal(system(path), 0);
+	snprintf(path, sizeof(path), "%s%s/%s", root, dir, file);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text ? text : "", f);
+	fclose(f);
+	if (text == NULL)
+		remove(path);
+}
+
+/* A sys/ of a test's own: what Linux writes there in each state, and nothing at all. */
+static void host_settings(void **state)
+{
+	static const struct {
+		const char *thp, *meltdown;
+		enum vm_thp is;
+		bool kpti;
+	} hosts[] = {
+	    {"always [madvise] never\n", "Mitigation: PTI\n", VM_THP_MADVISE, true},
+	    {"[always] madvise never\n", "Not affected\n", VM_THP_ALWAYS, false},
+	    {"always madvise [never]\n", "Vulnerable\n", VM_THP_NEVER, false},
+	    {"always madvise [never]\n", NULL, VM_THP_NEVER, false},
+	};
+	char root[] = "/tmp/quire-host-XXXXXX", command[200];
+
+	assert_non_null(mkdtemp(root));
+	assert_false(machine_host_read(root).known);
+	for (unsigned i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
+		struct machine_host h;
+
+		put(root, "/sys/kernel/mm/transparent_hugepage", "enabled", hosts[i].thp);
+		put(root, "/sys/devices/system/cpu/vulnerabilities", "meltdown", hosts[i].meltdown);
+		h = machine_host_read(root);
+		assert_true(h.known);
+		assert_int_equal(h.thp, hosts[i].is);
+		assert_int_equal(h.kpti, hosts[i].kpti);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	assert_int_equal(system(command), 0);
+}
+
+/* "host" is one of the presets, or refused in words. */
+static void cpu_of_this_computer(void **state)
+{
+	char err[MACHINE_ERR] = "";
+	struct machine_config c;
+
+	if (machine_host_cpu() != NULL)
+		assert_ptr_equal(parsed("4k,cpu=host").preset, machine_host_cpu());
+	else
+		assert_int_equal(machine_parse("4k,cpu=host", NULL, &c, err), -1);
+	assert_int_equal(err[0] != '\0', machine_host_cpu() == NULL);
+}
+
 static void defaults(void **state)
 {
 	struct machine_config d = {.preset = cpu_preset_find("zen4"), .ram_bytes = 8 << 20, .check = 2}, c;
@@ -182,8 +246,13 @@ static void mistakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(sizes),    cmocka_unit_test(names),    cmocka_unit_test(keys),
-	    cmocka_unit_test(defaults), cmocka_unit_test(mistakes),
+	    cmocka_unit_test(sizes),
+	    cmocka_unit_test(names),
+	    cmocka_unit_test(keys),
+	    cmocka_unit_test(host_settings),
+	    cmocka_unit_test(cpu_of_this_computer),
+	    cmocka_unit_test(defaults),
+	    cmocka_unit_test(mistakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

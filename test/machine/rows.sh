@@ -46,7 +46,7 @@ build/test/report/print-report json >"$out/json"
 found 'the JSON has the key' "$out/json" '"scratch_key": true'
 found 'the JSON has the counter' "$out/json" '"scratch_count": 1'
 build/test/report/print-report text >"$out/text"
-found 'the text report has it' "$out/text" '^Scratch label  *1 '
+found 'the text report has it' "$out/text" '^Scratch label  *1$'
 found 'docs/json.md has it' docs/json.md '`machines\[\].scratch_count` | integer | times | scratch sentence'
 found 'docs/scripts.md has it' docs/scripts.md '`scratch-count` | scratch sentence'
 printf '# name: scratch\n# expect: pass\n# machine: scratch-key=off\n$a = mmap 4K rw\nexpect counter scratch-count 0\n' >"$out/scratch.vm"

@@ -52,6 +52,21 @@ void synthetic_init(struct synthetic *s)
 	};
 }
 
+void synthetic_fill(struct synthetic *s)
+{
+	synthetic_init(s);
+	for (unsigned i = 0; i < SYN_MACHINES; i++) {
+		struct sim_machine_result *m = &s->machine[i];
+
+		for (unsigned k = 0; k < SYN_REGIONS; k++)
+			synthetic_walks(s, i, k, 9999999 / (i + 1) / (k + 1), 123);
+		m->count.os.faults[VM_FAULT_ZERO_WRITE] = 8888888;
+		m->count.mmu.l1_miss[0] = 999999999;
+		m->count.peak_table_bytes = 1023;
+		m->count.os.tlb_flushes = i;
+	}
+}
+
 void synthetic_price(struct synthetic *s)
 {
 	for (unsigned i = 0; i < SYN_MACHINES; i++)

@@ -31,6 +31,8 @@ struct synthetic {
 };
 
 void synthetic_init(struct synthetic *s);
+/* The same, and counts that give each row something to show and each machine its own. */
+void synthetic_fill(struct synthetic *s);
 /* The machines' bills, from their counters as they are now. */
 void synthetic_price(struct synthetic *s);
 /* It had so many programs and processes, "/bin/program 0" and so on; the process i ran program i modulo their number. */

@@ -7,13 +7,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "report/format.h"
 #include "report/report.h"
@@ -141,29 +138,15 @@ static void wrapping(void **state)
 	}
 }
 
-static void fill(void)
-{
-	synthetic_init(&syn);
-	for (unsigned i = 0; i < SYN_MACHINES; i++) {
-		struct sim_machine_result *m = &syn.machine[i];
-
-		for (unsigned k = 0; k < SYN_REGIONS; k++)
-			synthetic_walks(&syn, i, k, 9999999 / (i + 1) / (k + 1), 123);
-		m->count.os.faults[VM_FAULT_ZERO_WRITE] = 8888888;
-		m->count.mmu.l1_miss[0] = 999999999;
-		m->count.peak_table_bytes = 1023;
-		m->count.os.tlb_flushes = i;
-	}
-}
-
-/* Tables of 1..8 machines: nothing wider than 80 columns, every machine named, its figure under its name. */
+/* Of 1..8 machines: nothing wider than 80 columns, every machine has its figure, in tables of four columns; beyond five
+ * machines each is a row. */
 static void columns(void **state)
 {
 	for (unsigned nr = 1; nr <= SYN_MACHINES; nr++) {
-		unsigned tables = 0, cells = 0;
+		unsigned tables = 0, cells = 0, rows = 0;
 		char *text, *rest, *line;
 
-		fill();
+		synthetic_fill(&syn);
 		syn.result.nr_machines = nr;
 		rest = text = synthetic_text(&syn, report_text);
 		while ((line = strsep(&rest, "\n")) != NULL) {
@@ -172,14 +155,16 @@ static void columns(void **state)
 			assert_true(strlen(line) <= 80);
 			assert_null(strchr(line, '\033'));
 			tables += strncmp(line, "TLB misses", 10) == 0;
+			rows += strstr(line, "8,888,888") != NULL && line[0] != ' ';
 			if (strncmp(line, "  zero-filled, write", 20) != 0)
 				continue;
 			assert_int_equal((strlen(line) - 26) % 13, 0);
 			for (char *at = line; (at = strstr(at, "8,888,888")) != NULL; at++)
 				cells++;
 		}
-		assert_int_equal(tables, (nr + 3) / 4);
-		assert_int_equal(cells, nr);
+		assert_int_equal(tables, nr <= 5 ? (nr + 3) / 4 : 0);
+		assert_int_equal(cells, nr <= 5 ? nr : 0);
+		assert_int_equal(rows, nr <= 5 ? tables : nr); /* "Page faults", or the machine's */
 		free(text);
 	}
 }
@@ -188,8 +173,9 @@ static void columns(void **state)
  * ends as its kind does. Returns how many rows. */
 static unsigned check_cells(char *text, unsigned nr_machines)
 {
-	unsigned rows = 0, tables = 0, columns = 0;
-	bool costs = false;
+	bool turned = nr_machines > 5, costs = false;
+	unsigned rows = 0, tables = 0, columns = 0, label = turned ? 24 : 26, width = turned ? 11 : 13;
+	unsigned each = (nr_machines + (nr_machines + 3) / 4 - 1) / ((nr_machines + 3) / 4);
 	char *line;
 
 	while ((line = strsep(&text, "\n")) != NULL && strcmp(line, "Advice") != 0) {
@@ -198,22 +184,21 @@ static unsigned check_cells(char *text, unsigned nr_machines)
 		if (len == 0 && !costs) { /* the first table is of costs: costs_line_up() */
 			costs = true;
 		} else if (len == 0) {
-			columns = (tables + 1) * nr_machines / ((nr_machines + 3) / 4) -
-				  tables * nr_machines / ((nr_machines + 3) / 4);
+			columns = turned ? 5 : tables == 0 ? each : nr_machines - each;
 			tables++;
 		}
-		if (columns == 0 || len != 26 + 13 * columns || strncmp(line, "    0x", 6) == 0)
+		if (columns == 0 || len != label + width * columns || strncmp(line, "    0x", 6) == 0)
 			continue;
 		rows++;
 		for (unsigned i = 0; i < columns; i++) {
-			char last = line[26 + 13 * (i + 1) - 1];
+			char last = line[label + width * (i + 1) - 1];
 
-			if (line[26 + 13 * i] != ' ' || last == ' ' || last == '.')
+			if (line[label + width * i] != ' ' || last == ' ' || last == '.')
 				fail_msg("columns touch, or are cut: %s", line);
 			if (strncmp(line, "  L1", 4) == 0 || strncmp(line, "  L2", 4) == 0)
 				assert_int_equal(last, ')');
 			if (strncmp(line, "  [heap]", 8) == 0)
-				assert_true(last == '%' || last == '-');
+				assert_true(last == '%' || last == 'x' || last == '-');
 		}
 	}
 	return rows;
@@ -230,7 +215,7 @@ static void columns_never_touch(void **state)
 		u64 value = extremes[at / SYN_MACHINES % ARRAY_SIZE(extremes)];
 		char *text;
 
-		fill();
+		synthetic_fill(&syn);
 		syn.result.nr_machines = nr;
 		syn.result.program.instructions = instructions[at / SYN_MACHINES / ARRAY_SIZE(extremes)];
 		for (unsigned i = 0; i < nr; i++) {
@@ -241,9 +226,10 @@ static void columns_never_touch(void **state)
 				count[k] = i == 0 ? extremes[(k + at) % ARRAY_SIZE(extremes)] : value;
 			for (unsigned k = 0; k < SYN_REGIONS; k++)
 				syn.machine[i].region[k].walks[0] = i == 0 ? 96 + k : value;
+			syn.machine[i].count.mismatches = i; /* so none is another */
 		}
 		text = synthetic_text(&syn, report_text);
-		assert_true(check_cells(text, nr) >= 20);
+		assert_true(check_cells(text, nr) >= (nr <= 5 ? 20 : nr + 1));
 		free(text);
 	}
 }
@@ -285,7 +271,7 @@ static void told_apart(void **state)
 	static const char *const sizes[] = {"4k", "thp,ram=2G"};
 	char *text, row[100];
 
-	fill();
+	synthetic_fill(&syn);
 	name_machines(four, 4);
 	strcpy(syn.machine[1].error, "it was enough");
 	strcpy(syn.machine[3].error, "it was, too");
@@ -302,7 +288,7 @@ static void told_apart(void **state)
 	assert_non_null(strstr(text, "Simulated CPU: zen3, RAM: 16.0 GiB\n"));
 	free(text);
 
-	fill();
+	synthetic_fill(&syn);
 	name_machines(sizes, 2);
 	text = synthetic_text(&syn, report_text);
 	assert_non_null(strstr(text, "Simulated CPU: zen3\n"));
@@ -319,7 +305,7 @@ static void first_lines(void **state)
 	char *argv[] = {(char *)"./a\033b", (char *)"x\ny z", (char *)"it's", (char *)"", (char *)"-n", NULL};
 	char *text;
 
-	fill();
+	synthetic_fill(&syn);
 	syn.result.argv = argv;
 	syn.result.exit_status = 139;
 	syn.result.signal = SIGSEGV;
@@ -349,6 +335,7 @@ static void costs_line_up(void **state)
 			syn.machine[i].count.os.faults[VM_FAULT_ZERO_WRITE] = value;
 			syn.machine[i].count.forks = value / 3;
 			syn.machine[i].count.kernel_entries[KERNEL_SYSCALL] = value / 10000000;
+			syn.machine[i].count.mismatches = i; /* so none is another */
 		}
 		synthetic_price(&syn);
 		text = synthetic_text(&syn, report_text);
@@ -368,6 +355,77 @@ static void costs_line_up(void **state)
 	}
 }
 
+/* Machines with the same figures are one column, and a line says which; one more walk makes another. */
+static void equal_columns(void **state)
+{
+	char *text, row[100];
+
+	synthetic_fill(&syn);
+	for (unsigned i = SYN_2M; i <= SYN_1G; i++) {
+		syn.machine[i].count = syn.machine[i - 2].count;
+		memcpy(syn.region_result[i], syn.region_result[i - 2], sizeof(syn.region_result[i]));
+	}
+	text = synthetic_text(&syn, report_text);
+	snprintf(row, sizeof(row), "\n%-26s%13s%13s\n", "Cost in cycles", "4k", "thp");
+	assert_non_null(strstr(text, row));
+	snprintf(row, sizeof(row), "\n%-26s%13s%13s\n", "", "4k", "thp");
+	assert_non_null(strstr(text, row));
+	assert_non_null(strstr(text, "\nEqual in every figure, and so one column: 2m = 4k, 1g = thp.\n"));
+	free(text);
+	syn.region_result[SYN_1G][3].walks[1]++;
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "\nEqual in every figure, and so one column: 2m = 4k.\n"));
+	free(text);
+}
+
+/* The column that is this computer's setting has a star; where none is, its name is said. */
+static void starred(void **state)
+{
+	char *text, row[100];
+
+	synthetic_fill(&syn);
+	text = synthetic_text(&syn, report_text);
+	assert_null(strchr(text, '*'));
+	free(text);
+	syn.result.host = (struct machine_host){.known = true, .thp = VM_THP_MADVISE, .pcid = true};
+	text = synthetic_text(&syn, report_text);
+	snprintf(row, sizeof(row), "\n%-26s%13s%13s%13s%13s\n", "Cost in cycles", "4k*", "thp", "2m", "1g");
+	assert_non_null(strstr(text, row));
+	assert_non_null(
+	    strstr(text, "\n*: set as this computer is today: transparent huge pages madvise (nothing here"));
+	free(text);
+	syn.region[2].madvised = true;
+	text = synthetic_text(&syn, report_text);
+	assert_null(strstr(text, "4k*"));
+	assert_non_null(strstr(text, "\nNo column is set as this computer is today: --machine madvise would be.\n"));
+	free(text);
+	syn.result.host.thp = VM_THP_ALWAYS;
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "thp*"));
+	free(text);
+	syn.result.host = (struct machine_host){.known = true, .thp = VM_THP_NEVER, .kpti = true};
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "4k,kpti=on,pcid=off would"));
+	free(text);
+}
+
+/* What is left of walks where there are more than before: times, not thousands of percents. */
+static void more_than_before(void **state)
+{
+	char *text;
+
+	assert_string_equal(fmt_left(1, 0).s, "-");
+	assert_string_equal(fmt_left(199, 100).s, "199 %");
+	assert_string_equal(fmt_left(200, 100).s, "2.0x");
+	assert_string_equal(fmt_left(47108, 100).s, "471x");
+	assert_string_equal(fmt_left(~0ull, 1).s, ">9999x");
+	synthetic_fill(&syn);
+	synthetic_walks(&syn, SYN_THP, REGION_HEAP, 4 * syn.region_result[SYN_4K][REGION_HEAP].walks[0], 1);
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, " 4.5x "));
+	free(text);
+}
+
 /* What the share is of: a time that is known, and whose; or the instructions, and why that is wide. */
 static void shares(void **state)
 {
@@ -376,7 +434,7 @@ static void shares(void **state)
 	synthetic_init(&syn);
 	synthetic_walks(&syn, SYN_4K, REGION_HEAP, 10000000, 30);
 	text = synthetic_text(&syn, report_text);
-	assert_non_null(strstr(text, "Share of time, guessed        7.0..55 %          0 %          0 %"));
+	assert_non_null(strstr(text, "Share of time, guessed        7.0..55 %          0 %\n"));
 	assert_non_null(strstr(text, "The program's time is not known: its own work is taken as 250M to 4.00G\n"));
 	free(text);
 	syn.result.native = (struct sim_native){.cpu_ns = 1000000000}; /* 3 G cycles */
@@ -385,12 +443,15 @@ static void shares(void **state)
 	assert_non_null(strstr(text, "Share of time                      10 %"));
 	assert_non_null(strstr(text, "The time is 1.00 s of CPU, as --time says; it is taken for machine 4k."));
 	free(text);
-	syn.result.native.thp_always = syn.result.native.measured = true; /* then 3 G are thp's, and 3.3 G 4k's */
+	syn.result.native.measured = true;
+	syn.result.host =
+	    (struct machine_host){.known = true, .thp = VM_THP_ALWAYS}; /* then 3 G are thp's, and 3.3 G 4k's */
 	text = synthetic_text(&syn, report_text);
 	assert_int_equal(strncmp(text, "Virtual memory takes 9.1 % of this program's time with 4K pages;", 64), 0);
 	assert_non_null(strstr(text, "measured in one native run; it is taken for\n  machine thp."));
 	assert_null(strstr(text, "more than that"));
 	free(text);
+	syn.result.host.known = false;
 	syn.result.native = (struct sim_native){.cpu_ns = 50000000}; /* half of what the walks cost */
 	text = synthetic_text(&syn, report_text);
 	assert_int_equal(strncmp(text, "Virtual memory costs ", 21), 0);
@@ -403,7 +464,7 @@ static void zero_rows_are_left_out(void **state)
 {
 	char *text, row[100];
 
-	fill();
+	synthetic_fill(&syn);
 	text = synthetic_text(&syn, report_text);
 	assert_null(strstr(text, "SIGBUS"));
 	assert_null(strstr(text, "1G pages"));
@@ -421,7 +482,7 @@ static void notes(void **state)
 {
 	char *text;
 
-	fill();
+	synthetic_fill(&syn);
 	syn.result.exit_status = 137;
 	syn.result.program.execs_left = 3;
 	for (unsigned i = 0; i < 3; i++)
@@ -456,7 +517,7 @@ static void refused(void **state)
 	};
 	char joined[4096] = "", *text, *rest, *line;
 
-	fill();
+	synthetic_fill(&syn);
 	text = synthetic_text(&syn, report_text);
 	assert_null(strstr(text, "asked for, and not done"));
 	free(text);
@@ -488,7 +549,7 @@ static void short_of_memory(void **state)
 {
 	char *text;
 
-	fill();
+	synthetic_fill(&syn);
 	text = synthetic_text(&syn, report_text);
 	assert_null(strstr(text, "Swap:"));
 	assert_null(strstr(text, "Waiting for reads"));
@@ -522,7 +583,7 @@ static void kernel_entries(void **state)
 {
 	char *text;
 
-	fill();
+	synthetic_fill(&syn);
 	syn.result.nr_machines = 2;
 	for (unsigned i = 0; i < 2; i++) {
 		struct sim_machine_result *m = &syn.machine[i];
@@ -569,7 +630,7 @@ static void time_line(void **state)
 	char *text;
 	unsigned width;
 
-	fill();
+	synthetic_fill(&syn);
 	setenv("LC_ALL", "C.UTF-8", 1); /* a file is the same everywhere */
 	synthetic_slices(&syn, 7);
 	text = synthetic_text(&syn, report_text);
@@ -616,7 +677,7 @@ static void extremes(void **state)
 	syn.result.nr_machines = 0;
 	free(synthetic_text(&syn, report_text));
 
-	fill();
+	synthetic_fill(&syn);
 	memset(syn.region[0].name, 'x', sizeof(syn.region[0].name) - 1);
 	memset(syn.machine[0].cfg.name, 'y', sizeof(syn.machine[0].cfg.name) - 1);
 	for (unsigned i = 0; i < 8; i++)
@@ -628,72 +689,11 @@ static void extremes(void **state)
 	free(text);
 }
 
-/* All that is there: a terminal hands it over in pieces. */
-static size_t read_terminal(int fd, char *to, size_t room)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	size_t n = 0;
-
-	while (n < room && poll(&p, 1, 200) == 1) {
-		ssize_t got = read(fd, to + n, room - n);
-
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-	}
-	return n;
-}
-
-/* On a terminal headings are bold and nothing else is; without the bold it is the same text. */
-static void bold_on_a_terminal(void **state)
-{
-	char got[16384], plain[16384], *to = plain, *text;
-	int master = posix_openpt(O_RDWR | O_NOCTTY);
-	FILE *terminal;
-	size_t n;
-
-	if (master < 0)
-		skip(); /* no pseudoterminals here */
-	assert_true(grantpt(master) == 0 && unlockpt(master) == 0);
-	terminal = fopen(ptsname(master), "w");
-	assert_non_null(terminal);
-	fill();
-	syn.result.nr_machines = 1;
-	setenv("LC_ALL", "C", 1);
-	synthetic_slices(&syn, 8);
-	syn.slice[0][4].faults = 9;
-	text = synthetic_text(&syn, report_text);
-	report_text(terminal, &syn.result);
-	fflush(terminal);
-	n = read_terminal(master, got, sizeof(got) - 1);
-	assert_true(n > 0);
-	got[n] = '\0';
-	assert_non_null(strstr(got, "\033[1mPage faults\033[0m"));
-	assert_null(strstr(got, "\033[1m  zero"));
-	for (char *from = got; *from != '\0'; from++)
-		if (*from == '\033')
-			from = strchr(from, 'm');
-		else if (*from != '\r')
-			*to++ = *from;
-	*to = '\0';
-	assert_memory_equal(plain, text, (size_t)(to - plain));
-	free(text);
-	setenv("LC_ALL", "C.UTF-8", 1);
-	report_timeline(terminal, &syn.result, true);
-	fflush(terminal);
-	got[read_terminal(master, got, sizeof(got) - 1)] = '\0';
-	assert_non_null(strstr(got, "Page faults"));
-	assert_non_null(strstr(got, "█"));
-	assert_null(strstr(got, "@"));
-	fclose(terminal);
-	close(master);
-}
-
 static void same_input_same_bytes(void **state)
 {
 	char *a, *b;
 
-	fill();
+	synthetic_fill(&syn);
 	a = synthetic_text(&syn, report_text);
 	b = synthetic_text(&syn, report_text);
 	assert_string_equal(a, b);
@@ -722,7 +722,9 @@ int main(void)
 	    cmocka_unit_test(kernel_entries),
 	    cmocka_unit_test(time_line),
 	    cmocka_unit_test(extremes),
-	    cmocka_unit_test(bold_on_a_terminal),
+	    cmocka_unit_test(equal_columns),
+	    cmocka_unit_test(starred),
+	    cmocka_unit_test(more_than_before),
 	    cmocka_unit_test(same_input_same_bytes),
 	};
 

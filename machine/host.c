@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * machine/host.c - which preset the CPU that runs this is, and how this Linux is set.
+ *
+ * Only CPUs whose CPUID dumps the presets cite are taken for them: InstLatx64's 0050654 and 0050657 (Skylake-SP, Cascade
+ * Lake), 00606A6 (Ice Lake-SP), 00806F8 and 00C06F2 (Sapphire, Emerald Rapids), 0830F10 (Rome), 0A00F11 (Milan), 0A10F11
+ * (Genoa). Of those the stepping is left open.
+ */
+#include "machine/host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CPUID_PCID (1u << 17) /* leaf 1, ECX */
+
+static const struct {
+	u32 signature; /* CPUID leaf 1 EAX, stepping 0 */
+	const char *preset;
+} cpus[] = {
+    {0x50650, "skylake"}, {0x606a0, "icelake"}, {0x806f0, "goldencove"}, {0xc06f0, "goldencove"},
+    {0x830f10, "zen2"},   {0xa00f10, "zen3"},   {0xa10f10, "zen4"},
+};
+
+/* CPUID leaf 1: EAX, and ECX. */
+static u32 cpuid_1(u32 *ecx)
+{
+	u32 eax = 1, ebx, edx;
+
+	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(*ecx), "=d"(edx));
+	return eax;
+}
+
+const struct cpu_preset *machine_host_cpu(void)
+{
+	u32 ecx, signature = cpuid_1(&ecx) & ~15u;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cpus); i++)
+		if (signature == cpus[i].signature)
+			return cpu_preset_find(cpus[i].preset);
+	return NULL;
+}
+
+/* The first line of root's file; false: there is none. */
+static bool read_line(const char *root, const char *file, char line[128])
+{
+	char path[4096];
+	FILE *f;
+	bool got;
+
+	snprintf(path, sizeof(path), "%s%s", root, file);
+	f = fopen(path, "re");
+	if (f == NULL)
+		return false;
+	got = fgets(line, 128, f) != NULL;
+	fclose(f);
+	return got;
+}
+
+/* Meltdown's file is missing where Linux is older than the bug, which then does nothing about it. */
+struct machine_host machine_host_read(const char *root)
+{
+	struct machine_host h = {0};
+	char line[128];
+	u32 ecx;
+
+	cpuid_1(&ecx);
+	h.pcid = ecx & CPUID_PCID;
+	h.kpti =
+	    read_line(root, "/sys/devices/system/cpu/vulnerabilities/meltdown", line) && strstr(line, "PTI") != NULL;
+	h.known = read_line(root, "/sys/kernel/mm/transparent_hugepage/enabled", line);
+	if (!h.known)
+		return h;
+	h.thp = strstr(line, "[always]") ? VM_THP_ALWAYS : strstr(line, "[madvise]") ? VM_THP_MADVISE : VM_THP_NEVER;
+	return h;
+}
