@@ -66,7 +66,6 @@ _Noreturn void run(struct thread *t)
 _Noreturn void engine_main(u64 *sp);
 _Noreturn void engine_main(u64 *sp)
 {
-	static u64 fs_block[8]; /* until the program has one: Zydis reads fs:0x28 */
 	char **argv = (char **)(sp + 1), **envp = argv + *sp + 1;
 	u64 *auxv = (u64 *)envp;
 	struct program p;
@@ -80,13 +79,7 @@ _Noreturn void engine_main(u64 *sp)
 	while (*auxv++)
 		;
 	engine = (struct engine){copy(argv[0]), copy(argv[2])};
-	sys3(SYS_arch_prctl, ARCH_SET_FS, (u64)fs_block, 0);
 	events_attach(argv[1]);
-	zydis_load(argv[2]);
-	decode_init();
-	code = memory_get(CACHE_BYTES);
-	sys3(SYS_mprotect, (u64)code, CACHE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
-	cache_init(code, CACHE_BYTES);
 	k = task_get();
 	t = &k->thread;
 	t->process = &k->own;
@@ -95,6 +88,11 @@ _Noreturn void engine_main(u64 *sp)
 	k->own.nr_threads = 1;
 	k->own.calls.ops = &host_ops;
 	sys3(SYS_arch_prctl, ARCH_SET_GS, (u64)t, 0);
+	zydis_load(argv[2]);
+	decode_init();
+	code = memory_get(CACHE_BYTES);
+	sys3(SYS_mprotect, (u64)code, CACHE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
+	cache_init(code, CACHE_BYTES);
 	ring = copy(argv[3]);
 	events_adopt(t, ring);
 	name = copy(argv[4]);

@@ -2,8 +2,9 @@
  *
  * engine/zydis.c - the decoder's shared library in the engine's memory: its segments are mapped and relocated here, and
  * what decode.c calls of it goes through pointers. The library wants memcpy, memset, strlen and two functions that
- * never return; it has no thread-local memory and nothing to initialise. Its stack protector reads fs:0x28: whatever is
- * there will do, as long as it stays the same during a call.
+ * never return; it has no thread-local memory and nothing to initialise. Its stack protector reads fs:0x28. fs is the
+ * program's, and may lead nowhere; so the library is made to read gs:0x28, a field of the thread: whatever is there will
+ * do, as long as it stays the same during a call.
  */
 #include <elf.h>
 #include <fcntl.h>
@@ -191,6 +192,17 @@ static void find(const struct library *l, const char *path)
 		die("this is no library of the decoder Zydis:", path, 0);
 }
 
+/* In a segment of code, each 64-bit load, xor, sub or cmp of fs:0x28 with a register. */
+static void canaries(const struct library *l, const Elf64_Phdr *ph)
+{
+	static const u8 operand[] = {0x25, 0x28, 0, 0, 0};
+	u8 *at = (u8 *)(l->base + ph->p_vaddr);
+
+	for (u8 *end = at + ph->p_filesz - 9; at < end; at++)
+		if (at[0] == 0x64 && (at[1] & 0xfb) == 0x48 && (at[3] & 0xc7) == 4 && memcmp(at + 4, operand, 5) == 0)
+			at[0] = 0x65;
+}
+
 void zydis_load(const char *path)
 {
 	long fd = sys6(SYS_openat, (u64)AT_FDCWD, (u64)path, O_RDONLY | O_CLOEXEC, 0, 0, 0);
@@ -204,6 +216,9 @@ void zydis_load(const char *path)
 		die("cannot read the decoder's library", path, 0);
 	map_segments(&l, path, (int)fd, ph, h.e_phnum);
 	sys3(SYS_close, (u64)fd, 0, 0);
+	for (unsigned i = 0; i < h.e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD && ph[i].p_flags & PF_X)
+			canaries(&l, &ph[i]);
 	relocate(&l);
 	find(&l, path);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * test/engine/own.c - what the kernel itself does for a program, at the addresses that it chooses: maps with every hint and
- * flag, mremap and its errors, guard pages, reservations larger than any RAM, 30 children by posix_spawn, and what a
- * handler of signals finds: an aligned stack, the error code of an access. Prints it; natively and under the engine the
- * same.
+ * flag, mremap and its errors, guard pages, reservations larger than any RAM, 30 children by posix_spawn, code while fs
+ * leads nowhere, and what a handler of signals finds: an aligned stack, the error code of an access. Prints it; natively
+ * and under the engine the same.
  */
+#include <asm/prctl.h>
 #include <errno.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -142,9 +144,30 @@ static void spawns(void)
 	       posix_spawn(&pid, "/no", NULL, NULL, args, none));
 }
 
+/* Code that has not run yet, while fs leads nowhere. */
+static void without_fs(void)
+{
+	long old, sum = 0;
+
+	syscall(SYS_arch_prctl, ARCH_GET_FS, &old);
+	__asm__ volatile("syscall\n\t"
+			 "mov $10, %%ecx\n"
+			 "1:\n\t"
+			 "add %%rcx, %[sum]\n\t"
+			 "loop 1b\n\t"
+			 "mov %[call], %%eax\n\t"
+			 "mov %[old], %%rsi\n\t"
+			 "syscall"
+			 : [sum] "+r"(sum)
+			 : "a"(SYS_arch_prctl), "D"(ARCH_SET_FS), "S"(8l), [call] "i"(SYS_arch_prctl), [old] "r"(old)
+			 : "rcx", "r11", "memory", "cc");
+	printf("without fs: %ld\n", sum);
+}
+
 int main(void)
 {
 	maps();
+	without_fs();
 	moves();
 	accesses();
 	guards();
