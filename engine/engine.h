@@ -62,6 +62,9 @@ void descriptor_keep(int fd, bool adopted);
 void descriptor_stays(bool stays);
 int descriptor_hub(void);
 bool descriptor_answer(long nr, const u64 a[6], long *ret);
+/* mlock.c: mlockall and munlockall; memory of the engine's that was mapped just now is not locked. */
+long mlock_call(long nr, const u64 a[6]);
+void mlock_not(u64 start, u64 bytes);
 /* exec.c: what execveat is given; execve: AT_FDCWD and no flags. Returns -errno, or does not return. */
 struct exec {
 	int dir;

@@ -32,6 +32,7 @@ void *memory_get(u64 bytes)
 	lock_take(&maps);
 	limits_set(p, LIMITS_ENGINE);
 	map(at, whole);
+	mlock_not(at, whole);
 	limits_took(whole);
 	limits_set(p, LIMITS_PROGRAM);
 	lock_give(&maps);

@@ -94,6 +94,9 @@ static long perform(struct thread *t, long nr, const u64 *a)
 		return signal_action(t, a[0], a[1], a[2], a[3]);
 	case SYS_sigaltstack:
 		return signal_altstack(t, a[0], a[1]);
+	case SYS_mlockall:
+	case SYS_munlockall:
+		return mlock_call(nr, a);
 	case SYS_brk:
 		return gate_call(nr, limits_brk(t->process, brk_start, a[0], data_bytes) ? a : (u64[6]){0});
 	default:

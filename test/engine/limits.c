@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * test/engine/limits.c - how much memory a program gets under RLIMIT_AS and RLIMIT_DATA, to the page: by mmap, brk, mremap,
- * a stack that grows, in a fork's child, behind vfork, in threads, and after execve; who may raise a limit, and how far.
+ * a stack that grows, in a fork's child, behind vfork, in threads, and after execve; who may raise a limit, and how far; and
+ * how much mlockall locks.
  * Prints it; natively and under the engine the same.
  */
 #include <errno.h>
@@ -17,10 +18,9 @@
 
 #define PAGE 4096ul
 #define MIB  (1ul << 20)
-
 #define MOST (1u << 17)
 
-static void *pages[MOST];
+static void *pages[MOST] __attribute__((aligned(4096)));
 
 /* Pages that mmap gives before it refuses; they are given back. */
 static void count(const char *what, int prot, int flags)
@@ -204,6 +204,65 @@ static void behind_vfork(void)
 	counts("the parent of a vfork");
 }
 
+/* Not even one for the engine. */
+static void no_descriptors(void)
+{
+	limit(RLIMIT_NOFILE, 0, 0);
+	printf("mprotect: %d\n", mprotect(pages, PAGE, PROT_READ | PROT_EXEC) ? errno : 0);
+	threads();
+	printf("dup: %d\n", dup(1) < 0 ? errno : 0);
+}
+
+static void show_locked(const char *what, int ret)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[256] = "";
+
+	while (f && fgets(line, sizeof(line), f) && strncmp(line, "VmLck:", 6) != 0)
+		;
+	printf("%s: %d, %s", what, ret ? errno : 0, line);
+	if (f)
+		fclose(f);
+}
+
+/* What mlockall locks, and what is locked because of it. */
+static void locked(void)
+{
+	show_locked("all", mlockall(MCL_CURRENT));
+	threads();
+	show_locked("threads", 0);
+	show_locked("unlocked", munlockall());
+	show_locked("in future", mlockall(MCL_FUTURE));
+	threads();
+	show_locked("threads", 0);
+	show_locked("all, and no more", mlockall(MCL_CURRENT));
+	show_locked("a megabyte",
+		    mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+	show_locked("all, as it is used", mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT));
+	show_locked("nothing", mlockall(0));
+	show_locked("how, not what", mlockall(MCL_ONFAULT));
+	show_locked("an unknown flag", mlockall(MCL_CURRENT | 8));
+	show_locked("unlocked", munlockall());
+}
+
+/* It counts in RLIMIT_MEMLOCK, and nothing of the engine's does. */
+static void locked_small(void)
+{
+	limit(RLIMIT_MEMLOCK, 64 * MIB, 64 * MIB);
+	setuid(65534);
+	show_locked("another user: all", mlockall(MCL_CURRENT));
+	show_locked("in future", mlockall(MCL_CURRENT | MCL_FUTURE));
+	count("in future", PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	show_locked("unlocked", munlockall());
+	limit(RLIMIT_MEMLOCK, MIB, MIB);
+	show_locked("less than there is", mlockall(MCL_CURRENT));
+	show_locked("in future", mlockall(MCL_FUTURE));
+	count("in future", PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	limit(RLIMIT_MEMLOCK, 0, 0);
+	show_locked("none", mlockall(MCL_CURRENT));
+	show_locked("in future", mlockall(MCL_FUTURE));
+}
+
 static void executes(void)
 {
 	limit(RLIMIT_AS, 64 * MIB, 128 * MIB);
@@ -228,6 +287,9 @@ int main(int argc, char **argv)
 	child("below use", below_use);
 	child("calls", calls);
 	child("vfork", behind_vfork);
+	child("no descriptors", no_descriptors);
+	child("locked", locked);
+	child("locked, with a limit", locked_small);
 	child("execve", executes);
 	return 0;
 }
