@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine/decode.c - Zydis's view of an instruction, brought into ours.
+ * engine/decode.c - Zydis's view of an instruction, brought into ours; for those that opcodes.c does not know.
  *
  * What Zydis does not say, or says otherwise than the hardware does:
  *   - a shift or rotation by CL changes no flag when CL is 0: it kills none; nor does one by a constant that is 0 modulo
@@ -303,7 +303,7 @@ static bool may_shift_by_0(const struct decoded *d)
 	default:
 		return false;
 	}
-	for (unsigned n = 0; n < d->z.operand_count; n++) {
+	for (unsigned n = 1; n < d->z.operand_count; n++) {
 		if (d->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && d->op[n].reg.value == ZYDIS_REGISTER_CL)
 			return true;
 		if (d->op[n].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && !(d->op[n].imm.value.u & mask))
@@ -477,12 +477,13 @@ void decode_by_zydis(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 	for (unsigned n = 0; n < d->z.operand_count && i->kind != INSN_STRING && !tells_no_access(&d->z); n++) {
 		if (d->op[n].type != ZYDIS_OPERAND_TYPE_MEMORY || d->op[n].mem.type == ZYDIS_MEMOP_TYPE_AGEN)
 			continue;
-		if (d->op[n].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && d->op[n].mem.base == ZYDIS_REGISTER_RSP)
+		if (d->op[n].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
+		    (d->op[n].mem.base == ZYDIS_REGISTER_RSP || d->op[n].mem.base == ZYDIS_REGISTER_RBP))
 			stack = true;
 		else
 			add_memory(i, d, &d->op[n]);
 	}
-	if (stack || d->z.mnemonic == ZYDIS_MNEMONIC_LEAVE)
+	if (stack)
 		add_stack(i, d);
 	use_flags(i, d);
 	use_registers(i, d);
@@ -497,5 +498,6 @@ void decode_by_zydis(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 
 void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 {
-	decode_by_zydis(pc, bytes, most, i);
+	if (!decode_by_table(pc, bytes, most, i))
+		decode_by_zydis(pc, bytes, most, i);
 }

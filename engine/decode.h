@@ -63,8 +63,8 @@ struct insn {
 	/* relative: where in its bytes ModRM and the displacement are; where the bits are that make a base r8..15, and how
 	 * they say that it is none of those */
 	u8 modrm_at, disp_at, base_at, base_clear, base_set;
-	struct operand operand[MAX_OPERANDS];
 	const char *refusal;
+	struct operand operand[MAX_OPERANDS];
 };
 
 /* CF PF AF ZF SF OF */

@@ -22,7 +22,9 @@ int decoder_gpr(ZydisRegister reg, unsigned *bits);
 /* An operand's base: 0..15, BASE_NONE, BASE_RIP. */
 unsigned decoder_base(ZydisRegister reg);
 
-/* As decode(), every instruction. */
+/* As decode(): false: not one of those that opcodes.c knows, or fewer than 15 bytes. */
+bool decode_by_table(u64 pc, const u8 *bytes, unsigned most, struct insn *insn);
+/* Every instruction. */
 void decode_by_zydis(u64 pc, const u8 *bytes, unsigned most, struct insn *insn);
 
 #endif
