@@ -44,7 +44,8 @@ static _Noreturn void die_of_insn(const struct thread *t)
 	u8 bytes[15];
 
 	decode(t->pc, bytes, (unsigned)program_read(bytes, t->pc, sizeof(bytes)), &i);
-	die(i.refusal ? i.refusal : "code that is no instruction", "is not run by the engine, at", t->pc);
+	die(i.refusal ? i.refusal : "an instruction that the decoder does not know", "is not run by the engine, at",
+	    t->pc);
 }
 
 _Noreturn void run(struct thread *t)
@@ -57,7 +58,7 @@ _Noreturn void run(struct thread *t)
 			signal_deliver(t);
 		else if (t->why == WHY_FETCH)
 			signal_fetch(t, t->address);
-		else
+		else if (t->why != WHY_BAD || !signal_illegal(t))
 			die_of_insn(t);
 		t->why = WHY_INDIRECT;
 	}

@@ -28,12 +28,14 @@
 
 #include "engine/areas.h"
 #include "engine/events.h"
+#include "engine/illegal.h"
 #include "lib/sys.h"
 
 #define SA_RESTORER    0x04000000u /* the kernel's; libc hides it */
 #define RED_ZONE       128
 #define EFLAGS_TF      0x100u
 #define EFLAGS_DF      0x400u
+#define EFLAGS_RF      0x10000u
 #define EFLAGS_PROGRAM 0x50dd5u /* what sigreturn may change: AC OF DF TF SF ZF AF PF CF RF */
 #define MIN_STACK      2048     /* MINSIGSTKSZ */
 #define SS_AUTODISARM  (1u << 31)
@@ -42,11 +44,6 @@
 #define STRICT_SS      4u
 #define XSAVE_BV       512
 #define XSTATE_FP_SSE  3u
-#define DEBUG          1 /* the manual's exceptions */
-#define BREAKPOINT     3
-#define OVERFLOW       4
-#define PAGE_FAULT     14
-#define ERR_FETCH      0x10u
 #define SYNCHRONOUS                                                                                                    \
 	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGILL - 1) |                  \
 	 1ull << (SIGTRAP - 1))
@@ -273,6 +270,8 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		uc->uc_mcontext.rip = (u64)code_copy_failed;
 		return;
 	}
+	if (illegal_fault(&uc->uc_mcontext))
+		return;
 	if (pc == (u64)safe_copy_moves || pc == (u64)safe_zero_stores) {
 		uc->uc_mcontext.rip = (u64)safe_failed;
 		return;
@@ -458,7 +457,7 @@ static u64 deliver(struct thread *t, struct waiting *w)
 	t->gpr[RDX] = frame + offsetof(struct frame, uc);
 	t->gpr[RAX] = 0;
 	t->gpr[RSP] = frame;
-	t->flags &= ~(u64)EFLAGS_DF;
+	t->flags &= ~(u64)(EFLAGS_DF | EFLAGS_RF);
 	t->pc = a.handler;
 	return w->mask | a.mask | (a.flags & SA_NODEFER ? 0 : 1ull << (w->sig - 1));
 }
@@ -495,24 +494,57 @@ void die_of(int sig, const siginfo_t *info)
 	die("a signal did not end the program:", "", (u64)sig);
 }
 
-void signal_fetch(struct thread *t, u64 address)
+/* A fault of the instruction at t->pc that is raised here. */
+static void raise_fault(struct thread *t, const siginfo_t *info, u64 err, u64 trapno, u64 cr2)
 {
 	struct thread_signals *s = &task_of(t)->signals;
-	struct fetch_fault f = fetch_fault(address);
-	siginfo_t info = {.si_signo = f.sig, .si_code = f.code};
 	u64 all = ~SYNCHRONOUS, mask;
+	int sig = info->si_signo;
 
-	if (f.code != SI_KERNEL)
-		info.si_addr = (void *)address;
 	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (u64)&all, (u64)&mask, 8, 0, 0);
 	if (s->outside.sig)
 		mask = s->outside.mask;
-	if (t->process->action[f.sig].handler <= 1 || mask >> (f.sig - 1) & 1)
-		die_of(f.sig, &info);
-	s->fault = (struct waiting){
-	    f.sig, info, mask, f.err, f.code == SI_KERNEL ? 13 : PAGE_FAULT, f.code == SI_KERNEL ? 0 : address};
+	if (t->process->action[sig].handler <= 1 || mask >> (sig - 1) & 1)
+		die_of(sig, info);
+	s->fault = (struct waiting){sig, *info, mask, err, trapno, cr2};
+	t->flags |= EFLAGS_RF;
 	t->pending = 1;
 	signal_deliver(t);
+}
+
+void signal_fetch(struct thread *t, u64 address)
+{
+	struct fetch_fault f = fetch_fault(address);
+	siginfo_t info = {.si_signo = f.sig, .si_code = f.code};
+
+	if (f.code == SI_KERNEL) {
+		raise_fault(t, &info, f.err, PROTECTION, 0);
+		return;
+	}
+	info.si_addr = (void *)address;
+	raise_fault(t, &info, f.err, PAGE_FAULT, address);
+}
+
+bool signal_illegal(struct thread *t)
+{
+	siginfo_t no_insn = {.si_signo = SIGILL, .si_code = ILL_ILLOPN},
+		  too_long = {.si_signo = SIGSEGV, .si_code = SI_KERNEL};
+	u64 missing;
+
+	switch (illegal_at(t->pc, &missing)) {
+	case ILLEGAL:
+		no_insn.si_addr = (void *)t->pc;
+		raise_fault(t, &no_insn, 0, INVALID, 0);
+		return true;
+	case ILLEGAL_LONG:
+		raise_fault(t, &too_long, 0, PROTECTION, 0);
+		return true;
+	case ILLEGAL_CUT:
+		signal_fetch(t, missing);
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* ---- the program's calls ---- */

@@ -11,6 +11,17 @@
 
 #define NR_SIGNALS 64
 
+/* The manual's exceptions. */
+enum {
+	DEBUG = 1,
+	BREAKPOINT = 3,
+	OVERFLOW = 4,
+	INVALID = 6,
+	PROTECTION = 13,
+	PAGE_FAULT = 14,
+};
+#define ERR_FETCH 0x10u
+
 /* The kernel's struct sigaction. */
 struct action {
 	u64 handler, flags, restorer, mask;
@@ -47,6 +58,8 @@ void signals_unblock(u64 mask);
 void signal_deliver(struct thread *t);
 /* The instruction at t->pc cannot be fetched, for want of the byte at the address. */
 void signal_fetch(struct thread *t, u64 address);
+/* There are bytes that the decoder does not know. false: the CPU executes them. */
+bool signal_illegal(struct thread *t);
 /* The end of the process, as by a fault that nobody handles. */
 _Noreturn void die_of(int sig, const siginfo_t *info);
 /* The program's system calls. return: false: a signal comes first. */

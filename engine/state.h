@@ -50,7 +50,7 @@ enum {
 	WHY_INDIRECT = -1, /* pc is not in indirect[] */
 	WHY_SYSCALL = -2,  /* pc is behind the instruction */
 	WHY_REFUSED = -3,  /* pc is at an instruction that is not run */
-	WHY_BAD = -4,      /* pc is at what is no instruction */
+	WHY_BAD = -4,      /* pc is at what the decoder does not know */
 	WHY_SIGNAL = -5,   /* pending: the state is exact */
 	WHY_STALE = -6,    /* the code of block `site` has changed */
 	WHY_FETCH = -7,    /* the instruction at pc cannot be fetched: no byte at `address` */

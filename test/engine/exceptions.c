@@ -15,7 +15,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define FLAGS 0x40cd5 /* but TF: the engine's own */
+#define FLAGS 0x50cd5 /* but TF: the engine's own */
 
 /* rdi: an address of the case's; rsi: 0. */
 #define CASE(name, code)                                                                                               \
@@ -23,6 +23,11 @@
 	extern char name[];
 
 CASE(case_ud2, "nop; ud2")
+CASE(case_no_insn, "nop; .byte 0x06")
+CASE(case_no_insn_2, "stc; .byte 0x0f, 0x04, 0x90, 0x90")
+CASE(case_no_lock, "std; .byte 0xf0, 0x90")
+CASE(case_no_vex, "nop; .byte 0xc5, 0xf8, 0xff, 0xc0")
+CASE(case_too_long, "nop; .fill 15, 1, 0x66; nop")
 CASE(case_divides, "mov $1, %eax; xor %edx, %edx; idivl %esi")
 CASE(case_overflows, "mov $1, %edx; xor %eax, %eax; mov $1, %ecx; divl %ecx")
 CASE(case_int3, "nop; int3; nop")
@@ -97,6 +102,22 @@ static void try(const char *name, char *at, uintptr_t address)
 
 #define TRY(name, address) try(#name " " #address, case_##name, address)
 
+/* Bytes of an instruction, or of none, behind which nothing can be fetched. */
+static void at_the_end(void)
+{
+	const char *bytes[] = {"\x06", "\x0f", "\x0f\x04", "\x0f\x0b", "\x66\x66", "\xc5\xf8\xff", "\xf0\x90"};
+	char *map = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	data = (uintptr_t)map;
+	munmap(map + 4096, 4096);
+	for (unsigned i = 0; i < 7; i++) {
+		size_t n = strlen(bytes[i]);
+
+		memcpy(map + 4096 - n, bytes[i], n);
+		try("at the end", map + 4096 - n, 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP};
@@ -119,11 +140,19 @@ int main(int argc, char **argv)
 	mprotect(map + 4096, 4096, PROT_READ);
 	mprotect(map + 8192, 4096, PROT_NONE);
 	none = data + 8192;
-	if (argc > 1) {
+	if (argc > 1 && strcmp(argv[1], "dies") == 0) {
+		signal(SIGILL, SIG_IGN); /* in vain */
+		TRY(no_insn, 0);
+	} else if (argc > 1) {
 		TRY(steps, 0);
 		return 0;
 	}
 	TRY(ud2, 0);
+	TRY(no_insn, 0);
+	TRY(no_insn_2, 0);
+	TRY(no_lock, 0);
+	TRY(no_vex, 0);
+	TRY(too_long, 0);
 	TRY(divides, 0);
 	TRY(overflows, 0);
 	TRY(int3, 0);
@@ -167,6 +196,7 @@ int main(int argc, char **argv)
 		TRY(writes, file);
 		TRY(jumps, file);
 	}
+	at_the_end();
 	TRY(ud2, 0);
 	return 0;
 }

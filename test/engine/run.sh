@@ -102,6 +102,7 @@ done
 unset QUIRE_ENGINE
 same 'signals that repair, skip, nest; on a stack of their own' "$build/test/engine/handlers"
 same 'what handlers are told of each exception' setarch -R "$build/test/engine/exceptions"
+same 'no instruction, and no handler' sh -c "$build/test/engine/exceptions dies; echo \$?"
 
 same 'code that changes, in every way' "$build/test/engine/selfmod"
 for seed in 1 2 3 4; do
