@@ -15,6 +15,7 @@
 #include "report/timeline.h"
 
 #define JSON_VERSION 3
+#define MAX_BY_PAGE  128
 
 static const char *const access_key[2] = {"data", "fetch"};
 static const char *const region_key[] = {
@@ -227,6 +228,90 @@ static json_t *timeline_value_of(const struct sim_machine_result *m, unsigned nr
 	return v;
 }
 
+/* A character an element: '.' for none, else its logarithm to base 2, rounded down, as a digit. */
+static json_t *heat_text(const u64 *n, unsigned nr)
+{
+	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+	char text[SIM_SLICES + SIM_BLOCK_PAGES] = "";
+
+	for (unsigned i = 0; i < nr; i++)
+		text[i] = n[i] == 0 ? '.' : digits[min(63u - (unsigned)__builtin_clzll(n[i]), 35u)];
+	return json_string(text);
+}
+
+static json_t *block_value(const struct sim_block *b, unsigned nr_slices)
+{
+	json_t *v = json_object();
+	u64 enters = 0;
+
+	for (unsigned i = 0; i < nr_slices; i++)
+		enters += b->enters[i];
+	set_index(v, "program", b->program);
+	set_address(v, "start", b->start);
+	set_u64(v, "enters", enters);
+	json_object_set_new(v, "enters_by_slice", heat_text(b->enters, nr_slices));
+	return v;
+}
+
+static json_t *block_result_value(const struct sim_block_result *b, bool by_page)
+{
+	u64 walks[SIM_BLOCK_PAGES], faults[SIM_BLOCK_PAGES];
+	unsigned pages = by_page ? SIM_BLOCK_PAGES : 0;
+	json_t *v = json_object();
+
+	for (unsigned i = 0; i < pages; i++) {
+		walks[i] = b->walks_at[i];
+		faults[i] = b->faults_at[i];
+	}
+	set_u64(v, "walks", b->walks);
+	set_u64(v, "faults", b->faults);
+	set_u64(v, "page_bytes", b->page_bytes);
+	json_object_set_new(v, "walks_by_page", heat_text(walks, pages));
+	json_object_set_new(v, "faults_by_page", heat_text(faults, pages));
+	return v;
+}
+
+static int greater_first(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x > y ? -1 : x < y;
+}
+
+static u64 block_heat(const struct sim_result *r, unsigned block)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < r->nr_machines; i++)
+		n += r->machine[i].block[block].walks + r->machine[i].block[block].faults;
+	return n;
+}
+
+/* Of the MAX_BY_PAGE hottest blocks pages are told: those with more walks and faults than this. */
+static u64 by_page_above(const struct sim_result *r)
+{
+	u64 *heat = calloc(r->nr_blocks + 1, sizeof(*heat)), above = 0;
+
+	if (heat == NULL)
+		return ~0ull;
+	for (unsigned i = 0; i < r->nr_blocks; i++)
+		heat[i] = block_heat(r, i);
+	qsort(heat, r->nr_blocks, sizeof(*heat), greater_first);
+	above = r->nr_blocks > MAX_BY_PAGE ? heat[MAX_BY_PAGE] : 0;
+	free(heat);
+	return above;
+}
+
+static json_t *blocks_value(const struct sim_machine_result *m, const struct sim_result *r)
+{
+	json_t *list = json_array();
+	u64 above = by_page_above(r);
+
+	for (unsigned i = 0; i < r->nr_blocks; i++)
+		json_array_append_new(list, block_result_value(&m->block[i], block_heat(r, i) > above));
+	return list;
+}
+
 static json_t *machine_value(const struct sim_result *r, unsigned index)
 {
 	const struct sim_machine_result *m = &r->machine[index];
@@ -244,6 +329,7 @@ static json_t *machine_value(const struct sim_result *r, unsigned index)
 		json_array_append_new(regions, region_result_value(&m->region[i], &m->cost));
 	json_object_set_new(v, "regions", regions);
 	json_object_set_new(v, "timeline", timeline_value_of(m, r->nr_slices));
+	json_object_set_new(v, "blocks", blocks_value(m, r));
 	json_object_set_new(v, "cost", cost_value(&m->bill));
 	return v;
 }
@@ -331,6 +417,7 @@ static json_t *result_value(const struct sim_result *r)
 {
 	json_t *v = json_object(), *argv = json_array(), *regions = json_array(), *machines = json_array();
 	json_t *beside = json_object(), *measured = json_object(), *slices = json_array();
+	json_t *blocks = json_array();
 	char text[6000];
 
 	set_text(v, "schema", "quire-run");
@@ -355,6 +442,10 @@ static json_t *result_value(const struct sim_result *r)
 	for (unsigned i = 0; i < r->nr_slices; i++)
 		json_array_append_new(slices, json_integer((json_int_t)r->slice_end[i]));
 	json_object_set_new(v, "timeline", json_pack("{s:o}", "slice_end", slices));
+	for (unsigned i = 0; i < r->nr_blocks; i++)
+		json_array_append_new(blocks, block_value(&r->block[i], r->nr_slices));
+	set_u64(v, "block_bytes", r->block_bytes);
+	json_object_set_new(v, "blocks", blocks);
 	for (unsigned i = 0; i < r->nr_machines; i++)
 		json_array_append_new(machines, machine_value(r, i));
 	json_object_set_new(v, "machines", machines);

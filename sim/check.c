@@ -83,6 +83,15 @@ static void check_timeline(const struct sim *s)
 		INV("timeline.h", 1, t->end[i] <= (i + 1 < t->nr ? t->end[i + 1] - 1 : s->program.instructions));
 }
 
+static void check_heat(const struct sim *s)
+{
+	const struct heat *h = &s->heat;
+
+	INV("heat.h", 1, h->nr <= HEAT_BLOCKS);
+	for (unsigned i = 0; i < h->nr; i++)
+		INV("heat.h", 1, heat_finds(h, i));
+}
+
 static bool process_lives(const struct sim *s, const struct process *process)
 {
 	const struct process *p = s->processes;
@@ -201,6 +210,7 @@ bool sim_check(const struct sim *s)
 	check_processes(s);
 	check_programs(s);
 	check_timeline(s);
+	check_heat(s);
 	check_streams(s);
 	for (unsigned id = 0; id < s->nr_spaces; id++)
 		if (s->space[id])

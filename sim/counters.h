@@ -94,12 +94,30 @@ struct sim_slice {
 	u64 faults, walks;                                     /* walks: those that ended in a fault, too */
 };
 
+/* Addresses of a program in which something happened, as large as sim_result.block_bytes, and in 512 parts: pages, where
+ * a block is 2M. What is sampled stands for all (sim/heat.h). */
+#define SIM_SLICES      256
+#define SIM_BLOCK_PAGES 512
+struct sim_block {
+	u64 start;
+	u32 program;            /* as sim_region's */
+	u64 enters[SIM_SLICES]; /* page enters in each slice: program.events */
+};
+
+struct sim_block_result {
+	u64 walks, faults;
+	u64 page_bytes; /* of the largest page that was mapped or walked to; 0: none was */
+	u32 walks_at[SIM_BLOCK_PAGES];
+	u16 faults_at[SIM_BLOCK_PAGES];
+};
+
 struct sim_machine_result {
 	struct machine_config cfg; /* pcid: used, so the CPU has them */
 	struct machine_counters count;
 	struct cost_table cost;           /* of its CPU, with what --costs replaced */
 	struct bill bill;                 /* count times cost */
 	struct sim_region_result *region; /* [sim_result.nr_regions] */
+	struct sim_block_result *block;   /* [nr_blocks] */
 	struct sim_slice *slice;          /* [nr_slices] */
 	/* [nr_program_rows]: count is their sum. Peaks are the machine's alone; peak_rss_bytes here: of the process that
 	 * had most (ru_maxrss). */
@@ -144,6 +162,9 @@ struct sim_result {
 	unsigned nr_regions;
 	u64 *slice_end; /* instructions that had been executed when each slice ended */
 	unsigned nr_slices;
+	u64 block_bytes;         /* 2M, or what that had to be doubled to */
+	struct sim_block *block; /* by program and address */
+	unsigned nr_blocks;
 	struct sim_machine_result *machine;
 	unsigned nr_machines;
 };

@@ -117,6 +117,8 @@ static size_t take_enters(struct sim *s, struct stream *t, u64 w, const volatile
 			drop(s, EV_ENTER);
 		}
 	} while (++taken < n && !((w = words[taken]) & 1));
+	if (counts && len > 0)
+		heat_enters(s, t->process->space->map.program, s->batch, len);
 	if (s->sliced)
 		put_by(s, t, len);
 	else if (len > 0)

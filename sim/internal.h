@@ -9,6 +9,7 @@
  *     |-- space[]    an address space as the program sees it     process.c, regions.c
  *     |-- file[]     what was mapped, by device and inode        process.c
  *     |-- timeline   the run in slices                           timeline.c
+ *     |-- heat       where and when it was, in blocks            heat.c
  *     `-- machine[]  one simulated computer each                 machine.c
  *           |-- hw, vm          RAM, CPUs, the OS half
  *           |-- mm[space]       that space's mm_struct here
@@ -27,6 +28,7 @@
 #define SIM_INTERNAL_H
 
 #include "hw/soft/soft.h"
+#include "sim/heat.h"
 #include "sim/regions.h"
 #include "sim/sim.h"
 #include "sim/timeline.h"
@@ -130,6 +132,7 @@ struct sim {
 	u8 check; /* the highest check= of the machines */
 	u64 pass; /* pump.c: passes over the rings so far */
 	struct timeline timeline;
+	struct heat heat;
 	struct sim_result result;
 	u64 batch[SIM_BATCH];
 };
@@ -222,6 +225,7 @@ struct machine {
 	u64 most_lazyfree;    /* pages, at once */
 	u32 peak_areas;       /* of one space */
 	struct timeline_machine timeline;
+	struct heat_machine heat;
 	u64 peak_swap_pages; /* as sampled since machine_forget(); vm's own peak as it was then */
 	u64 swap_peak_before;
 	u64 mismatches;

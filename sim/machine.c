@@ -80,6 +80,7 @@ static void fault_seen(struct machine *m, const struct vm_event *ev)
 		m->region[region].faults++;
 	if (!hw_soft_fault_failed(ev->cause))
 		region_grow(&m->sim->regions, &m->running->map, region, ev->va);
+	heat_fault(m, ev->va, ev->order, ev->type == VM_EV_FAULT);
 	if (ev->order >= HPAGE_PMD_ORDER && ev->cause != VM_FAULT_ZERO_READ)
 		huge_appeared(m, m->running->id, ev->va, ev->order, region);
 }
@@ -330,7 +331,7 @@ void machine_forget(struct machine *m)
 
 /* ---- accesses ---- */
 
-static void account_walk(struct machine *m, struct machine_cpu *c, u64 va, unsigned fetch)
+static void account_walk(struct machine *m, struct machine_cpu *c, u64 va, unsigned fetch, unsigned size)
 {
 	const struct mmu_counters *k = c->counters;
 	u32 region = region_find(&m->running->map, va);
@@ -341,6 +342,7 @@ static void account_walk(struct machine *m, struct machine_cpu *c, u64 va, unsig
 		r->walks[fetch] += k->walks[fetch] - c->walks[fetch];
 		r->walk_steps += k->walk_steps[0] - c->walk_steps;
 	}
+	heat_walk(m, &m->heat, va, size);
 	c->walks[fetch] = k->walks[fetch];
 	c->walk_steps = k->walk_steps[0];
 }
@@ -378,7 +380,7 @@ static inline bool machine_access(struct machine *m, struct machine_cpu *c, u64 
 	if (unlikely(mmu_access(c->mmu, va, access, slot, &r) != MMU_OK) && !machine_fault(m, c, va, access, slot, &r))
 		return false;
 	if (r.level_hit == 0)
-		account_walk(m, c, va, (access & MMU_KIND) == MMU_FETCH);
+		account_walk(m, c, va, (access & MMU_KIND) == MMU_FETCH, r.size);
 	if (r.size != MMU_4K && m->touch.huge_chunks != 0)
 		touch_mark(&m->touch, m->running->id + 1, va);
 	return true;

@@ -85,6 +85,7 @@ void sim_window(const struct sim *s, struct window_shape shape[2])
 void sim_destroy(struct sim *s)
 {
 	process_free_all(s);
+	heat_clear(s);
 	for (unsigned i = 0; i < s->nr_machines; i++)
 		machine_destroy(&s->machine[i]);
 	for (unsigned i = 0; i < s->nr_streams; i++) {

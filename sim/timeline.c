@@ -78,6 +78,7 @@ static void halve(struct sim *s)
 			else
 				merge(&slice[i / 2], &slice[i]);
 		}
+	heat_pair_slices(s, t->nr);
 	t->nr = (t->nr + 1) / 2;
 	t->length *= 2;
 }
@@ -85,6 +86,7 @@ static void halve(struct sim *s)
 void timeline_begin(struct sim *s)
 {
 	s->timeline = (struct timeline){.length = TIMELINE_LENGTH};
+	heat_clear(s);
 	for (unsigned i = 0; i < s->nr_machines; i++) {
 		s->machine[i].timeline = (struct timeline_machine){0};
 		start_slice(&s->machine[i]);
@@ -107,7 +109,9 @@ void timeline_end_slice(struct sim *s)
 			m->timeline.slice[t->nr] = m->timeline.now;
 		start_slice(m);
 	}
-	if (!more)
+	if (more)
+		heat_join_slice(s, t->nr);
+	else
 		t->end[t->nr++] = s->program.instructions;
 	if (t->nr == TIMELINE_SLICES)
 		halve(s);

@@ -17,7 +17,7 @@
 
 #include "sim/counters.h"
 
-#define TIMELINE_SLICES 256
+#define TIMELINE_SLICES SIM_SLICES
 #define TIMELINE_LENGTH 65536u /* instructions, to begin with */
 
 struct machine;

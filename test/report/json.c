@@ -41,6 +41,7 @@ static void fill(void)
 		*p = n++;
 	for (u64 *p = syn.machine[0].count.os.faults; p <= &syn.machine[0].count.os.frames_copied; p++)
 		*p = n++;
+	syn.result.nr_blocks = 1;
 	syn.slice[0][1] = (struct sim_slice){11, 12, 13, 14, 15, 16, 17};
 	syn.region_result[0][0] = (struct sim_region_result){{1, 2}, 3, 4, 5};
 }
@@ -172,6 +173,46 @@ static void values_are_the_runs(void **state)
 	json_decref(v);
 }
 
+/* Pages of the hottest blocks alone, so that a report does not grow with the program. */
+static void blocks_are_the_runs(void **state)
+{
+	json_t *v, *b, *on;
+	unsigned by_page = 0;
+
+	fill();
+	syn.result.nr_blocks = SYN_BLOCKS;
+	for (unsigned i = 0; i < SYN_BLOCKS; i++) {
+		syn.block[i] = (struct sim_block){0x7f0000000000ull + i * 0x200000ull, 1, {5, 1024}};
+		syn.block_result[0][i].walks = i;
+	}
+	syn.block_result[0][199].walks_at[0] = 1;
+	syn.block_result[0][199].walks_at[511] = 65535;
+	syn.block_result[0][199].faults_at[2] = 3;
+	syn.block_result[0][199].page_bytes = 4096;
+	syn.block_result[0][199].faults = 77;
+	v = load();
+	b = json_array_get(json_object_get(v, "blocks"), 199);
+	on = json_array_get(json_object_get(json_array_get(json_object_get(v, "machines"), 0), "blocks"), 199);
+	assert_int_equal(integer(v, "block_bytes", NULL, NULL), 2 << 20);
+	assert_string_equal(json_string_value(json_object_get(b, "start")), "0x7f0018e00000");
+	assert_int_equal(integer(b, "program", NULL, NULL), 1);
+	assert_int_equal(integer(b, "enters", NULL, NULL), 1029);
+	assert_string_equal(json_string_value(json_object_get(b, "enters_by_slice")), "2a");
+	assert_int_equal(integer(on, "walks", NULL, NULL), 199);
+	assert_int_equal(integer(on, "faults", NULL, NULL), 77);
+	assert_int_equal(integer(on, "page_bytes", NULL, NULL), 4096);
+	assert_int_equal(strlen(json_string_value(json_object_get(on, "walks_by_page"))), 512);
+	assert_memory_equal(json_string_value(json_object_get(on, "walks_by_page")), "0...", 4);
+	assert_int_equal(json_string_value(json_object_get(on, "walks_by_page"))[511], 'f');
+	assert_memory_equal(json_string_value(json_object_get(on, "faults_by_page")), "..1.", 4);
+	for (unsigned i = 0; i < SYN_BLOCKS; i++) {
+		on = json_array_get(json_object_get(json_array_get(json_object_get(v, "machines"), 0), "blocks"), i);
+		by_page += json_string_length(json_object_get(on, "walks_by_page")) > 0;
+	}
+	assert_int_equal(by_page, 128);
+	json_decref(v);
+}
+
 static void rows_are_the_runs(void **state)
 {
 	json_t *v, *row;
@@ -251,8 +292,9 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_field_is_documented), cmocka_unit_test(values_are_the_runs),
-	    cmocka_unit_test(rows_are_the_runs),         cmocka_unit_test(same_input_same_bytes),
-	    cmocka_unit_test(any_bytes_in_arguments),    cmocka_unit_test(full_device_is_an_error),
+	    cmocka_unit_test(rows_are_the_runs),         cmocka_unit_test(blocks_are_the_runs),
+	    cmocka_unit_test(same_input_same_bytes),     cmocka_unit_test(any_bytes_in_arguments),
+	    cmocka_unit_test(full_device_is_an_error),
 	};
 
 	doc_path = argv[argc - 1];

@@ -41,11 +41,14 @@ void synthetic_init(struct synthetic *s)
 		m->cost.at[COST_WALKS_AT_ONCE] = (struct cost){1, 1, "-", "a test"};
 		m->region = s->region_result[i];
 		m->slice = s->slice[i];
+		m->block = s->block_result[i];
 	}
 	s->result = (struct sim_result){
 	    .argv = argv,
 	    .program = {.instructions = 1000000000, .data_accesses = 400000000, .processes = 1, .threads = 1},
 	    .region = s->region,
+	    .block = s->block,
+	    .block_bytes = 2 << 20,
 	    .nr_regions = SYN_REGIONS,
 	    .machine = s->machine,
 	    .nr_machines = 4,

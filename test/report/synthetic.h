@@ -14,6 +14,7 @@ enum { SYN_4K, SYN_THP, SYN_2M, SYN_1G, SYN_MACHINES = 8 };
 /* Regions 0..5 have the kind of the same number. */
 #define SYN_REGIONS   6
 #define SYN_SLICES    64
+#define SYN_BLOCKS    200
 #define SYN_PROGRAMS  30
 #define SYN_PROCESSES 100
 
@@ -24,6 +25,8 @@ struct synthetic {
 	struct sim_region_result region_result[SYN_MACHINES][SYN_REGIONS];
 	u64 slice_end[SYN_SLICES];
 	struct sim_slice slice[SYN_MACHINES][SYN_SLICES];
+	struct sim_block block[SYN_BLOCKS];
+	struct sim_block_result block_result[SYN_MACHINES][SYN_BLOCKS];
 	struct sim_program_row program[SYN_PROGRAMS];
 	struct sim_process_row process[SYN_PROCESSES];
 	struct machine_counters program_count[SYN_PROGRAMS]; /* on every machine */

@@ -69,6 +69,10 @@ static void slice_of_the_future(void)
 {
 	sim->timeline.end[sim->timeline.nr++] = sim->program.instructions + 1;
 }
+static void block_astray(void)
+{
+	sim->heat.block[0].start += 1ull << 40;
+}
 static void cpu_unused(void)
 {
 	sim->cpus_used |= 1ull << 40;
@@ -161,6 +165,7 @@ static const struct {
     {"sim/process.c: invariant 3 ", space_without_owner},
     {"sim/process.c: invariant 4 ", cpu_unused},
     {"sim/timeline.h: invariant 1 ", slice_of_the_future},
+    {"sim/heat.h: invariant 1 ", block_astray},
     {"sim/decode.c: invariant 1 ", process_of_the_dead},
     {"sim/decode.c: invariant 2 ", slice_of_nobody},
     {"sim/decode.c: invariant 3 ", long_part},

@@ -346,6 +346,7 @@ static bool same(const struct sim_machine_result *a, const struct sim_machine_re
 
 	x.region = y.region = NULL;
 	x.slice = y.slice = NULL;
+	x.block = y.block = NULL;
 	x.program_count = y.program_count = NULL;
 	x.process_share = y.process_share = NULL;
 	return memcmp(&x, &y, sizeof(x)) == 0;
