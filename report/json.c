@@ -229,13 +229,13 @@ static json_t *timeline_value_of(const struct sim_machine_result *m, unsigned nr
 }
 
 /* A character an element: '.' for none, else its logarithm to base 2, rounded down, as a digit. */
-static json_t *heat_text(const u64 *n, unsigned nr)
+static json_t *heat_text(const u32 *n, unsigned nr)
 {
 	static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 	char text[SIM_SLICES + SIM_BLOCK_PAGES] = "";
 
 	for (unsigned i = 0; i < nr; i++)
-		text[i] = n[i] == 0 ? '.' : digits[min(63u - (unsigned)__builtin_clzll(n[i]), 35u)];
+		text[i] = n[i] == 0 ? '.' : digits[31 - __builtin_clz(n[i])];
 	return json_string(text);
 }
 
@@ -255,18 +255,16 @@ static json_t *block_value(const struct sim_block *b, unsigned nr_slices)
 
 static json_t *block_result_value(const struct sim_block_result *b, bool by_page)
 {
-	u64 walks[SIM_BLOCK_PAGES], faults[SIM_BLOCK_PAGES];
 	unsigned pages = by_page ? SIM_BLOCK_PAGES : 0;
+	u32 faults[SIM_BLOCK_PAGES];
 	json_t *v = json_object();
 
-	for (unsigned i = 0; i < pages; i++) {
-		walks[i] = b->walks_at[i];
+	for (unsigned i = 0; i < pages; i++)
 		faults[i] = b->faults_at[i];
-	}
 	set_u64(v, "walks", b->walks);
 	set_u64(v, "faults", b->faults);
 	set_u64(v, "page_bytes", b->page_bytes);
-	json_object_set_new(v, "walks_by_page", heat_text(walks, pages));
+	json_object_set_new(v, "walks_by_page", heat_text(b->walks_at, pages));
 	json_object_set_new(v, "faults_by_page", heat_text(faults, pages));
 	return v;
 }

@@ -101,13 +101,13 @@ struct sim_slice {
 struct sim_block {
 	u64 start;
 	u32 program;            /* as sim_region's */
-	u64 enters[SIM_SLICES]; /* page enters in each slice: program.events */
+	u32 enters[SIM_SLICES]; /* page enters in each slice (program.events); stops at its greatest */
 };
 
 struct sim_block_result {
 	u64 walks, faults;
-	u64 page_bytes; /* of the largest page that was mapped or walked to; 0: none was */
-	u32 walks_at[SIM_BLOCK_PAGES];
+	u64 page_bytes;                /* of the largest page that was mapped or walked to; 0: none was */
+	u32 walks_at[SIM_BLOCK_PAGES]; /* these stop at their greatest, too */
 	u16 faults_at[SIM_BLOCK_PAGES];
 };
 
@@ -117,7 +117,7 @@ struct sim_machine_result {
 	struct cost_table cost;           /* of its CPU, with what --costs replaced */
 	struct bill bill;                 /* count times cost */
 	struct sim_region_result *region; /* [sim_result.nr_regions] */
-	struct sim_block_result *block;   /* [nr_blocks] */
+	struct sim_block_result *block;   /* [nr_blocks]; the simulator\'s own */
 	struct sim_slice *slice;          /* [nr_slices] */
 	/* [nr_program_rows]: count is their sum. Peaks are the machine's alone; peak_rss_bytes here: of the process that
 	 * had most (ru_maxrss). */
@@ -163,7 +163,7 @@ struct sim_result {
 	u64 *slice_end; /* instructions that had been executed when each slice ended */
 	unsigned nr_slices;
 	u64 block_bytes;         /* 2M, or what that had to be doubled to */
-	struct sim_block *block; /* by program and address */
+	struct sim_block *block; /* in the order in which they were first used */
 	unsigned nr_blocks;
 	struct sim_machine_result *machine;
 	unsigned nr_machines;

@@ -13,6 +13,16 @@ static u32 every(u64 samples)
 	return samples < HEAT_EXACT ? 1 : HEAT_EVERY;
 }
 
+static void add32(u32 *to, u64 more)
+{
+	*to = (u32)min(*to + more, 0xffffffffull);
+}
+
+static void add16(u16 *to, unsigned more)
+{
+	*to = (u16)min(*to + more, 0xffffu);
+}
+
 /* ---- blocks ---- */
 
 /* Where the block is in place[], or would be. */
@@ -52,8 +62,8 @@ static void machine_block_join(struct sim_block_result *to, const struct sim_blo
 	for (unsigned i = 0; i < SIM_BLOCK_PAGES; i++) {
 		unsigned at = (i + second * SIM_BLOCK_PAGES) / 2;
 
-		to->walks_at[at] += from.walks_at[i];
-		to->faults_at[at] += from.faults_at[i];
+		add32(&to->walks_at[at], from.walks_at[i]);
+		add16(&to->faults_at[at], from.faults_at[i]);
 	}
 }
 
@@ -80,7 +90,7 @@ static void coarsen(struct sim *s)
 			h->block[to].start = start;
 		} else {
 			for (unsigned k = 0; k < SIM_SLICES; k++)
-				h->block[to].enters[k] += old.enters[k];
+				add32(&h->block[to].enters[k], old.enters[k]);
 		}
 		for (struct machine *m = s->machine; m < s->machine + s->nr_machines; m++) {
 			if (is_new && to != i && to < m->heat.cap)
@@ -117,21 +127,27 @@ unsigned heat_find(struct sim *s, u32 program, u64 va)
 	return h->last;
 }
 
+struct sim_block_result *heat_of_machine(struct machine *m)
+{
+	struct heat_machine *h = &m->heat;
+
+	for (unsigned old = h->cap; h->cap < m->sim->heat.nr; old = h->cap) {
+		h->block = xgrow(h->block, &h->cap, sizeof(*h->block));
+		memset(h->block + old, 0, (h->cap - old) * sizeof(*h->block));
+	}
+	return h->block;
+}
+
 /* That of the running space at va; NULL: its program does not count. */
 static struct sim_block_result *machine_block(struct machine *m, u64 va)
 {
-	struct heat_machine *h = &m->heat;
 	u32 program = m->running->map.program;
 	unsigned i;
 
 	if (!m->sim->program_row[program].counted)
 		return NULL;
 	i = heat_find(m->sim, program, va);
-	for (unsigned old = h->cap; h->cap <= i; old = h->cap) {
-		h->block = xgrow(h->block, &h->cap, sizeof(*h->block));
-		memset(h->block + old, 0, (h->cap - old) * sizeof(*h->block));
-	}
-	return &h->block[i];
+	return &heat_of_machine(m)[i];
 }
 
 static unsigned page_of(const struct machine *m, u64 va)
@@ -156,7 +172,7 @@ void heat_enters(struct sim *s, u32 program, const u64 *words, size_t n)
 		u64 word = words[h->skip];
 
 		if (!ev_is_leave(word) && ev_enter_va(word) < SIM_TASK_SIZE)
-			block_at(s, program, ev_enter_va(word))->enters[s->timeline.nr] += every(h->samples);
+			add32(&block_at(s, program, ev_enter_va(word))->enters[s->timeline.nr], every(h->samples));
 		h->skip += every(++h->samples);
 	}
 	h->skip -= n;
@@ -170,7 +186,7 @@ void heat_fault(struct machine *m, u64 va, unsigned order, bool counts)
 		return;
 	b->page_bytes = max(b->page_bytes, PAGE_SIZE << order);
 	b->faults += counts;
-	b->faults_at[page_of(m, va)] += counts;
+	add16(&b->faults_at[page_of(m, va)], counts);
 }
 
 void heat_sample_walk(struct machine *m, u64 va, unsigned size)
@@ -185,7 +201,7 @@ void heat_sample_walk(struct machine *m, u64 va, unsigned size)
 		return;
 	b->page_bytes = max(b->page_bytes, bytes[size]);
 	b->walks += weight;
-	b->walks_at[page_of(m, va)] += weight;
+	add32(&b->walks_at[page_of(m, va)], weight);
 }
 
 /* ---- time ---- */
@@ -193,8 +209,12 @@ void heat_sample_walk(struct machine *m, u64 va, unsigned size)
 void heat_pair_slices(struct sim *s, unsigned nr)
 {
 	for (struct sim_block *b = s->heat.block; b < s->heat.block + s->heat.nr; b++) {
-		for (unsigned i = 0; i < nr; i += 2)
-			b->enters[i / 2] = b->enters[i] + (i + 1 < nr ? b->enters[i + 1] : 0);
+		for (unsigned i = 0; i < nr; i += 2) {
+			u32 both = b->enters[i];
+
+			add32(&both, i + 1 < nr ? b->enters[i + 1] : 0);
+			b->enters[i / 2] = both;
+		}
 		memset(b->enters + (nr + 1) / 2, 0, (SIM_SLICES - (nr + 1) / 2) * sizeof(*b->enters));
 	}
 }
@@ -202,7 +222,7 @@ void heat_pair_slices(struct sim *s, unsigned nr)
 void heat_join_slice(struct sim *s, unsigned nr)
 {
 	for (struct sim_block *b = s->heat.block; b < s->heat.block + s->heat.nr; b++) {
-		b->enters[nr - 1] += b->enters[nr];
+		add32(&b->enters[nr - 1], b->enters[nr]);
 		b->enters[nr] = 0;
 	}
 }

@@ -19,7 +19,7 @@
 
 #include "sim/counters.h"
 
-#define HEAT_BLOCKS 2048 /* more than there can be programs: of 128T each is one block */
+#define HEAT_BLOCKS 1088 /* more than there can be programs: of 128T each is one block */
 #define HEAT_EXACT  65536u
 #define HEAT_EVERY  61u
 
@@ -48,6 +48,8 @@ struct heat_machine {
 void heat_clear(struct sim *s);
 /* The block's index of an address of a program that counts, which is made if it is new. */
 unsigned heat_find(struct sim *s, u32 program, u64 va);
+/* A machine's blocks, as many as there are. */
+struct sim_block_result *heat_of_machine(struct machine *m);
 /* The table finds block[i] by its key. */
 bool heat_finds(const struct heat *h, unsigned i);
 /* Short events of a space of this program, on their way to the machines. */

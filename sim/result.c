@@ -220,32 +220,21 @@ static void fill_regions(const struct sim *s, struct sim_result *r, struct kept 
 		r->region[i] = region_info(&s->regions.region[kept->index[i]]);
 }
 
-static int block_order(const void *a, const void *b, void *blocks)
+/* The machines' figures stay where they are: they are large. */
+static void fill_blocks(struct sim *s, struct sim_result *r)
 {
-	const struct sim_block *x = (struct sim_block *)blocks + *(const unsigned *)a;
-	const struct sim_block *y = (struct sim_block *)blocks + *(const unsigned *)b;
-
-	if (x->program != y->program)
-		return x->program < y->program ? -1 : 1;
-	return x->start < y->start ? -1 : x->start > y->start;
-}
-
-/* All of them, by program and address. */
-static void fill_blocks(const struct sim *s, struct sim_result *r, struct kept *kept)
-{
-	for (; kept->nr < s->heat.nr; kept->nr++)
-		kept->index[kept->nr] = kept->nr;
-	qsort_r(kept->index, kept->nr, sizeof(*kept->index), block_order, s->heat.block);
-	r->nr_blocks = kept->nr;
+	r->nr_blocks = s->heat.nr;
 	r->block_bytes = 1ull << s->heat.shift;
-	r->block = copy_kept(s->heat.block, s->heat.nr, sizeof(*r->block), kept);
+	r->block = copy_of(s->heat.block, r->nr_blocks, sizeof(*r->block));
+	for (unsigned i = 0; i < r->nr_machines; i++)
+		r->machine[i].block = heat_of_machine(&s->machine[i]);
 }
 
 void sim_finish(struct sim *s, struct sim_result *out)
 {
 	struct sim_result *r = &s->result;
 	struct kept regions = kept_new(s->regions.nr), programs = kept_new(s->nr_programs),
-		    processes = kept_new(s->nr_rows), blocks = kept_new(s->heat.nr);
+		    processes = kept_new(s->nr_rows);
 
 	result_free(s);
 	for (unsigned i = 0; i < s->nr_streams; i++)
@@ -257,7 +246,7 @@ void sim_finish(struct sim *s, struct sim_result *out)
 	r->machine = xcalloc(s->nr_machines + 1, sizeof(*r->machine));
 	for (; r->nr_machines < s->nr_machines; r->nr_machines++)
 		fill_machine(&s->machine[r->nr_machines], &r->machine[r->nr_machines]);
-	fill_blocks(s, r, &blocks);
+	fill_blocks(s, r);
 	r->nr_slices = s->timeline.nr;
 	r->slice_end = copy_of(s->timeline.end, r->nr_slices, sizeof(*r->slice_end));
 	fill_regions(s, r, &regions);
@@ -267,7 +256,6 @@ void sim_finish(struct sim *s, struct sim_result *out)
 		struct sim_machine_result *to = &r->machine[i];
 
 		to->slice = copy_of(m->timeline.slice, r->nr_slices, sizeof(*to->slice));
-		to->block = copy_kept(m->heat.block, m->heat.cap, sizeof(*to->block), &blocks);
 		to->region = copy_kept(m->region, m->nr_regions, sizeof(*m->region), &regions);
 		to->program_count =
 		    copy_kept(m->program_count, m->cap_program_counts, sizeof(*m->program_count), &programs);
@@ -276,7 +264,6 @@ void sim_finish(struct sim *s, struct sim_result *out)
 			vm_check(m->vm);
 	}
 	CHECK1(s->check, sim_check(s));
-	free(blocks.index);
 	free(regions.index);
 	free(programs.index);
 	free(processes.index);
@@ -290,7 +277,6 @@ void result_free(struct sim *s)
 	for (unsigned i = 0; i < r->nr_machines; i++) {
 		free(r->machine[i].region);
 		free(r->machine[i].slice);
-		free(r->machine[i].block);
 		free(r->machine[i].program_count);
 		free(r->machine[i].process_share);
 	}
