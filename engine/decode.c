@@ -6,6 +6,7 @@
  *   - a shift or rotation by CL changes no flag when CL is 0: it kills none; nor does one by a constant that is 0 modulo
  *     32 (64)
  *   - a flag that is undefined behind an instruction may be what it was before: it is not killed
+ *   - sbb defines AF
  *   - pause with REX.B exchanges rax and r8
  *   - BSF and BSR of zero leave their destination: they read it
  *   - a 32-bit write clears the upper half: it kills the register; an 8- or 16-bit write reads it
@@ -327,6 +328,8 @@ static void use_flags(struct insn *i, const struct decoded *d)
 		return;
 	i->flag_reads = (u16)(f->tested & FLAG_ARITH);
 	i->flag_kills = (u16)((f->modified | f->set_0 | f->set_1) & ~f->undefined & FLAG_ARITH);
+	if (d->z.mnemonic == ZYDIS_MNEMONIC_SBB)
+		i->flag_kills = FLAG_ARITH;
 	if (may_shift_by_0(d) || has_rep(&d->z))
 		i->flag_kills = 0;
 }

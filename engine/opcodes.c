@@ -40,7 +40,7 @@ enum { MEMORY_ONLY = 1, REGISTER_ONLY = 2, NO_66 = 4, IN_OPCODE = 8 /* reg */, I
 
 enum { NO_IMM, IMM8, IMM16, IMMZ /* 4; 2 with 66 */, IMMV /* IMMZ; 8 with REX.W */, REL8, REL32 };
 
-enum { NO_FLAGS, ARITH, CARRY, BORROW, LOGIC, INC, SHIFT, ROTATE, THROUGH_CARRY, MUL, BIT, SCAN, COUNT, CONDITION };
+enum { NO_FLAGS, ARITH, CARRY, LOGIC, INC, SHIFT, ROTATE, THROUGH_CARRY, MUL, BIT, SCAN, COUNT, CONDITION };
 
 /* What else it does. CLEARS: a register with itself; ADDS, SUBTRACTS: a constant. */
 enum { NOTHING, ADDS, SUBTRACTS, CLEARS, BY_CL, WITH_RAX, EXTENDS, MULTIPLIES, DIVIDES, PUSHES, POPS, LEAVES, ENDBR };
@@ -70,10 +70,10 @@ struct opcode {
 
 static const struct opcode one[256] = {
     ALU(0x00, RW, ARITH, NOTHING, ADDS),
-    ALU(0x08, RW, LOGIC, NOTHING, NOTHING),  /* or */
-    ALU(0x10, RW, CARRY, NOTHING, NOTHING),  /* adc */
-    ALU(0x18, RW, BORROW, NOTHING, NOTHING), /* sbb */
-    ALU(0x20, RW, LOGIC, NOTHING, NOTHING),  /* and */
+    ALU(0x08, RW, LOGIC, NOTHING, NOTHING), /* or */
+    ALU(0x10, RW, CARRY, NOTHING, NOTHING), /* adc */
+    ALU(0x18, RW, CARRY, NOTHING, NOTHING), /* sbb */
+    ALU(0x20, RW, LOGIC, NOTHING, NOTHING), /* and */
     ALU(0x28, RW, ARITH, CLEARS, SUBTRACTS),
     ALU(0x30, RW, LOGIC, CLEARS, NOTHING), /* xor */
     ALU(0x38, R, ARITH, NOTHING, NOTHING), /* cmp */
@@ -134,7 +134,7 @@ static const struct opcode one[256] = {
 /* By the reg of ModRM: what its row leaves open. */
 static const struct opcode group[][8] = {
     [G_ARITH] = {ROW(.rm = RW, .flags = ARITH, .what = ADDS), ROW(.rm = RW, .flags = LOGIC),
-		 ROW(.rm = RW, .flags = CARRY), ROW(.rm = RW, .flags = BORROW), ROW(.rm = RW, .flags = LOGIC),
+		 ROW(.rm = RW, .flags = CARRY), ROW(.rm = RW, .flags = CARRY), ROW(.rm = RW, .flags = LOGIC),
 		 ROW(.rm = RW, .flags = ARITH, .what = SUBTRACTS), ROW(.rm = RW, .flags = LOGIC),
 		 ROW(.rm = R, .flags = ARITH)},
     [G_SHIFT] = {[0 ... 1] = ROW(.rm = RW, .flags = ROTATE),
@@ -289,7 +289,6 @@ static const struct {
 } flags_of[] = {
     [ARITH] = {0, FLAG_ARITH},
     [CARRY] = {CF, FLAG_ARITH},
-    [BORROW] = {CF, FLAG_ARITH & ~AF}, /* AF is defined, but not to Zydis */
     [LOGIC] = {0, FLAG_ARITH & ~AF},
     [INC] = {0, FLAG_ARITH & ~CF},
     [SHIFT] = {0, CF | PF | ZF | SF},
