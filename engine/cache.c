@@ -33,6 +33,7 @@ static struct cache whole;
 static struct block *blocks;
 static struct page *pages;
 static u32 *block_hash, *page_hash;
+static unsigned block_hash_bits = 10; /* in use: so that a small program touches little */
 static struct link *links;
 static struct need *needs;
 static struct site *sites;
@@ -68,16 +69,26 @@ void cache_init(u8 *base, u64 size)
 /* Where the number of the block at pc (of the page, with the other two tables) is, or an empty place for it. */
 static u32 *block_place(u64 pc)
 {
-	u64 i = (pc * 0x9e3779b97f4a7c15ull) >> (64 - HASH_BITS);
+	u64 i = (pc * 0x9e3779b97f4a7c15ull) >> (64 - block_hash_bits);
 
 	while (block_hash[i] && blocks[block_hash[i]].pc != pc)
-		i = (i + 1) & ((1u << HASH_BITS) - 1);
+		i = (i + 1) & ((1u << block_hash_bits) - 1);
 	return &block_hash[i];
 }
 
+/* At most half of it is ever used. */
+static void block_hash_grow(void)
+{
+	memset(block_hash, 0, sizeof(*block_hash) << block_hash_bits);
+	block_hash_bits++;
+	for (u32 n = 1; n <= nr_blocks; n++)
+		*block_place(blocks[n].pc) = n;
+}
+
+/* Pages beside each other have places beside each other. */
 static u32 *page_place(u64 page)
 {
-	u64 i = (page * 0x9e3779b97f4a7c15ull) >> (64 - HASH_BITS);
+	u64 i = ((page >> 12) + (page >> 32) * 0x9e3779b9) & ((1u << HASH_BITS) - 1);
 
 	while (page_hash[i] && pages[page_hash[i]].at != page)
 		i = (i + 1) & ((1u << HASH_BITS) - 1);
@@ -126,8 +137,11 @@ u32 block_number(const struct block *b)
 
 struct block *block_add(u64 pc)
 {
-	u32 *place = block_place(pc), page = page_number(pc);
+	u32 page = page_number(pc), *place;
 
+	if (2 * nr_blocks >= 1u << block_hash_bits)
+		block_hash_grow();
+	place = block_place(pc);
 	blocks[++nr_blocks] = (struct block){.pc = pc, .before = *place, .on_page = pages[page].blocks};
 	*place = pages[page].blocks = nr_blocks;
 	return &blocks[nr_blocks];
