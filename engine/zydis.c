@@ -92,18 +92,29 @@ static u64 span(const Elf64_Phdr *ph, unsigned n)
 	return ALIGN_UP(end, 4096ull);
 }
 
-/* All of it writable and executable: it is small, and ours. */
+/* All of it writable and executable: it is ours. What is not relocated stays the file's page. */
+static bool map_segment(const struct library *l, int fd, const Elf64_Phdr *ph)
+{
+	u64 skew = ph->p_vaddr & 0xfff, start = l->base + ph->p_vaddr, end = start + ph->p_filesz;
+	long got = sys6(SYS_mmap, start - skew, skew + ph->p_filesz, PROT_READ | PROT_WRITE | PROT_EXEC,
+			MAP_PRIVATE | MAP_FIXED, (u64)fd, ph->p_offset - skew);
+
+	if (got < 0)
+		return false;
+	if (ph->p_memsz > ph->p_filesz)
+		memset((void *)end, 0, ALIGN_UP(end, 4096ull) - end);
+	return true;
+}
+
 static void map_segments(struct library *l, const char *path, int fd, const Elf64_Phdr *ph, unsigned n)
 {
 	u64 dynamic = 0;
 
 	l->base = (u64)memory_get(span(ph, n));
-	sys3(SYS_mprotect, l->base, span(ph, n), PROT_READ | PROT_WRITE | PROT_EXEC);
 	for (unsigned i = 0; i < n; i++) {
 		if (ph[i].p_type == PT_DYNAMIC)
 			dynamic = l->base + ph[i].p_vaddr;
-		if (ph[i].p_type == PT_LOAD && sys6(SYS_pread64, (u64)fd, l->base + ph[i].p_vaddr, ph[i].p_filesz,
-						    ph[i].p_offset, 0, 0) != (long)ph[i].p_filesz)
+		if (ph[i].p_type == PT_LOAD && !map_segment(l, fd, &ph[i]))
 			die("cannot read the decoder's library", path, 0);
 	}
 	for (const Elf64_Dyn *d = (const Elf64_Dyn *)dynamic; d && d->d_tag != DT_NULL; d++) {
