@@ -11,7 +11,8 @@
 #include "engine/state.h"
 #include "engine/translate.h"
 
-#define PEEK 8 /* instructions */
+#define PEEK       8 /* instructions */
+#define PEEK_BYTES 64u
 
 struct insn insns[MAX_INSNS];
 unsigned nr_insns;
@@ -44,15 +45,16 @@ static bool writes_page(const struct insn *i)
 /* It ends at the first jump. Returns false: there is none, see translate(). */
 static bool decode_block(u64 pc, unsigned most, u64 *missing)
 {
-	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have, at = 0;
+	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have = 0, at = 0;
 	bool changes = false;
 
 	code.pc = pc;
 	code.changes = false;
-	have = code_read(pc, code.byte, min(in_page, MAX_INSNS * 15u), &code.changes);
 	for (nr_insns = 0; nr_insns < most && at < in_page;) {
 		struct insn *i = &insns[nr_insns];
 
+		if (have < min(at + 15, in_page))
+			have += code_read(pc + have, code.byte + have, min(in_page - have, CODE_READ), &code.changes);
 		decode(pc + at, code.byte + at, have - at, i);
 		if (i->kind == INSN_CUT && nr_insns == 0 && have == in_page) {
 			have += code_read(pc + in_page, code.byte + have, 15, &changes);
@@ -77,16 +79,16 @@ static unsigned peek(u64 pc)
 {
 	struct insn i;
 	unsigned live = 0, killed = 0;
-	u8 bytes[PEEK * 15];
+	u8 bytes[PEEK_BYTES];
 	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have, at = 0;
 	bool changes = false;
 
-	have = code_read(pc, bytes, min(in_page, (unsigned)sizeof(bytes)), &changes);
+	have = code_read(pc, bytes, min(in_page, PEEK_BYTES), &changes);
 	if (changes)
 		have = 0;
 	if (have)
 		page_needs(page_number(code.pc), page_number(pc));
-	for (unsigned n = 0; n < PEEK; n++) {
+	for (unsigned n = 0; n < PEEK && killed != FLAG_ARITH; n++) {
 		decode(pc + at, bytes + at, have - at, &i);
 		if (i.kind == INSN_CUT)
 			break;

@@ -10,6 +10,7 @@
 #ifndef MAX_INSNS /* the tests have fewer */
 #define MAX_INSNS 64
 #endif
+#define CODE_READ 128u /* bytes, at a time: most blocks are shorter */
 
 extern struct insn insns[MAX_INSNS];
 extern unsigned nr_insns;
@@ -19,7 +20,7 @@ extern struct code {
 	unsigned len;  /* bytes of the block */
 	bool changes;  /* without a call */
 	bool on_stack; /* the stack is in the same area */
-	u8 byte[MAX_INSNS * 15 + 15];
+	u8 byte[MAX_INSNS * 15 + CODE_READ];
 } code;
 
 /* Reads the block at pc; arguments and what is missing as translate() has them. false: there is none. */

@@ -26,13 +26,21 @@ struct need {
 	u32 page, next;
 };
 
+/* Of the table of blocks: those of 64 bytes of code share a line of the CPU's caches, and others are not looked at. */
+struct block_slot {
+	u32 pc;     /* its low half */
+	u32 number; /* 0: none */
+};
+#define SLOTS_IN_LINE 8
+
 struct cache cache;
 
 static struct cache whole;
 /* blocks[], links[], pages[], needs[] from 1 on, in the order in which they came; the hashes hold their numbers, 0: none. */
 static struct block *blocks;
 static struct page *pages;
-static u32 *block_hash, *page_hash;
+static struct block_slot *block_hash;
+static u32 *page_hash;
 static unsigned block_hash_bits = 10; /* in use: so that a small program touches little */
 static struct link *links;
 static struct need *needs;
@@ -66,14 +74,20 @@ void cache_init(u8 *base, u64 size)
 	needs = memory_get(sizeof(*needs) * (MAX_NEEDS + 1));
 }
 
-/* Where the number of the block at pc (of the page, with the other two tables) is, or an empty place for it. */
-static u32 *block_place(u64 pc)
+/* Where the block at pc (the page, below) is, with the other two tables, or an empty place for it. */
+static struct block_slot *block_place(u64 pc)
 {
-	u64 i = (pc * 0x9e3779b97f4a7c15ull) >> (64 - block_hash_bits);
+	u64 line = ((pc >> 6) * 0x9e3779b97f4a7c15ull) >> (64 - block_hash_bits);
+	u64 i = (line & ~(SLOTS_IN_LINE - 1ull)) | (pc >> 3 & (SLOTS_IN_LINE - 1));
 
-	while (block_hash[i] && blocks[block_hash[i]].pc != pc)
+	while (block_hash[i].number && (block_hash[i].pc != (u32)pc || blocks[block_hash[i].number].pc != pc))
 		i = (i + 1) & ((1u << block_hash_bits) - 1);
 	return &block_hash[i];
+}
+
+static void block_put(u64 pc, u32 number)
+{
+	*block_place(pc) = (struct block_slot){(u32)pc, number};
 }
 
 /* At most half of it is ever used. */
@@ -82,7 +96,7 @@ static void block_hash_grow(void)
 	memset(block_hash, 0, sizeof(*block_hash) << block_hash_bits);
 	block_hash_bits++;
 	for (u32 n = 1; n <= nr_blocks; n++)
-		*block_place(blocks[n].pc) = n;
+		block_put(blocks[n].pc, n);
 }
 
 /* Pages beside each other have places beside each other. */
@@ -99,7 +113,7 @@ static u32 *page_place(u64 page)
 void cache_clear(void)
 {
 	for (; nr_blocks; nr_blocks--)
-		*block_place(blocks[nr_blocks].pc) = blocks[nr_blocks].before;
+		block_put(blocks[nr_blocks].pc, blocks[nr_blocks].before);
 	for (; nr_pages; nr_pages--)
 		*page_place(pages[nr_pages].at) = 0;
 	nr_links = nr_sites = nr_copied = nr_needs = 0;
@@ -120,7 +134,7 @@ void links_undo(void)
 
 struct block *block_find(u64 pc)
 {
-	u32 n = *block_place(pc);
+	u32 n = block_place(pc)->number;
 
 	return n && !blocks[n].forgotten ? &blocks[n] : NULL;
 }
@@ -137,13 +151,14 @@ u32 block_number(const struct block *b)
 
 struct block *block_add(u64 pc)
 {
-	u32 page = page_number(pc), *place;
+	u32 page = page_number(pc);
 
 	if (2 * nr_blocks >= 1u << block_hash_bits)
 		block_hash_grow();
-	place = block_place(pc);
-	blocks[++nr_blocks] = (struct block){.pc = pc, .before = *place, .on_page = pages[page].blocks};
-	*place = pages[page].blocks = nr_blocks;
+	blocks[++nr_blocks] =
+	    (struct block){.pc = pc, .before = block_place(pc)->number, .on_page = pages[page].blocks};
+	block_put(pc, nr_blocks);
+	pages[page].blocks = nr_blocks;
 	return &blocks[nr_blocks];
 }
 
