@@ -18,6 +18,7 @@
 #ifdef QUIRE_PAGE
 
 #include "page.h"
+#include "report/timeline.h"
 
 static json_t *bill_value(void)
 {
@@ -62,6 +63,16 @@ static json_t *counters_value(void)
 	return list;
 }
 
+static json_t *timeline_value_rows(void)
+{
+	json_t *list = json_array();
+
+	for (const struct timeline_row *row = timeline_rows; row->json; row++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:b}", "json", row->json, "label", row->label,
+						      "adds", row->adds, "bytes", row->bytes));
+	return list;
+}
+
 /* What the page reads the report by. Costs are of a CPU, so machines of one share them. */
 static json_t *key_value(const struct sim_result *r)
 {
@@ -69,7 +80,8 @@ static json_t *key_value(const struct sim_result *r)
 
 	for (unsigned i = 0; i < r->nr_machines; i++)
 		json_object_set_new(costs, r->machine[i].cfg.preset->name, costs_value(&r->machine[i].cost));
-	return json_pack("{s:o, s:o, s:o}", "bill", bill_value(), "costs", costs, "counters", counters_value());
+	return json_pack("{s:o, s:o, s:o, s:o}", "bill", bill_value(), "costs", costs, "counters", counters_value(),
+			 "timeline", timeline_value_rows());
 }
 
 /* { "report": the report, "bill": .. }; free() it. NULL with errno. */

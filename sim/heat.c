@@ -206,16 +206,14 @@ void heat_sample_walk(struct machine *m, u64 va, unsigned size)
 
 /* ---- time ---- */
 
-void heat_pair_slices(struct sim *s, unsigned nr)
+void heat_merge_slices(struct sim *s, const u8 *to, unsigned nr)
 {
 	for (struct sim_block *b = s->heat.block; b < s->heat.block + s->heat.nr; b++) {
-		for (unsigned i = 0; i < nr; i += 2) {
-			u32 both = b->enters[i];
+		u32 sum[SIM_SLICES] = {0};
 
-			add32(&both, i + 1 < nr ? b->enters[i + 1] : 0);
-			b->enters[i / 2] = both;
-		}
-		memset(b->enters + (nr + 1) / 2, 0, (SIM_SLICES - (nr + 1) / 2) * sizeof(*b->enters));
+		for (unsigned i = 0; i < nr; i++)
+			add32(&sum[to[i]], b->enters[i]);
+		memcpy(b->enters, sum, sizeof(sum));
 	}
 }
 

@@ -57,8 +57,8 @@ void heat_enters(struct sim *s, u32 program, const u64 *words, size_t n);
 /* The running space took a fault. order: log2 of the 4K frames that were mapped. counts: else it was taken ahead of use. */
 void heat_fault(struct machine *m, u64 va, unsigned order, bool counts);
 void heat_sample_walk(struct machine *m, u64 va, unsigned size);
-/* The time line's slices [0, nr) become one in pairs; slice nr is part of the one before it. */
-void heat_pair_slices(struct sim *s, unsigned nr);
+/* The time line's slice i of nr is slice to[i] now, or part of it; slice nr is part of the one before it. */
+void heat_merge_slices(struct sim *s, const u8 *to, unsigned nr);
 void heat_join_slice(struct sim *s, unsigned nr);
 
 /* The running space walked; size: enum mmu_size of what was found. */

@@ -63,24 +63,31 @@ static void start_slice(struct machine *m)
 	m->timeline.now.areas = machine_areas(m);
 }
 
-static void halve(struct sim *s)
+/* Slices shorter than `length` take their next neighbours. */
+static void merge_short(struct sim *s)
 {
 	struct timeline *t = &s->timeline;
+	u8 to[TIMELINE_SLICES];
+	unsigned nr = 0;
 
-	for (unsigned i = 0; i < t->nr; i++)
-		t->end[i / 2] = t->end[i];
+	for (unsigned i = 0; i < t->nr; i++) {
+		u64 start = nr > 1 ? t->end[nr - 2] : 0;
+		bool joins = nr > 0 && t->end[nr - 1] - start < t->length;
+
+		to[i] = (u8)(joins ? nr - 1 : nr++);
+		t->end[to[i]] = t->end[i];
+	}
 	for (unsigned k = 0; k < s->nr_machines; k++)
 		for (unsigned i = 0; i < t->nr; i++) {
 			struct sim_slice *slice = s->machine[k].timeline.slice;
 
-			if (i % 2 == 0)
-				slice[i / 2] = slice[i];
+			if (i == 0 || to[i] != to[i - 1])
+				slice[to[i]] = slice[i];
 			else
-				merge(&slice[i / 2], &slice[i]);
+				merge(&slice[to[i]], &slice[i]);
 		}
-	heat_pair_slices(s, t->nr);
-	t->nr = (t->nr + 1) / 2;
-	t->length *= 2;
+	heat_merge_slices(s, to, t->nr);
+	t->nr = nr;
 }
 
 void timeline_begin(struct sim *s)
@@ -113,6 +120,10 @@ void timeline_end_slice(struct sim *s)
 		heat_join_slice(s, t->nr);
 	else
 		t->end[t->nr++] = s->program.instructions;
-	if (t->nr == TIMELINE_SLICES)
-		halve(s);
+	if (t->nr < TIMELINE_SLICES)
+		return;
+	while (t->nr > TIMELINE_SLICES / 4 * 3) {
+		t->length *= 2;
+		merge_short(s);
+	}
 }

@@ -5,9 +5,9 @@
  *   0 |  slice 0  |  slice 1  |   ...   | slice nr - 1 |   the slice under way: sim_slice.. of each machine
  *              end[0]      end[1]                 end[nr - 1]
  *
- * A slice ends when its thread's count of instructions comes in and it is `length` long, so most are a little longer. When
- * there are TIMELINE_SLICES, neighbours become one in pairs and `length` doubles: whatever a run's length, it is told in
- * half as many slices or more.
+ * A slice ends when a thread's count of instructions comes in and it is `length` long, so it is longer where counts are
+ * rare. When there are TIMELINE_SLICES, `length` doubles, and those that are shorter now take their next neighbours: so
+ * whatever a run's length, its slices are about as long as each other.
  *
  * Invariants
  *  1. nr < TIMELINE_SLICES. end[0..nr) rises, to the instructions of now at most.

@@ -1,31 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// report/html/page.js - the page of `quire run --html`: draws the JSON that stands in it.
-//
-//   data.report     the report, docs/json.md
-//   data.bill       the causes of cost, in the report's order: { json, label, of, costs: names of what is paid }
-//   data.costs      by CPU, by name: { unit, of, on, source, least, most }
-//   data.counters   { json, label, sentence }; label is empty for those that the text report leaves out
-//
-// 1. The program's text (names, arguments) gets into the page as text only: never as HTML, never as a style.
-// 2. Nothing is fetched.
+// report/html/page.js - the page of `quire run --html`: draws the JSON that stands in it (common.js).
 import { axisBottom } from 'd3-axis';
 import { format } from 'd3-format';
-import { scaleLinear, scaleSqrt } from 'd3-scale';
-import { select } from 'd3-selection';
+import { scaleLinear } from 'd3-scale';
 
-const data = JSON.parse(document.getElementById('data').textContent);
-const run = data.report;
-// Machines that are equal in every figure are one: the first of them.
-const kept = run.machines.map((_, i) => i).filter((i) => run.machines[i].same_as === i);
-const equals = run.machines.filter((m, i) => m.same_as !== i).map((m) => `${m.name} = ${run.machines[m.same_as].name}`);
-const machines = kept.map((i) => run.machines[i]);
-for (const row of [...run.programs, ...run.processes])
-	row.machines = kept.map((i) => row.machines[i]);
+import { at, bytes, count, data, drawn, equals, machine, machineNames, machinePicker, machines, page, percent, programName, refill, regions, run, section, short, span, walks } from './common.js';
+import { addresses } from './space.js';
+import { heatMap, timeLine } from './time.js';
+
 const SMALL = 0.01; // of a sum: what is less on all machines is one row
 const SHOWN = 30; // rows of a table, until all are asked for
-const GAP = 64 * 2 ** 20; // bytes without a region between two rows of the address space
-const page = select('main');
 
 const colours = {
 	walks: '#3b7dd8', walks_nested: '#7a5cd6', l2_tlb_hits: '#79b7ee',
@@ -40,52 +25,6 @@ const colours = {
 	segv_pkuerr: '#d98880', sigbus: '#7a5cd6', no_memory: '#d6336c',
 	l2_data: '#79b7ee', l2_fetch: '#a3d9b1', walk_data: '#3b7dd8', walk_fetch: '#2e9e6b',
 };
-
-// ---- numbers ----
-
-const count = format(',');
-// As the text report: "351k", "7.2M".
-function short(n) {
-	let k = 0;
-
-	for (; n >= 999.5; k++)
-		n /= 1000;
-	return `${k && n < 9.95 ? n.toFixed(1) : Math.round(n)}${' kMGTPE'[k].trim()}`;
-}
-const span = (v) => (short(v.least) === short(v.most) ? short(v.most) : `${short(v.least)}..${short(v.most)}`);
-const percent = (part, all) => (all > 0 ? `${format('.1f')((100 * part) / all)} %` : '');
-function bytes(n) {
-	let k = 0;
-
-	for (; n >= 1024; k++)
-		n /= 1024;
-	return `${k && n < 100 ? format('.3~r')(n) : Math.round(n)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'][k]}`;
-}
-const at = (object, path) => path.split('.').reduce((v, key) => v?.[key], object);
-const base = (path) => path.replace(/.*\/(?=.)/, '');
-const programName = (i) => (i < 0 ? '(several)' : run.programs[i].name || '(none)');
-// Machines may share a name; then the place tells them apart. A star: set as the computer was that made this page.
-const machineNames = machines.map((m, i) => m.name + (m.as_host ? '*' : '') +
-	(machines.filter((other) => other.name === m.name).length > 1 ? ` (${i + 1})` : ''));
-
-function section(title, note, long) {
-	const s = page.append('section').classed('long', long);
-
-	s.append('h2').text(title);
-	if (note)
-		s.append('p').attr('class', 'soft').text(note);
-	return s;
-}
-
-// Draws now, and again when the width changes.
-function drawn(node, draw) {
-	let width = 0;
-
-	new ResizeObserver(() => {
-		if (node.clientWidth && node.clientWidth !== width)
-			draw((width = node.clientWidth));
-	}).observe(node);
-}
 
 // ---- stacked bars: a bar a machine, a colour a row; the table below is the legend ----
 
@@ -267,118 +206,6 @@ function sortable(s, columns, rows, sort) {
 	return fill;
 }
 
-let machine = 0; // that the address space and the tables are of
-const refill = []; // when it changes
-
-function picker(box, label, names, then) {
-	const s = box.append('label').text(`${label} `).append('select').attr('name', label);
-
-	s.selectAll('option').data(names).join('option').attr('value', (_, i) => i).text((name) => name);
-	s.on('change', () => then(Number(s.property('value'))));
-	return s;
-}
-
-function machinePicker(box) {
-	picker(box, 'Machine', machineNames, (m) => {
-		machine = m;
-		page.selectAll('select[name=Machine]').property('value', m);
-		refill.forEach((fill) => fill());
-	});
-}
-
-// ---- the address space ----
-
-const regions = run.regions.map((g, i) => ({
-	...g, i, from: BigInt(g.start), bytes: Number(BigInt(g.end) - BigInt(g.start)),
-	label: `${g.kind.startsWith('file') ? base(g.name) : g.name}${{ file_text: ' code', file_data: ' data' }[g.kind] ?? ''}`,
-	count: (m) => machines[m].regions[i],
-}));
-const walks = (g, m) => g.count(m).walks.data + g.count(m).walks.fetch;
-
-// Regions between which less than GAP lies: a row of the drawing.
-function rowsOf(list) {
-	const rows = [];
-
-	for (const g of [...list].sort((a, b) => (a.from < b.from ? -1 : Number(a.from > b.from)))) {
-		const last = rows.at(-1), end = g.from + BigInt(g.bytes);
-
-		if (!last || g.from - last.end > BigInt(GAP))
-			rows.push({ from: g.from, end, regions: [g] });
-		else {
-			last.end = end > last.end ? end : last.end;
-			last.regions.push(g);
-		}
-	}
-	return rows;
-}
-
-function addresses() {
-	if (regions.length === 0)
-		return;
-	const s = section('Address space', `Each row is to its own scale, which is beside its address; between two rows nothing is ` +
-		'mapped. Regions that are too small to see are a pixel wide.');
-	const box = s.append('div').attr('class', 'controls');
-	const mapped = [...new Set(regions.map((g) => g.program))].sort((a, b) => a - b);
-	const colouring = [
-		{ label: 'page walks', of: walks },
-		{ label: 'page faults', of: (g, m) => g.count(m).faults },
-		{ label: 'bytes in huge pages', of: (g, m) => g.count(m).peak_huge_bytes, show: bytes },
-	];
-	const worth = (p) => regions.reduce((n, g) => n + (g.program === p ? walks(g, 0) : 0), 0);
-	let program = mapped.reduce((a, b) => (worth(b) > worth(a) ? b : a)), by = colouring[0], width = 0;
-
-	machinePicker(box);
-	const which = picker(box, 'Program', mapped.map(programName), (i) => draw((program = mapped[i], width)));
-
-	which.property('value', mapped.indexOf(program));
-	picker(box, 'Colour', colouring.map((c) => c.label), (i) => draw((by = colouring[i], width)));
-	const legend = s.append('p').attr('class', 'soft legend');
-	const chart = s.append('div').attr('class', 'chart');
-	const detail = s.append('div').attr('class', 'detail').attr('aria-live', 'polite');
-
-	function tell(g, node) {
-		const c = g.count(machine);
-
-		chart.selectAll('rect').classed('on', false);
-		select(node).classed('on', true);
-		detail.text('');
-		detail.append('b').text(g.label);
-		detail.append('span').text(`, ${g.start} to ${g.end}, ${bytes(g.bytes)}: ${count(walks(g, machine))} page walks ` +
-			`(${span(c.walk_cycles)} cycles), ${count(c.faults)} page faults, ${bytes(c.peak_huge_bytes)} in huge pages on ` +
-			`${machineNames[machine]}.${g.madvised ? ' The program asked for huge pages here.' : ''}`);
-	}
-	function draw(w) {
-		const list = regions.filter((g) => g.program === program), step = 58;
-		const most = Math.max(1, ...list.map((g) => by.of(g, machine)));
-		const heat = scaleSqrt([0, most / 4, most], ['#f0dfbd', '#ef8a3c', '#a50f15']), show = by.show ?? count;
-		const rows = rowsOf(list);
-
-		width = w;
-		legend.text('').append('span').text('0');
-		legend.append('span').attr('class', 'scale').style('background', 'linear-gradient(90deg, ' +
-			`${[0, 0.25, 0.5, 0.75, 1].map((x) => heat(x * most)).join()})`);
-		legend.append('span').text(`${show(most)} ${by.show ? 'in huge pages' : by.label}`);
-		detail.text('').append('span').attr('class', 'soft').text('Point at a region, or tap it.');
-		chart.text('');
-		const svg = chart.append('svg').attr('viewBox', `0 0 ${width} ${rows.length * step}`);
-
-		rows.forEach((row, i) => {
-			const all = Number(row.end - row.from), x = scaleLinear([0, all], [0, width]), y = i * step;
-
-			svg.append('text').attr('y', y + 16).text(`0x${row.from.toString(16)}`).append('tspan').attr('class', 'soft')
-				.attr('dx', 8).text(`${bytes(all)} in this row`);
-			svg.append('rect').attr('class', 'row').attr('y', y + 22).attr('width', width).attr('height', 26);
-			for (const g of [...row.regions].sort((a, b) => b.bytes - a.bytes))
-				svg.append('rect').attr('class', 'region').attr('x', Math.min(x(Number(g.from - row.from)), width - 1))
-					.attr('y', y + 22).attr('width', Math.max(1, x(g.bytes))).attr('height', 26)
-					.attr('fill', heat(by.of(g, machine)))
-					.on('pointerenter click', (event) => tell(g, event.currentTarget));
-		});
-	}
-	drawn(chart.node(), draw);
-	refill.push(() => draw(width));
-}
-
 // ---- who ran, and the regions ----
 
 const ofMachine = (label, get, more) => ({ label, get: (row) => get(row.machines[machine]), ...more });
@@ -492,6 +319,8 @@ costs();
 advice();
 faults();
 misses();
+timeLine();
+heatMap();
 addresses();
 tables();
 counters();

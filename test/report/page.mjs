@@ -112,9 +112,60 @@ const room = await space.locator('.chart').evaluate((e) => e.clientWidth);
 verdict(drawn.length > 0 && drawn.every((r) => r.width >= 1 && r.x >= 0 && r.x + r.width <= room + 1), 'regions are within their row');
 verdict(new Set(drawn.map((r) => r.fill)).size > 1, 'and have the colours of their walks');
 await space.locator('rect.region').last().dispatchEvent('click');
-verdict((await space.locator('.detail').textContent()).includes('page walks ('), 'a region tells what it is');
+verdict((await space.locator('.detail').first().textContent()).includes('page walks ('), 'a region tells what it is');
 await space.locator('select[name=Colour]').selectOption('1');
 verdict((await space.locator('.legend').textContent()).includes('page faults'), 'coloured by faults');
+// Of a region the blocks that overlap it, of a block its pages.
+const label = (g) => `${g.kind.startsWith('file') ? g.name.replace(/.*\/(?=.)/, '') : g.name}`;
+await space.locator('select[name=Colour]').selectOption('0');
+const region = await space.locator('rect.region').first().evaluate((r) => ({ i: r.__data__.i, program: r.__data__.program }));
+const g = run.regions[region.i], overlap = (b) => b.program === g.program && BigInt(b.start) < BigInt(g.end) && BigInt(g.start) < BigInt(b.start) + BigInt(run.block_bytes);
+await space.locator('rect.region').first().dispatchEvent('click');
+verdict(await space.locator('rect.block').count() === run.blocks.filter(overlap).length && (await space.locator('h3').first().textContent()).includes(label(g)),
+	'a region is opened: its blocks', await space.locator('h3').first().textContent());
+await space.locator('rect.block').first().dispatchEvent('click');
+const start = (await space.locator('.inside .detail b').first().textContent()), block = run.blocks.findIndex((b) => b.start === start && overlap(b));
+const machineNow = Number(await space.locator('select[name=Machine]').inputValue()), onBlock = run.machines[machineNow].blocks[block];
+const empty = await space.locator('rect.page').evaluateAll((list) => list.map((r) => r.getAttribute('fill') === 'var(--empty)'));
+verdict(empty.length === 512 && same(empty, Array.from(onBlock.walks_by_page, (c) => c === '.')), 'a block is opened: its pages, those with walks coloured');
+const walked = empty.indexOf(false);
+await space.locator('rect.page').nth(walked).dispatchEvent('click');
+verdict((await space.locator('.inside').textContent()).includes(`0x${(BigInt(start) + BigInt(walked * 4096)).toString(16)}`), 'a page tells its address');
+
+// Over the run: a chart a quantity, a line a machine; a part that is picked is picked everywhere.
+const time = page.locator('section', { has: page.locator('h2', { hasText: 'Over the run' }) });
+const series = data.timeline.filter((row) => run.machines.some((m) => m.timeline[row.json].some((v) => v > 0)));
+const lines = () => time.locator('path.line').evaluateAll((list) => list.map((p) => p.getAttribute('d')));
+const steps = (d) => d.match(/H/g).length, height = (d) => d.match(/[ML][\d.]+ [\d.]+/g).map((s) => Number(s.split(' ')[1]));
+const whole = await lines();
+verdict(whole.length === series.length * run.machines.length && whole.every((d) => steps(d) === run.timeline.slice_end.length), 'a step for each slice, a line for each machine');
+verdict(series.every((row, k) => row.adds || run.machines.every((m, i) => {
+	const y = height(whole[k * run.machines.length + i]), v = m.timeline[row.json];
+
+	return y.every((at, a) => y.every((other, b) => at <= other || v[a] <= v[b]));
+})), 'what is more stands higher');
+await time.locator('button', { hasText: '+' }).click();
+await time.locator('button', { hasText: '+' }).click();
+verdict((await lines()).every((d) => steps(d) < run.timeline.slice_end.length), 'a part of it is larger: fewer slices');
+await time.locator('button', { hasText: 'All' }).click();
+verdict(same(await lines(), whole), 'and all of it again');
+await time.locator('svg').first().scrollIntoViewIfNeeded();
+const area = await time.locator('svg').first().boundingBox();
+await page.mouse.move(area.x + 200, area.y + 40);
+verdict((await time.locator('.detail').textContent()).includes(`Memory: ${run.machines[0].name} `), 'a slice tells its figures', await time.locator('.detail').textContent());
+await page.mouse.down();
+await page.mouse.move(area.x + 500, area.y + 40, { steps: 4 });
+await page.mouse.up();
+const dragged = await lines();
+verdict(dragged.every((d) => steps(d) < run.timeline.slice_end.length) && await page.locator('.mark').count() === 0, 'a part that is dragged over is larger');
+await time.locator('button', { hasText: 'All' }).click();
+
+const map = page.locator('section', { has: page.locator('h2', { hasText: 'Where and when' }) });
+verdict(await map.locator('rect.cell').count() > 0, 'where and when');
+await map.locator('rect.cell').first().click();
+const place = await map.locator('.detail').textContent();
+verdict(run.blocks.some((b) => place.startsWith(b.start)) && place.includes('page enters'), 'a place tells where and when it is', place);
+
 await page.emulateMedia({ media: 'print' });
 verdict(await page.evaluate(() => { // paper is narrower, and nothing is drawn again for it
 	const right = (e) => e.getBoundingClientRect().right, main = document.querySelector('main');

@@ -144,6 +144,24 @@ static void long_run(void **state)
 	end();
 }
 
+/* Where counts are rare slices are as long as these are apart, and no longer, however many short ones follow. */
+static void rare_counts(void **state)
+{
+	const u64 rare = 500;
+
+	begin();
+	for (unsigned i = 0; i < 20; i++)
+		execute(rare * TIMELINE_LENGTH);
+	for (unsigned i = 0; i < 20000; i++)
+		execute(TIMELINE_LENGTH);
+	play("4k", ",check=1");
+	slices_are_the_run();
+	assert_in_range(all.nr_slices, TIMELINE_SLICES / 4, TIMELINE_SLICES - 1);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(all.slice_end[i], (i + 1) * rare * TIMELINE_LENGTH);
+	end();
+}
+
 /* Swap fills while a program sweeps more memory than there is. */
 static void swap(void **state)
 {
@@ -224,9 +242,13 @@ static void stopped(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(turns),     cmocka_unit_test(long_run),
-	    cmocka_unit_test(swap),      cmocka_unit_test(restart_and_reports),
-	    cmocka_unit_test(no_counts), cmocka_unit_test(stopped),
+	    cmocka_unit_test(turns),
+	    cmocka_unit_test(long_run),
+	    cmocka_unit_test(rare_counts),
+	    cmocka_unit_test(swap),
+	    cmocka_unit_test(restart_and_reports),
+	    cmocka_unit_test(no_counts),
+	    cmocka_unit_test(stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
