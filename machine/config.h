@@ -34,6 +34,7 @@ struct machine_config {
 	enum vm_reclaim_policy reclaim;
 	enum vm_overcommit overcommit;
 	u64 ram_bytes;     /* 0: the parser chooses, by the host's */
+	void *ram;         /* the caller's, page aligned, with what it happens to hold; NULL: the machine's own */
 	u64 swap_bytes;    /* 0: none. MACHINE_SWAP_AUTO: the parser chooses, by the RAM */
 	u64 hugepages;     /* 2M pages set aside for MAP_HUGETLB; 0: no pool */
 	u16 fragmentation; /* per mille */

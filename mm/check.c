@@ -38,6 +38,7 @@
  *   105 a slot's clean frame holds zeroes where the slot says so
  *   110 pages that users may map are on one list each, others on none      111 the counts of pages on lists
  *   112 what waits to go after its write is clean, in the swap cache, and nobody maps it
+ *   113 what no policy sees is mapped by a locked area
  *   120 the pool of MAP_HUGETLB pages: chain and count
  */
 #include "mm/check.h"

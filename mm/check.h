@@ -31,7 +31,7 @@ void check_slot_owners(struct vm *vm);
 void check_slots(struct vm *vm);
 /* A swap cache's references, as delta says. */
 void census_swap_cache(struct vm *vm, s32 delta);
-/* 110, 111: who is on a list. */
+/* 110 to 113: who is on a list. */
 void check_lists(struct vm *vm);
 
 #endif

@@ -91,8 +91,9 @@ static u64 check_list(struct vm *vm, unsigned list, u64 frames[NR_LRU_TYPES])
 		INV(110, page->flags & PG_lru && page_list(page) == list && page->lru_prev == prev);
 		INV(112, list != LRU_LIST_WRITTEN ||
 			     (page->flags & PG_swapcache && !page->_mapcount && !(page->flags & PG_dirty)));
+		INV(113, list != LRU_LIST_UNEVICTABLE || page_vm_flags(vm, page) & VM_LOCKED);
 		nr += 1ull << page->order;
-		frames[page_lru_type(page)] += 1ull << page->order;
+		frames[page_lru_type(page)] += list == LRU_LIST_UNEVICTABLE ? 0 : 1ull << page->order;
 		blocks++;
 		INV(110, blocks <= vm->max_pfn);
 	}

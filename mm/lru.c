@@ -17,6 +17,7 @@
  *   110 a page that users may map is on one list of its type, once; no other page is on any
  *   111 the counts of frames agree with the lists
  *   112 a page that was written to swap and waits to go is clean, in the swap cache, and nobody maps it
+ *   113 a page that no policy sees because it is locked is mapped by a locked area
  *
  * Sources: Linux 6.12 mm/workingset.c (the comment at its head), mm/rmap.c (folio_referenced), mm/swap.c.
  */
@@ -43,12 +44,14 @@ void lru_list_add(struct vm *vm, struct page *page, unsigned list, bool tail)
 	else
 		l->tail = pfn;
 	l->nr += 1ull << page->order;
-	vm->reclaim.nr[page_lru_type(page)] += 1ull << page->order;
+	if (list != LRU_LIST_UNEVICTABLE)
+		vm->reclaim.nr[page_lru_type(page)] += 1ull << page->order;
 }
 
 void lru_list_del(struct vm *vm, struct page *page)
 {
-	struct lru_list *l = &vm->reclaim.list[page_list(page)];
+	unsigned list = page_list(page);
+	struct lru_list *l = &vm->reclaim.list[list];
 
 	ASSERT(page->flags & PG_lru);
 	if (page->lru_prev)
@@ -61,7 +64,8 @@ void lru_list_del(struct vm *vm, struct page *page)
 		l->tail = page->lru_prev;
 	page->flags &= (u16)~PG_lru;
 	l->nr -= 1ull << page->order;
-	vm->reclaim.nr[page_lru_type(page)] -= 1ull << page->order;
+	if (list != LRU_LIST_UNEVICTABLE)
+		vm->reclaim.nr[page_lru_type(page)] -= 1ull << page->order;
 }
 
 void lru_list_replace(struct vm *vm, struct page *from, struct page *to)
@@ -84,6 +88,14 @@ struct page *lru_list_last(struct vm *vm, unsigned list)
 void lru_add(struct vm *vm, struct page *page, enum lru_hint hint)
 {
 	vm->reclaim.policy->add(vm, page, hint);
+}
+
+void lru_make_evictable(struct vm *vm, struct page *page)
+{
+	if (!(page->flags & PG_lru) || page_list(page) != LRU_LIST_UNEVICTABLE)
+		return;
+	lru_list_del(vm, page);
+	lru_add(vm, page, LRU_KEPT);
 }
 
 /* ---- accessed bits ---- */

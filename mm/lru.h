@@ -39,6 +39,10 @@ struct page *lru_list_last(struct vm *vm, unsigned list);
 /* Hands a page to the policy. */
 void lru_add(struct vm *vm, struct page *page, enum lru_hint hint);
 
+/* A lock or a mapping of the block, a head, went: where it lies with those that are locked, the policy has it again, and
+ * reclaim looks anew. Linux: munlock_folio(). */
+void lru_make_evictable(struct vm *vm, struct page *page);
+
 /* Who used the block since this was last asked. Clears the accessed bits. */
 struct page_use {
 	unsigned referenced; /* entries whose accessed bit was set */

@@ -15,8 +15,10 @@
  *
  * Source: Linux 6.12 mm/mlock.c.
  */
-#include "mm/vma.h"
+#include "mm/lru.h"
+#include "mm/pgtable.h"
 #include "mm/tlb.h"
+#include "mm/vma.h"
 #include "mm/vmscan.h"
 
 /* Linux: can_do_mlock(). A limit of 0 forbids it. */
@@ -43,14 +45,31 @@ static u64 locked_pages_in(struct mm_struct *mm, u64 start, u64 end)
 	return bytes >> PAGE_SHIFT;
 }
 
+/* Reclaim may look at the pages of [start, end) again. Linux: mlock_vma_pages_range(). */
+static void make_evictable(struct mm_struct *mm, u64 start, u64 end)
+{
+	struct pt_pos pos;
+
+	for (u64 va = start; va < end; va = pos.va + x86_level_size(pos.level)) {
+		pt_walk(mm, va, X86_PT, &pos);
+		if (entry_leaf(*pos.entry, pos.level) && entry_has_frame(*pos.entry) &&
+		    !is_zero_pfn(mm->vm, entry_pfn(*pos.entry)))
+			lru_make_evictable(mm->vm, page_head(mm->vm, pfn_to_page(mm->vm, entry_pfn(*pos.entry))));
+	}
+}
+
 /* [start, end) lies in *vma, and gets these of VM_LOCKED_MASK. *vma then is the area that holds it. */
 static int mlock_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 start, u64 end, u64 locks)
 {
 	u64 flags = ((*vma)->vm_flags & ~VM_LOCKED_MASK) | locks;
+	int err;
 
 	if (flags == (*vma)->vm_flags || (*vma)->vm_flags & (VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE))
 		return 0;
-	return vma_modify_flags(tlb, vma, start, end, flags);
+	err = vma_modify_flags(tlb, vma, start, end, flags);
+	if (!err && !locks)
+		make_evictable(tlb->mm, start, end);
+	return err;
 }
 
 static int apply_vma_lock_flags(struct mmu_gather *tlb, u64 start, u64 end, u64 locks)

@@ -232,8 +232,9 @@ struct lru_list {
 	u32 head, tail;
 	u64 nr; /* frames */
 };
-#define LRU_LIST_WRITTEN 8 /* after the policy's own: picked, and written to swap. Next to go */
-#define NR_LRU_LISTS     9
+#define LRU_LIST_WRITTEN     8 /* after the policy's own: picked, and written to swap. Next to go */
+#define LRU_LIST_UNEVICTABLE 9 /* picked, and locked: no policy sees these until somebody lets go of them */
+#define NR_LRU_LISTS         10
 
 enum lru_type { LRU_ANON, LRU_FILE, NR_LRU_TYPES };
 enum zone_watermark { WMARK_MIN, WMARK_LOW, WMARK_HIGH, NR_WMARK };
@@ -245,7 +246,7 @@ struct vm_reclaim {
 	bool memalloc;       /* reclaim runs: it may use the frames below WMARK_MIN */
 	u8 failures;         /* background runs in a row that freed nothing */
 	struct lru_list list[NR_LRU_LISTS];
-	u64 nr[NR_LRU_TYPES];   /* frames on lists */
+	u64 nr[NR_LRU_TYPES];   /* frames on lists, but for LRU_LIST_UNEVICTABLE */
 	u32 evictions;          /* pages that went: the clock of shadows */
 	u64 cost[NR_LRU_TYPES]; /* lru2: which type pays */
 	s64 share[NR_LRU_TYPES];

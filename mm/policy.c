@@ -92,9 +92,7 @@ static enum verdict check_references(struct vm *vm, struct page *page)
 	bool before = page->flags & PG_referenced;
 
 	page->flags &= (u16)~PG_referenced;
-	if (use.vm_flags & VM_LOCKED)
-		return PAGE_ACTIVE;
-	if (!use.referenced)
+	if (use.vm_flags & VM_LOCKED || !use.referenced) /* locked: reclaim takes it off the lists */
 		return PAGE_GOES;
 	page->flags |= PG_referenced;
 	if (before || use.referenced > 1 || (use.vm_flags & VM_EXEC && page_lru_type(page) == LRU_FILE))

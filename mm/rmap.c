@@ -26,6 +26,7 @@
  */
 #include "mm/rmap.h"
 #include "mm/internal.h"
+#include "mm/lru.h"
 
 static int rmap_add(struct vm *vm, struct page *page, u64 packed)
 {
@@ -181,6 +182,7 @@ void page_remove_rmap(struct mm_struct *mm, struct page *page, u64 va, unsigned 
 	}
 	update_mapped(mm->vm, head, page, order, -1);
 	mm->rss[rss_of(head)] -= 1ull << order;
+	lru_make_evictable(mm->vm, head);
 }
 
 void page_move_rmap(struct mm_struct *mm, struct page *page, u64 old_va, u64 new_va)

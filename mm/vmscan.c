@@ -24,7 +24,8 @@
  * After the flush no CPU can write to a page that is being written out. A page that is being written to swap stays in
  * the swap cache, and is the first to go when reclaim comes by again: by then the write is over. (Linux puts it at the
  * tail of the inactive list, folio_rotate_reclaimable; a fault that finds it there takes it off again.) What cannot go
- * returns to the policy: a locked page, one without a swap slot, one whose write failed. Dirty pages of files are
+ * returns to the policy: one without a swap slot, one whose write failed. A locked page goes to a list of its own, so
+ * that it is looked at once and not at each run; it returns when a lock or a mapping of it goes. Dirty pages of files are
  * written at once, by whoever reclaims; Linux leaves most of them to its flusher threads.
  *
  * Sources: Linux 6.12 mm/vmscan.c (shrink_folio_list, balance_pgdat), mm/rmap.c (try_to_unmap_one), mm/page_alloc.c
@@ -289,12 +290,18 @@ struct victims {
 	unsigned nr;
 };
 
-/* The page, off its list, becomes a victim or goes back. */
+/* The page, off its list, becomes a victim or goes back; or nobody looks at it again before it is let go of. */
 static void take_victim(struct scan_control *sc, struct victims *v, struct page *page)
 {
+	u64 vm_flags = page_vm_flags(sc->vm, page);
+
+	if (vm_flags & VM_LOCKED) {
+		lru_list_add(sc->vm, page, LRU_LIST_UNEVICTABLE, false);
+		return;
+	}
 	get_page(page);
-	if (!(page_vm_flags(sc->vm, page) & (VM_LOCKED | VM_HUGETLB)) && !page_is_held(sc->vm, page) &&
-	    !split_to_small(sc, page) && unmap_page(sc, page))
+	if (!(vm_flags & VM_HUGETLB) && !page_is_held(sc->vm, page) && !split_to_small(sc, page) &&
+	    unmap_page(sc, page))
 		v->page[v->nr++] = page;
 	else
 		put_back(sc, page);

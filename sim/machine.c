@@ -172,6 +172,7 @@ int machine_init(struct machine *m, struct sim *s, const struct machine_config *
 	struct hw_soft_config hw = {
 	    .preset = cfg->preset,
 	    .ram_bytes = cfg->ram_bytes,
+	    .ram = cfg->ram,
 	    .pcid = cfg->pcid,
 	    .host_page = cfg->host_page,
 	    .oracle = cfg->oracle,
@@ -189,6 +190,7 @@ int machine_init(struct machine *m, struct sim *s, const struct machine_config *
 		return -1;
 	vm = machine_vm_config(&m->cfg);
 	vm.ram_base = hw_soft_ram(m->hw);
+	vm.ram_dirty = cfg->ram;
 	vm.max_map_count =
 	    ~0u; /* what the program's kernel granted is granted: its limit may be higher than Linux's own */
 	m->vm = vm_init(m->hw, &vm);

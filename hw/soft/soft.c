@@ -99,7 +99,10 @@ struct hw_machine *hw_soft_create(const struct hw_soft_config *cfg)
 	m->cfg = *cfg;
 	m->cfg.pcid = cfg->pcid && cfg->preset->pcid;
 	m->ram_bytes = ALIGN_DOWN(cfg->ram_bytes, PAGE_SIZE);
-	m->ram = mmap(NULL, m->ram_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	m->ram = cfg->ram;
+	if (!m->ram)
+		m->ram = mmap(NULL, m->ram_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			      -1, 0);
 	if (m->ram == MAP_FAILED) {
 		free(m);
 		return NULL;
@@ -117,7 +120,8 @@ void hw_soft_destroy(struct hw_machine *m)
 {
 	for (unsigned i = 0; i < HW_SOFT_CPUS; i++)
 		free(m->cpu[i].mmu);
-	munmap(m->ram, m->ram_bytes);
+	if (!m->cfg.ram)
+		munmap(m->ram, m->ram_bytes);
 	free(m);
 }
 
@@ -128,7 +132,8 @@ void *hw_soft_ram(struct hw_machine *m)
 
 void hw_soft_release_ram(struct hw_machine *m)
 {
-	madvise(m->ram, m->ram_bytes, MADV_DONTNEED);
+	if (!m->cfg.ram)
+		madvise(m->ram, m->ram_bytes, MADV_DONTNEED);
 }
 
 void hw_soft_set_current(struct hw_machine *m, struct hw_cpu *cpu)

@@ -4,7 +4,7 @@
  * what whoever owns such a computer (sim/, tests) calls besides.
  *
  *   struct hw_machine
- *     |-- ram      [0, ram_bytes): host memory, reserved and zero until written
+ *     |-- ram      [0, ram_bytes): host memory, reserved and zero until written, or the caller's
  *     |-- cpu[64]  each an mmu_cpu, made when it is first asked for
  *     |-- current  the CPU that runs: what hw_this_cpu() returns. The owner sets it before each entry into mm/
  *     `-- counters what mm/ told through hw_event()
@@ -27,6 +27,7 @@
 struct hw_soft_config {
 	const struct cpu_preset *preset;
 	u64 ram_bytes; /* rounded down to whole pages */
+	void *ram;     /* the caller's, with what it happens to hold; NULL: new, zero until written */
 	bool pcid;     /* CR4.PCIDE, where the preset has it */
 	bool contents; /* data frames have contents: clear and copy write them */
 	bool pku;      /* protection keys are enabled (CR4.PKE) */

@@ -14,6 +14,8 @@
 #define STACK_TOP 0x7ffffffff000ull
 #define MIB       (1ull << 20)
 #define STORM     20000
+#define MAX_PAGES 1024 /* that an input's events bring in */
+#define MAX_RAM   (12 * MIB)
 
 /* ---- events ---- */
 
@@ -84,6 +86,16 @@ static u64 address(struct events *f)
 	}
 }
 
+/* What an event may bring in of so many bytes: an input has a share of pages, since libFuzzer keeps what reaches something
+ * new, and that is what works most. */
+static u64 brought(struct events *f, u64 bytes)
+{
+	u64 pages = min(bytes >> PAGE_SHIFT, f->pages_left);
+
+	f->pages_left -= pages;
+	return pages << PAGE_SHIFT;
+}
+
 static u64 length(struct events *f)
 {
 	u64 b = bytes_take(&f->in, 1);
@@ -109,6 +121,8 @@ static void put_map(struct events *f, unsigned i)
 		     0,
 		     name};
 
+	if (kind & 4)
+		p[1] = brought(f, p[1]);
 	put(f, i, EV_MAP, kind == 0xff ? EVM_EXEC : 0, p, file ? 10 : 9);
 }
 
@@ -136,7 +150,7 @@ static void put_enters(struct events *f, unsigned i)
 	static const u64 strides[] = {1, 1, 16, 512};
 	u64 b = bytes_take(&f->in, 1), va = address(f);
 
-	for (u64 k = 0; k <= (b & 15); k++, va += strides[b >> 4 & 3] * PAGE_SIZE)
+	for (u64 k = 0; k <= (b & 15) && brought(f, PAGE_SIZE); k++, va += strides[b >> 4 & 3] * PAGE_SIZE)
 		put_one(f, i,
 			b >> 6 == 3 ? ev_enter_make(va >> PAGE_SHIFT, EV_WINDOW + k % 16, EVR_FETCH)
 				    : ev_enter_make(va >> PAGE_SHIFT, k % 16, 1 + (b >> 6)));
@@ -146,6 +160,8 @@ static void put_range(struct events *f, unsigned i, unsigned type, u64 arg)
 {
 	u64 p[] = {address(f), length(f)};
 
+	if (type == EV_TOUCH || type == EV_ADVISE || type == EV_LOCK)
+		p[1] = brought(f, p[1]);
 	put(f, i, type, arg, p, 2);
 }
 
@@ -309,6 +325,7 @@ void events_open(struct events *f)
 	f->poke = mmap(NULL, f->poke_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	MUST(f->producer && f->poke != MAP_FAILED);
 	close(fd);
+	f->pages_left = MAX_PAGES;
 	for (unsigned i = 0; i < RINGS; i++)
 		f->ring[i] = ring_open(f->producer, getpid(), getpid());
 }
@@ -353,6 +370,7 @@ struct sim *events_sim(unsigned how)
 				      "2m,ram=12M,swap=4M,kpti=on,reclaim=clock"};
 	static const char *const some[] = {"[b-e]"};
 	unsigned nr = how & 16 ? 2 : 1;
+	static _Alignas(PAGE_SIZE) u8 ram[2][MAX_RAM]; /* the last run's bytes are still in it */
 	struct machine_config cfg[2];
 	char err[256], text[128];
 	struct sim *s;
@@ -361,6 +379,7 @@ struct sim *events_sim(unsigned how)
 		snprintf(text, sizeof(text), "%s,check=2,oracle=1", names[(how + i) % ARRAY_SIZE(names)]);
 		MUST(machine_parse(text, NULL, &cfg[i], err) == 0);
 		cfg[i].preset = &tiny;
+		cfg[i].ram = ram[i];
 	}
 	s = sim_create(cfg, nr);
 	MUST(s);

@@ -24,6 +24,7 @@ struct events {
 	size_t poke_bytes;
 	bool pokes, storms;
 	u64 clock;
+	u64 pages_left; /* that may still be brought in */
 	struct ev_counts counts[RINGS];
 };
 

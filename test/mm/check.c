@@ -456,6 +456,14 @@ static void guard_without_anon_vma(void **state)
 	*shared_entry() = PTE_GUARD;
 	assert_caught(104, vm);
 }
+static void unevictable(void **state)
+{
+	struct page *page = filed();
+
+	lru_list_del(vm, page);
+	lru_list_add(vm, page, LRU_LIST_UNEVICTABLE, false);
+	assert_caught(113, vm);
+}
 static void list_member(void **state)
 {
 	lru_list_del(vm, filed());
@@ -535,6 +543,7 @@ int main(void)
 	    S(cache_of_a_file),
 	    S(zero_slot),
 	    S(written_page),
+	    S(unevictable),
 	    S(slot_counts),
 	    S(cluster_counts),
 	    S(swap_entry_of_shared),

@@ -161,16 +161,32 @@ static void child_of_locker(void **state)
 	mm_put(child);
 }
 
-/* More is asked for than there is room beside what is locked: the process dies, the machine does not. (Random choice
- * takes minutes to find the last pages that are not locked.) */
+/* Reclaim looks at locked pages once, however often it runs; and again when a lock or a mapping has gone. */
+static void looked_at_once(void **state)
+{
+	u64 locked = map(BYTES, ANON | MAP_LOCKED, NULL);
+	const struct lru_list *unevictable = &vm->reclaim.list[LRU_LIST_UNEVICTABLE];
+	struct mm_struct *child;
+
+	all_that_can_goes();
+	assert_int_equal(unevictable->nr, PAGES);
+	assert_int_equal(vm->reclaim.nr[LRU_ANON] + vm->reclaim.nr[LRU_FILE], 0);
+	assert_int_equal(vm_munlock(cpu, mm, locked, PAGE_SIZE), 0);
+	assert_int_equal(unevictable->nr, PAGES - 1);
+	assert_int_equal(vm_munmap(cpu, mm, locked + PAGE_SIZE, PAGE_SIZE), 0);
+	assert_int_equal(unevictable->nr, PAGES - 2);
+	assert_int_equal(mm_fork(cpu, mm, &child), 0);
+	vm_munlockall(cpu, mm);
+	assert_int_equal(unevictable->nr, 0);
+	mm_put(child);
+	all_that_can_goes();
+	assert_int_equal(present(locked, BYTES), 0);
+}
+
+/* More is asked for than there is room beside what is locked: the process dies, the machine does not. */
 static void too_much(void **state)
 {
-	u64 locked, other;
-
-	if (policy == VM_RECLAIM_RANDOM)
-		return;
-	locked = map(8 * MIB, ANON | MAP_LOCKED, NULL);
-	other = map(32 * MIB, ANON, NULL);
+	u64 locked = map(8 * MIB, ANON | MAP_LOCKED, NULL), other = map(32 * MIB, ANON, NULL);
 
 	assert_int_equal(present(locked, 8 * MIB), 8 * MIB / PAGE_SIZE);
 	assert_int_equal(flat_touch(cpu, other, 16 * MIB, 'w'), 0);
@@ -210,8 +226,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-	    T(anonymous),    T(swapped),         T(file),     T(on_fault),
-	    T(part_of_huge), T(child_of_locker), T(too_much), T(sync_error),
+	    T(anonymous),       T(swapped),        T(file),     T(on_fault),   T(part_of_huge),
+	    T(child_of_locker), T(looked_at_once), T(too_much), T(sync_error),
 	};
 	int failed = 0;
 
