@@ -75,9 +75,9 @@ void stream_run_slice(struct sim *s, struct stream *t)
 /* batch[0..len) joins the slice, which is carried out each time that it is whole. */
 static void put_by(struct sim *s, struct stream *t, size_t len)
 {
-	if (!t->slice)
-		t->slice = xcalloc(SIM_SLICE, sizeof(*t->slice));
 	for (size_t i = 0; i < len; i++) {
+		if (t->nr_slice == t->cap_slice) /* of thousands of threads hardly any fills one */
+			t->slice = xgrow(t->slice, &t->cap_slice, sizeof(*t->slice));
 		t->slice[t->nr_slice++] = s->batch[i];
 		if (t->nr_slice == SIM_SLICE)
 			stream_run_slice(s, t);
@@ -427,5 +427,5 @@ void stream_end(struct sim *s, struct stream *t)
 		stream_run_slice(s, t);
 		process_exit(s, t, EVX_LOST, "");
 	}
-	*t = (struct stream){.index = t->index, .slice = t->slice};
+	*t = (struct stream){.index = t->index, .slice = t->slice, .cap_slice = t->cap_slice};
 }

@@ -96,7 +96,7 @@ struct stream {
 	unsigned nr_part;
 	/* Accesses put by until they are a slice (decode.c); NULL: none ever were. */
 	u64 *slice;
-	unsigned nr_slice;
+	unsigned nr_slice, cap_slice;
 	bool waits_in_call; /* its last event that counts was a system call in which it waits */
 	/* pump.c: order between rings. */
 	bool ordered;       /* its events wait for their tick */

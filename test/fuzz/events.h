@@ -20,7 +20,7 @@ struct events {
 	struct ring_hub *hub, *producer;
 	struct ring *ring[RINGS]; /* NULL: closed */
 	unsigned put[RINGS];      /* words so far */
-	u8 *poke;                 /* the hub's mapping, once more */
+	u8 *poke;                 /* what the hub's sides share */
 	size_t poke_bytes;
 	bool pokes, storms;
 	u64 clock;
@@ -36,7 +36,6 @@ void events_begin(struct events *f);
 bool events_next(struct events *f);
 /* The producers are done. */
 void events_end(struct events *f);
-void events_close(struct events *f);
 
 /* One of four machines (bits 0, 1), with bit 4 the next one, too; of little memory and small TLBs, so that everything
  * runs out soon. */

@@ -32,6 +32,5 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		;
 	events_check(s);
 	sim_destroy(s);
-	events_close(&f);
 	return 0;
 }
