@@ -72,7 +72,9 @@ enum {
 static const struct argp_option own_options[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
      "A machine to simulate: 4k, thp, madvise, 2m, 1g, with any of the keys below. Repeatable; without it: 4k, thp, 2m "
-     "and 1g",
+     "and 1g, and for the advice one that is not shown: 4k with malloc-thp=on, and one each with kpti=off, pcid=on or "
+     "more "
+     "RAM where an option says otherwise",
      1},
     {"front", 'f', "engine|qemu", 0,
      "what runs PROGRAM and tells its accesses: the engine, on the CPU itself, or QEMU's user mode; engine", 1},
@@ -262,7 +264,8 @@ static struct argp parser = {
 
 /* ---- the machines ---- */
 
-/* cfg[SIM_MAX_MACHINES]. Returns how many, or 0 after a message. */
+/* cfg[SIM_MAX_MACHINES + CURE_NR]. Beside the standard machines run those that show what remedies do. Returns how many, or
+ * 0 after a message. */
 static unsigned parse_machines(const struct options *o, struct machine_config *cfg)
 {
 	static const char *const standard[] = {"4k", "thp", "2m", "1g"};
@@ -276,7 +279,7 @@ static unsigned parse_machines(const struct options *o, struct machine_config *c
 			return 0;
 		}
 	}
-	return nr;
+	return o->nr_machines ? nr : nr + machine_cures(&cfg[0], &cfg[nr]);
 }
 
 static struct sim *make_sim(const struct machine_config *cfg, unsigned nr)
@@ -505,7 +508,7 @@ int cmd_run(int argc, char **argv)
 	struct launcher l = {0};
 	struct program p = {0};
 	struct sim *s;
-	struct machine_config cfg[SIM_MAX_MACHINES];
+	struct machine_config cfg[SIM_MAX_MACHINES + CURE_NR];
 	char err[512];
 	unsigned nr;
 	int status;

@@ -106,6 +106,10 @@ const struct machine_key machine_keys[] = {
      .help =
 	 "the machine is a virtual one, whose host backs its memory with such pages: the TLB holds no larger ones, and "
 	 "each walk needs the host's tables too"},
+    {"malloc-thp", KEY_SWITCH, FIELD(malloc_thp), KEY_RUN, .standard = "off",
+     .help =
+	 "malloc as glibc's under its tunable hugetlb=1: the heap grows to multiples of 2M, and asks for huge pages, "
+	 "as do private maps of 2M and more; with thp=madvise or always"},
     {"kernel", KEY_SWITCH, FIELD(kernel), KEY_RUN, .standard = "on",
      .help = "entries into the kernel touch its own pages"},
     {"page-cache", KEY_CHOICE, FIELD(pagecache_cold), KEY_RUN, 'p', .words = page_cache_words, .standard = "warm",
@@ -501,4 +505,34 @@ int machine_parse(const char *text, const struct machine_config *defaults, struc
 			return -1;
 	}
 	return complete(out, err);
+}
+
+static struct machine_config *cure_add(const struct machine_config *base, struct machine_config *cure, unsigned *nr,
+				       enum machine_cure what, const char *name)
+{
+	struct machine_config *c = &cure[(*nr)++];
+
+	*c = *base;
+	c->cure = (u8)what;
+	strcpy(c->name, name);
+	return c;
+}
+
+unsigned machine_cures(const struct machine_config *base, struct machine_config *cure)
+{
+	struct machine_config *c;
+	unsigned nr = 0;
+
+	if (!base->malloc_thp) {
+		c = cure_add(base, cure, &nr, CURE_MALLOC, "madvise,malloc-thp=on");
+		c->thp = VM_THP_MADVISE;
+		c->malloc_thp = true;
+	}
+	if (base->kpti)
+		cure_add(base, cure, &nr, CURE_KPTI, "4k,kpti=off")->kpti = false;
+	if (!base->pcid && base->preset->pcid)
+		cure_add(base, cure, &nr, CURE_PCID, "4k,pcid=on")->pcid = true;
+	if (base->ram_bytes < ram_default())
+		cure_add(base, cure, &nr, CURE_RAM, "4k,ram=default")->ram_bytes = ram_default();
+	return nr;
 }

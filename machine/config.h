@@ -44,14 +44,19 @@ struct machine_config {
 	bool khugepaged;
 	struct vm_khugepaged khugepaged_knobs;
 	bool pcid, kpti;
-	u8 host_page; /* of a host below: 0 none, 1 4K, 2 2M, 3 1G */
-	bool kernel;  /* entries touch the kernel's own pages */
+	u8 host_page;    /* of a host below: 0 none, 1 4K, 2 2M, 3 1G */
+	bool malloc_thp; /* malloc asks for huge pages, as glibc's can */
+	bool kernel;     /* entries touch the kernel's own pages */
 	bool pagecache_cold;
 	struct vm_variant variant;        /* which Linux */
 	const struct cost_changes *costs; /* costs that were replaced (cost/file.c); NULL: none */
 	u8 check;                         /* 0..3 */
 	u8 oracle;                        /* 0, 1 */
+	u8 cure;                          /* enum machine_cure */
 };
+
+/* A machine that runs beside those that are compared, and shows what a remedy does. CURE_NONE: it is one of those. */
+enum machine_cure { CURE_NONE, CURE_MALLOC, CURE_KPTI, CURE_PCID, CURE_RAM, CURE_NR };
 #define MACHINE_SWAP_AUTO (~0ull)
 
 enum machine_key_type {
@@ -94,6 +99,9 @@ int machine_key_set(struct machine_config *c, unsigned where, const char *key, c
  * what was left open, and checks what must fit together. Returns 0, or -1 with err as above. */
 int machine_parse(const char *text, const struct machine_config *defaults, struct machine_config *out,
 		  char err[MACHINE_ERR]);
+/* base with a remedy each, into cure[CURE_NR]: malloc that asks for huge pages; no KPTI, PCIDs, all the RAM that a machine
+ * has by itself, where base is without. Returns how many. */
+unsigned machine_cures(const struct machine_config *base, struct machine_config *cure);
 /* "64M", "4G", "1048576": bytes. Returns 0 or -1. */
 int machine_size_parse(const char *text, u64 *bytes);
 

@@ -129,6 +129,8 @@ static struct view look(const struct sim_result *r, char *refusal, size_t n)
 	refuse(&v, refusal, n);
 	if (refusal[0] == '\0') {
 		pick_machines(&v);
+		for (unsigned i = CURE_NONE + 1; i < CURE_NR; i++)
+			v.cure[i] = result_cure(r, i);
 		find_all(&v);
 	}
 	return v;
@@ -175,9 +177,15 @@ static void put_machine(FILE *out, const struct sim_result *r, const struct sim_
 					   [MACHINE_THP] = "transparent huge pages",
 					   [MACHINE_2M] = "reserved 2M pages",
 					   [MACHINE_1G] = "reserved 1G pages"};
+	static const char *const cure[CURE_NR] = {
+	    [CURE_MALLOC] = "huge pages for malloc's memory", [CURE_KPTI] = "no KPTI", [CURE_PCID] = "PCIDs"};
 	struct machine_name name = result_machine_name(r, m);
 
-	if (strchr(name.s, ',') != NULL)
+	if (m->cfg.cure == CURE_RAM)
+		fprintf(out, "%s%s of RAM", with, fmt_bytes(m->cfg.ram_bytes).s);
+	else if (m->cfg.cure != CURE_NONE)
+		fprintf(out, "%s%s", with, cure[m->cfg.cure]);
+	else if (strchr(name.s, ',') != NULL)
 		fprintf(out, "%s%s", with[0] ? "on machine " : "machine ", name.s);
 	else
 		fprintf(out, "%s%s", with, kind[result_kind(m)]);

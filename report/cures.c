@@ -73,7 +73,7 @@ bool cure_is_glibc_heap(const struct sim_result *r, const struct sim_region *g)
 	return g->kind == REGION_HEAP && cure_allocator(r, g) == ALLOCATOR_GLIBC;
 }
 
-void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g)
+void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g, bool tunable)
 {
 	if (g->madvised) {
 		fprintf(out, "The program asks for huge pages itself: only see that " THP "enabled is not never.");
@@ -81,7 +81,11 @@ void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g)
 	}
 	switch (cure_allocator(r, g)) {
 	case ALLOCATOR_GLIBC:
-		fprintf(out, "Run it with GLIBC_TUNABLES=glibc.malloc.hugetlb=1 where " THP "enabled is madvise%s.",
+		if (!tunable)
+			break;
+		fprintf(out,
+			"Run it with GLIBC_TUNABLES=glibc.malloc.hugetlb=1 where " THP
+			"enabled is madvise or always%s.",
 			g->kind == REGION_HEAP ? ""
 					       : " and the memory is malloc's; where the program maps it itself, call "
 						 "madvise(MADV_HUGEPAGE) on it after mmap");
@@ -102,8 +106,9 @@ void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g)
 		fprintf(out, "Go's runtime does not ask for huge pages: set " THP "enabled to always.");
 		return;
 	default:
-		fprintf(out, "Call madvise(MADV_HUGEPAGE) on the memory after mmap, or set " THP "enabled to always.");
+		break;
 	}
+	fprintf(out, "Call madvise(MADV_HUGEPAGE) on the memory after mmap, or set " THP "enabled to always.");
 }
 
 void cure_hugetlb(FILE *out, const struct sim_result *r, const struct sim_region *g, bool giant)

@@ -28,8 +28,8 @@ bool cure_is_shared(const struct sim_region *g);
 bool cure_is_glibc_heap(const struct sim_result *r, const struct sim_region *g);
 
 /* Each writes one imperative sentence, with its full stop: how to get transparent huge pages, how to get reserved ones
- * (giant: of 1G), how to keep memory that is given back and taken again (peak_bytes: what is used at most). */
-void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g);
+ * (giant: of 1G; tunable: glibc's own setting is known to help), how to keep memory that is given back and taken again (peak_bytes: what is used at most). */
+void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g, bool tunable);
 void cure_hugetlb(FILE *out, const struct sim_result *r, const struct sim_region *g, bool giant);
 void cure_keep(FILE *out, const struct sim_result *r, const struct sim_region *g, u64 peak_bytes);
 

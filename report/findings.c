@@ -88,12 +88,33 @@ static void put_how(struct draft *d)
 		fprintf(d->text, " %s", d->f->how);
 }
 
+/* g's walks and faults on m, a machine with other pages. */
+static bool helps(const struct view *v, const struct sim_machine_result *m, const struct sim_region *g)
+{
+	size_t i = (size_t)(g - v->r->region);
+
+	return m != NULL &&
+	       (leaves_little(result_region_walks(&m->region[i]), result_region_walks(&v->base->region[i])) ||
+		leaves_little(m->region[i].faults, v->base->region[i].faults));
+}
+
+/* The machine that shows what glibc's malloc does for g when it asks for huge pages; NULL: none does, or it does nothing
+ * for g. */
+static const struct sim_machine_result *malloc_cure(const struct view *v, const struct sim_region *g)
+{
+	const struct sim_machine_result *m = v->cure[CURE_MALLOC];
+
+	return !g->madvised && g->kind <= REGION_HEAP && cure_allocator(v->r, g) == ALLOCATOR_GLIBC && helps(v, m, g)
+		   ? m
+		   : NULL;
+}
+
 static void remedy_thp(struct draft *d, const struct sim_region *g)
 {
 	d->v->said_thp = true;
-	cure_thp(d->how, d->v->r, g);
+	cure_thp(d->how, d->v->r, g, d->v->cure[CURE_MALLOC] == NULL || malloc_cure(d->v, g) != NULL);
 	put_how(d);
-	put_machine_saving(d, d->v->thp);
+	put_machine_saving(d, malloc_cure(d->v, g) ? malloc_cure(d->v, g) : d->v->thp);
 }
 
 static void remedy_hugetlb(struct draft *d, const struct sim_region *g)
@@ -175,7 +196,8 @@ static bool says_splits(struct draft *d, const struct sim_region_result *left)
  * any there. glibc under its tunable grows it by 2M and asks. */
 static bool says_glibc_heap(struct draft *d, const struct sim_region *g)
 {
-	if (!cure_is_glibc_heap(d->v->r, g) || g->madvised || g->peak_bytes < 2 * PMD_SIZE)
+	if (!cure_is_glibc_heap(d->v->r, g) || g->madvised || g->peak_bytes < 2 * PMD_SIZE ||
+	    d->v->cure[CURE_MALLOC] != NULL)
 		return false;
 	if (d->v->said_thp) {
 		fprintf(d->text, ", whose remedy is the same.");
@@ -185,8 +207,8 @@ static bool says_glibc_heap(struct draft *d, const struct sim_region *g)
 	d->v->said_thp = true;
 	fprintf(d->text,
 		". The heap grows by brk in steps that leave huge pages no room; malloc can grow it by 2M and ask for "
-		"them. No machine here shows what that leaves: the same run under the tunable does.");
-	cure_thp(d->how, d->v->r, g);
+		"them. No machine here shows what that leaves: --machine madvise,malloc-thp=on does.");
+	cure_thp(d->how, d->v->r, g, true);
 	put_how(d);
 	return true;
 }
@@ -194,6 +216,7 @@ static bool says_glibc_heap(struct draft *d, const struct sim_region *g)
 static void find_walks(struct draft *d)
 {
 	struct view *v = d->v;
+	const struct sim_machine_result *malloc;
 	const struct sim_region *g;
 	u64 all = 0, walks, thp_left, huge_left;
 	unsigned top;
@@ -215,6 +238,15 @@ static void find_walks(struct draft *d)
 		all += result_region_walks(&v->base->region[i]);
 	result_region_of(name, sizeof(name), v->r, g);
 	fprintf(d->text, "; %s of the walks come from %s", fmt_percent(walks, all).s, name);
+	malloc = malloc_cure(v, g);
+	if (malloc && leaves_little(result_region_walks(&malloc->region[top]), walks)) {
+		fprintf(d->text, ", and huge pages for malloc's memory leave %s of those.",
+			fmt_percent(result_region_walks(&malloc->region[top]), walks).s);
+		d->f->refers = v->said_thp;
+		if (!v->said_thp)
+			remedy_thp(d, g);
+		return;
+	}
 	if (g->kind <= REGION_HEAP && g->peak_bytes >= PMD_SIZE && leaves_little(thp_left, walks)) {
 		fprintf(d->text, ", and transparent huge pages leave %s of those.", fmt_percent(thp_left, walks).s);
 		d->f->refers = v->said_thp;
@@ -261,6 +293,8 @@ static void find_touch(struct draft *d)
 	u64 zero = zero_faults(v->base), in_region, again = refaults(v);
 	const struct sim_region *g = faulting_region(v, false, &in_region);
 	char name[600] = "the program's memory";
+	const struct sim_machine_result *malloc = g ? malloc_cure(v, g) : NULL;
+	bool malloc_helps = malloc && leaves_little_of(cause_cost(malloc, CAUSE_TOUCH), d->cost);
 	bool thp_helps = v->thp != NULL && g != NULL && g->peak_bytes >= PMD_SIZE &&
 			 leaves_little_of(cause_cost(v->thp, CAUSE_TOUCH), d->cost);
 
@@ -281,8 +315,10 @@ static void find_touch(struct draft *d)
 		put_saving(
 		    d, cycles_add(cycles_add(cycles_of(t, COST_EXCEPTION, again), cycles_of(t, COST_CLEAR_4K, again)),
 				  cycles_of(t, COST_FAULT_ZERO_WRITE, again)));
-	} else if (thp_helps) {
-		fprintf(d->text, ", and transparent huge pages make that %s.", fmt_count(zero_faults(v->thp)).s);
+	} else if (malloc_helps || thp_helps) {
+		fprintf(d->text, ", and %s make that %s.",
+			malloc_helps ? "huge pages for malloc's memory" : "transparent huge pages",
+			fmt_count(zero_faults(malloc_helps ? malloc : v->thp)).s);
 		d->f->refers = v->said_thp;
 		if (!v->said_thp)
 			remedy_thp(d, g);
@@ -331,6 +367,36 @@ static void find_files(struct draft *d)
 
 /* ---- copies ---- */
 
+/* posix_spawn makes a process, too, but copies nothing; it is for children that execute a program at once. */
+static void find_forks(struct draft *d, u64 copied, u64 reused)
+{
+	const struct view *v = d->v;
+	const struct machine_counters *c = &v->base->count;
+	const struct sim_program *p = &v->r->program;
+
+	fprintf(d->text, "Fork costs ");
+	put_cost(d->text, v, d->cost);
+	fprintf(
+	    d->text,
+	    ": %s fork%s that copied %s entries, then %s page faults of writes to what was shared (%s pages copied, %s "
+	    "taken back). %s of the children executed a program.",
+	    fmt_count(c->forks).s, c->forks == 1 ? "" : "s",
+	    fmt_count(c->os.entries[VM_ENTRIES_FORKED][0] + c->os.entries[VM_ENTRIES_FORKED][1]).s,
+	    fmt_count(copied + reused).s, fmt_count(copied).s, fmt_count(reused).s,
+	    p->forks_exec == 0          ? "None"
+	    : p->forks_exec == p->forks ? "All"
+					: fmt_count(p->forks_exec).s);
+	if (p->forks_exec > p->forks / 2) {
+		fprintf(d->how, "Use posix_spawn (or vfork) where the child only executes a program.");
+		put_how(d);
+		put_saving(d, cycles_less(d->cost, cycles_of(&v->base->cost, COST_FORK, c->forks)));
+	} else {
+		fprintf(d->how, "Fork while there is little memory yet, or call madvise(MADV_DONTFORK) on what the "
+				"children do not need.");
+		put_how(d);
+	}
+}
+
 static void find_copies(struct draft *d)
 {
 	const struct view *v = d->v;
@@ -341,18 +407,7 @@ static void find_copies(struct draft *d)
 	char name[600] = "a file that is mapped privately";
 
 	if (c->forks > 0) {
-		fprintf(d->text, "Fork costs ");
-		put_cost(d->text, v, d->cost);
-		fprintf(d->text,
-			": %s fork%s that copied %s entries, then %s page faults of writes to what was shared "
-			"(%s pages copied, %s taken back).",
-			fmt_count(c->forks).s, c->forks == 1 ? "" : "s",
-			fmt_count(c->os.entries[VM_ENTRIES_FORKED][0] + c->os.entries[VM_ENTRIES_FORKED][1]).s,
-			fmt_count(copied + reused).s, fmt_count(copied).s, fmt_count(reused).s);
-		fprintf(d->how, "Use posix_spawn (or vfork) where the child only executes a program, or "
-				"madvise(MADV_DONTFORK) on memory that it does not need.");
-		put_how(d);
-		put_saving(d, d->cost);
+		find_forks(d, copied, reused);
 		return;
 	}
 	g = faulting_region(v, true, &in_region);
@@ -506,6 +561,7 @@ static void find_entries(struct draft *d)
 static void find_kpti(struct draft *d)
 {
 	const struct sim_machine_result *m = d->v->base;
+	const struct sim_machine_result *without = d->v->cure[CURE_KPTI], *with_pcid = d->v->cure[CURE_PCID];
 
 	fprintf(d->text, "KPTI's loads of CR3 cost ");
 	put_cost(d->text, d->v, d->cost);
@@ -514,6 +570,13 @@ static void find_kpti(struct draft *d)
 	fprintf(d->how, "Run on a processor that Meltdown does not reach%s; or enter the kernel less often.",
 		m->cfg.pcid ? "" : ", or on one with PCIDs");
 	put_how(d);
+	if (without == NULL)
+		return;
+	if (with_pcid != NULL)
+		fprintf(d->text, " PCIDs save %s cycles.",
+			cycles_text(cycles_less(m->bill.sum, with_pcid->bill.sum)).s);
+	d->f->by = without;
+	put_saving(d, cycles_less(m->bill.sum, without->bill.sum));
 }
 
 static void find_switches(struct draft *d)
@@ -558,6 +621,7 @@ static void find_memory(struct draft *d)
 {
 	const struct view *v = d->v;
 	const struct sim_machine_result *m = v->base, *better = waits_less(v);
+	const struct sim_machine_result *roomy = v->cure[CURE_RAM];
 	u64 in_region;
 	const struct sim_region *g = faulting_region(v, true, &in_region);
 	char name[600] = "files";
@@ -582,6 +646,13 @@ static void find_memory(struct draft *d)
 		fprintf(d->how, "Give it more RAM, or let it use less at once.");
 	}
 	put_how(d);
+	if (roomy != NULL && leaves_little(roomy->count.io_wait_ns, m->count.io_wait_ns)) {
+		fprintf(d->text, " With %s of RAM it waits %s.", fmt_bytes(roomy->cfg.ram_bytes).s,
+			fmt_time(roomy->count.io_wait_ns).s);
+		d->f->by = roomy;
+		put_saving(d, cycles_less(m->bill.sum, roomy->bill.sum));
+		return;
+	}
 	if (better == NULL)
 		return;
 	fprintf(d->text, " Of the machines compared, %s waits least: %s.", result_machine_name(v->r, better).s,

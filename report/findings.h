@@ -41,8 +41,9 @@ struct finding {
 struct view {
 	const struct sim_result *r;
 	const struct sim_machine_result *base;
-	const struct sim_machine_result *thp;  /* transparent huge pages, NULL if not compared */
-	const struct sim_machine_result *huge; /* the reserved (2m, 1g) machine that walks least, or NULL */
+	const struct sim_machine_result *thp;           /* transparent huge pages, NULL if not compared */
+	const struct sim_machine_result *huge;          /* the reserved (2m, 1g) machine that walks least, or NULL */
+	const struct sim_machine_result *cure[CURE_NR]; /* what a remedy does, NULL if no machine shows it */
 	bool said_thp, said_hugetlb;
 	unsigned nr;
 	struct finding finding[MOST_FINDINGS + 1]; /* the last is for drafts that come to nothing */

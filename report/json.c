@@ -107,6 +107,8 @@ static json_t *program_value(const struct sim_program *p)
 	set_u64(v, "events", p->events);
 	set_u64(v, "processes", p->processes);
 	set_u64(v, "threads", p->threads);
+	set_u64(v, "forks", p->forks);
+	set_u64(v, "forks_exec", p->forks_exec);
 	set_u64(v, "execs_left", p->execs_left);
 	set_u64(v, "threads_lost", p->lost);
 	set_u64(v, "max_map_count", p->max_map_count);
@@ -332,6 +334,29 @@ static json_t *machine_value(const struct sim_result *r, unsigned index)
 	return v;
 }
 
+/* The machines that show what remedies do. */
+static json_t *cures_value(const struct sim_result *r)
+{
+	static const char *const key[CURE_NR] = {
+	    [CURE_MALLOC] = "malloc", [CURE_KPTI] = "kpti", [CURE_PCID] = "pcid", [CURE_RAM] = "ram"};
+	json_t *list = json_array();
+
+	for (unsigned i = r->nr_machines; i < r->nr_machines + r->nr_cures; i++) {
+		const struct sim_machine_result *m = &r->machine[i];
+		json_t *v = json_object();
+
+		set_text(v, "remedy", key[m->cfg.cure]);
+		set_text(v, "name", m->cfg.name);
+		set_text(v, "error", m->error);
+		set_u64(v, "faults", result_faults(m));
+		set_u64(v, "walks", result_walks(m));
+		set_u64(v, "peak_rss_bytes", m->count.peak_rss_bytes);
+		set_cycles(v, "cost", m->bill.sum);
+		json_array_append_new(list, v);
+	}
+	return list;
+}
+
 static json_t *share_value(const struct sim_share *s)
 {
 	json_t *v = json_object();
@@ -447,6 +472,7 @@ static json_t *result_value(const struct sim_result *r)
 	for (unsigned i = 0; i < r->nr_machines; i++)
 		json_array_append_new(machines, machine_value(r, i));
 	json_object_set_new(v, "machines", machines);
+	json_object_set_new(v, "cures", cures_value(r));
 	json_object_set_new(v, "programs", programs_value(r));
 	json_object_set_new(v, "processes", processes_value(r));
 	set_u64(beside, "programs", r->beside.programs);

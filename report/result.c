@@ -155,6 +155,17 @@ const struct sim_machine_result *result_host(const struct sim_result *r)
 	return NULL;
 }
 
+const struct sim_machine_result *result_cure(const struct sim_result *r, enum machine_cure cure)
+{
+	for (unsigned i = r->nr_machines; i < r->nr_machines + r->nr_cures; i++) {
+		const struct sim_machine_result *m = &r->machine[i];
+
+		if (m->cfg.cure == cure && m->error[0] == '\0' && m->count.os.oom_kills == 0)
+			return m;
+	}
+	return NULL;
+}
+
 u64 result_walks(const struct sim_machine_result *m)
 {
 	return m->count.mmu.walks[0] + m->count.mmu.walks[1] + m->count.mmu.walk_faults[0] +

@@ -28,6 +28,8 @@ unsigned result_columns(const struct sim_result *r, unsigned *column);
 /* The first machine that is set as this computer is today: transparent huge pages, KPTI, PCIDs. NULL: none is, or nobody
  * knows. */
 const struct sim_machine_result *result_host(const struct sim_result *r);
+/* The machine that shows what a remedy does, where it ran to its end; NULL: none does. */
+const struct sim_machine_result *result_cure(const struct sim_result *r, enum machine_cure cure);
 /* All page walks, data and code: completed, and ended in a fault. (L2 misses, and the walks that a hit needs to set D.)
  */
 u64 result_walks(const struct sim_machine_result *m);

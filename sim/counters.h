@@ -25,6 +25,7 @@ struct sim_program {
 	u64 syscalls;
 	u64 events;              /* window events that reached the machines */
 	u32 processes, threads;  /* that ran inside, the first included */
+	u32 forks, forks_exec;   /* forks (no vforks); of their children, those that executed a program */
 	u32 execs_left;          /* processes that called execve and left the simulation */
 	u32 lost;                /* threads whose producer vanished (killed): their stream ends where they died */
 	char left_names[8][256]; /* the first of the programs that left, "" ends */
@@ -166,7 +167,8 @@ struct sim_result {
 	struct sim_block *block; /* in the order in which they were first used */
 	unsigned nr_blocks;
 	struct sim_machine_result *machine;
-	unsigned nr_machines;
+	unsigned nr_machines; /* that are compared */
+	unsigned nr_cures;    /* behind those in machine[]: what remedies do (machine/config.h) */
 };
 
 #endif

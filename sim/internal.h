@@ -60,6 +60,7 @@ struct process {
 	u32 program;   /* that it runs: index in sim.program_row[] */
 	u64 payer;     /* its rows: programs.c */
 	bool executed; /* it has executed something itself */
+	bool forked;   /* born by fork, it has executed nothing yet */
 	bool counted;  /* it is in the totals: it has run something that counts */
 	struct space *space;
 	struct process *next;

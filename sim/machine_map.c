@@ -178,6 +178,39 @@ void machine_file_punch(struct machine *m, struct stream *t, unsigned file, u64 
 		vm_file_punch(m->file[file], start, len);
 }
 
+/* ---- malloc-thp= : what glibc's malloc asks for under its tunable hugetlb=1 (malloc/malloc.c: sysmalloc, sysmalloc_mmap,
+ * mremap_chunk, systrim) ---- */
+
+/* Where sp's heap ends: it begins with 2M, wherever that is, and grows to multiples of 2M. */
+static u64 malloc_heap_end(const struct machine *m, const struct space *sp, u64 brk)
+{
+	u64 first = ALIGN_UP(sp->brk_start, PAGE_SIZE) + PMD_SIZE;
+
+	if (!m->cfg.malloc_thp || brk == sp->brk_start)
+		return brk;
+	return brk <= first ? first : ALIGN_UP(brk, PMD_SIZE);
+}
+
+/* The areas that malloc makes for large blocks. Its arenas are reserved first, without rights. */
+static bool malloc_maps(const struct ev_map *e, int file)
+{
+	return file < 0 && (e->flags & MAP_TYPE) == MAP_PRIVATE && e->prot == (PROT_READ | PROT_WRITE) &&
+	       !(e->flags & (MAP_STACK | MAP_NORESERVE | MAP_HUGETLB | MAP_GROWSDOWN));
+}
+
+static bool is_anon(const struct machine *m, u64 va)
+{
+	u32 region = region_find(&m->running->map, va);
+
+	return region != REGION_NONE && m->sim->regions.region[region].info.kind == REGION_ANON;
+}
+
+static void malloc_asks(struct machine *m, struct stream *t, u64 start, u64 len)
+{
+	if (m->cfg.malloc_thp && len >= PMD_SIZE && m->running)
+		machine_advise(m, t, start, len, MADV_HUGEPAGE);
+}
+
 /* ---- areas ---- */
 
 static long map_file(struct machine *m, struct machine_cpu *c, const struct ev_map *e, struct address_space *f)
@@ -204,6 +237,8 @@ void machine_map(struct machine *m, struct stream *t, const struct ev_map *e, in
 		got = vm_mmap(c->hw, c->mm, e->start, e->len, e->prot, e->flags, NULL, 0);
 	}
 	change_end(m, got, e->start);
+	if (malloc_maps(e, file))
+		malloc_asks(m, t, e->start, e->len);
 }
 
 void machine_unmap(struct machine *m, struct stream *t, u64 start, u64 len)
@@ -248,6 +283,8 @@ void machine_remap(struct machine *m, struct stream *t, const struct ev_remap *e
 		drop_huge(m, m->running, e->old_start + e->new_len, e->old_start + e->old_len);
 	}
 	change_end(m, vm_mremap(c->hw, c->mm, e->old_start, e->old_len, e->new_len, flags, e->new_start), e->new_start);
+	if (m->running && is_anon(m, e->new_start))
+		malloc_asks(m, t, e->new_start, e->new_len);
 }
 
 void machine_set_brk(struct machine *m, struct space *sp, u64 start)
@@ -257,10 +294,17 @@ void machine_set_brk(struct machine *m, struct space *sp, u64 start)
 
 void machine_brk(struct machine *m, struct stream *t, u64 old, u64 brk)
 {
-	struct machine_cpu *c = change_begin(m, t, MAP_BRK);
+	const struct space *sp = t->process->space;
+	u64 from = malloc_heap_end(m, sp, old), to = malloc_heap_end(m, sp, brk);
+	struct machine_cpu *c;
 
-	drop_huge(m, m->running, brk, old);
-	change_end(m, vm_brk(c->hw, c->mm, brk), brk);
+	if (m->cfg.malloc_thp && from == to)
+		return;
+	c = change_begin(m, t, MAP_BRK);
+	drop_huge(m, m->running, to, from);
+	change_end(m, vm_brk(c->hw, c->mm, to), (long)to);
+	if (to > from)
+		malloc_asks(m, t, ALIGN_DOWN(from, PAGE_SIZE), to - ALIGN_DOWN(from, PAGE_SIZE));
 }
 
 void machine_advise(struct machine *m, struct stream *t, u64 start, u64 len, int advice)

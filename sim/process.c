@@ -173,6 +173,8 @@ int process_fork(struct sim *s, struct stream *t, const struct ev_fork *e)
 		child->space->users++;
 		return 0;
 	}
+	s->program.forks++;
+	child->forked = true;
 	child->space = space_new(s, child);
 	child->space->brk_start = parent->space->brk_start;
 	child->space->brk = parent->space->brk;
@@ -215,6 +217,8 @@ int process_exec(struct sim *s, struct stream *t, const struct ev_exec *e, const
 {
 	struct space *old = t->process->space, *sp;
 
+	s->program.forks_exec += t->process->forked;
+	t->process->forked = false;
 	program_exec(s, t->process, e->dev, e->ino, path);
 	sp = space_new(s, t->process);
 	for_each_machine(s, m) if (!old || machine_has(m, old)) machine_space_create(m, t, sp);

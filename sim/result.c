@@ -244,8 +244,11 @@ void sim_finish(struct sim *s, struct sim_result *out)
 	timeline_end_slice(s);
 	r->program = s->program;
 	r->machine = xcalloc(s->nr_machines + 1, sizeof(*r->machine));
-	for (; r->nr_machines < s->nr_machines; r->nr_machines++)
-		fill_machine(&s->machine[r->nr_machines], &r->machine[r->nr_machines]);
+	for (unsigned i = 0; i < s->nr_machines; i++) {
+		fill_machine(&s->machine[i], &r->machine[i]);
+		r->nr_cures += s->machine[i].cfg.cure != CURE_NONE;
+	}
+	r->nr_machines = s->nr_machines - r->nr_cures;
 	fill_blocks(s, r);
 	r->nr_slices = s->timeline.nr;
 	r->slice_end = copy_of(s->timeline.end, r->nr_slices, sizeof(*r->slice_end));
@@ -274,7 +277,7 @@ void result_free(struct sim *s)
 {
 	struct sim_result *r = &s->result;
 
-	for (unsigned i = 0; i < r->nr_machines; i++) {
+	for (unsigned i = 0; i < r->nr_machines + r->nr_cures; i++) {
 		free(r->machine[i].region);
 		free(r->machine[i].slice);
 		free(r->machine[i].program_count);

@@ -29,7 +29,8 @@ static void fill(void)
 	u64 n = 1000;
 
 	synthetic_init(&syn);
-	syn.result.nr_machines = 1;
+	syn.result.nr_machines = syn.result.nr_cures = 1;
+	syn.machine[1].cfg.cure = CURE_MALLOC;
 	syn.result.nr_regions = 1;
 	synthetic_programs(&syn, 2, 3);
 	synthetic_slices(&syn, 2);
