@@ -171,8 +171,7 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 		struct tlb_ref e = fill_walked(cpu, fetch, &w, size, data, rewalk);
 
 		cpu->counters.walks[fetch]++;
-		if (slot >= 0)
-			tlb_window_enter(&cpu->window, slot, e);
+		tlb_window_use(&cpu->window, slot, e);
 		access_done(r, va, data, size, 0);
 	} else {
 		access_fault(cpu, va, fetch, r);
@@ -210,8 +209,7 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	if (l2->place[MMU_4K].size == MMU_4K)
 		level_put(l2, va, tlb_kind(MMU_4K, global), cpu->pcid, data);
 	l1 = fill_l1(cpu, fetch, va, MMU_4K, global, data);
-	if (slot >= 0)
-		tlb_window_enter(&cpu->window, slot, l1);
+	tlb_window_use(&cpu->window, slot, l1);
 	access_done(r, va, data, MMU_4K, 0);
 	r->steps = 1;
 	r->stop_level = X86_PT;
@@ -226,8 +224,7 @@ static int access_by_l2(struct mmu_cpu *cpu, u64 va, bool fetch, int slot, u64 t
 	unsigned size = tlb_kind_size(tlb_tag_kind(tag));
 	struct tlb_ref e = fill_l1(cpu, fetch, va, size, tag & TLB_TAG_GLOBAL, data);
 
-	if (slot >= 0)
-		tlb_window_enter(&cpu->window, slot, e);
+	tlb_window_use(&cpu->window, slot, e);
 	return access_done(r, va, data, size, 2);
 }
 
@@ -238,6 +235,8 @@ static __attribute__((noinline)) int access_slow(struct mmu_cpu *cpu, u64 va, un
 	bool fetch = (access & MMU_KIND) == MMU_FETCH;
 	struct tlb_ref e = l1;
 
+	if (slot >= 0 && !tlb_window_has(&cpu->window, slot, l1))
+		tlb_window_leave(&cpu->window, slot);
 	if (!e.array) {
 		cpu->counters.l1_miss[fetch]++;
 		e = tlb_find(cpu->l2[fetch], va, cpu->pcid);
@@ -275,17 +274,12 @@ int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mm
 		return access_untranslated(va, MMU_GP, r);
 	if (unlikely(!cpu->paging))
 		return access_untranslated(va, MMU_OK, r);
-	if (slot >= 0)
-		tlb_window_leave(&cpu->window, slot);
 	e = tlb_find(cpu->l1[fetch], va, cpu->pcid);
 	if (unlikely(!e.array || !access_serves(cpu, access, e.array->data[e.i])))
 		return access_slow(cpu, va, access, slot, e, r);
 	if (unlikely(cpu->oracle))
 		oracle_check_hit(cpu, va, e, "L1 TLB");
-	if (slot >= 0)
-		tlb_window_enter(&cpu->window, slot, e);
-	else
-		tlb_touch(e.array, e.i);
+	tlb_window_use(&cpu->window, slot, e);
 	return access_done(r, va, e.array->data[e.i], tlb_kind_size(tlb_tag_kind(e.array->tag[e.i])), 1);
 }
 

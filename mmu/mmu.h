@@ -117,7 +117,7 @@ struct mmu_result {
  * sets A and D in RAM with compare-exchange, fills the TLBs, counts. A fault fills nothing and leaves A/D untouched.
  *
  * Recency window (trace/event.h): slot >= 0 says that this access enters slot `slot` of the producer's window of the pages
- * used most recently (data: slots 0..31, fetches: 32..63). Whatever page was in the slot has left: its L1 entry gets its
+ * used most recently (data: slots 0..63, fetches: 64..127). Whatever page was in the slot has left: its L1 entry gets its
  * place in the recency order now (it was used more recently than all that left before). While a page is in a slot its L1
  * entry is held: it is never the victim as long as its set holds one that is not held. slot < 0: an ordinary access. A
  * flush drops held entries too; the slot is empty then and the next access of that page is an ordinary miss.
@@ -125,7 +125,7 @@ struct mmu_result {
  * A filtered stream counts exactly what the whole stream does where of each set of each L1 array the window holds at
  * most mmu_window_ways() pages (docs/decisions/0003-window.md, test/mmu/window.c). With more, misses between pages of
  * the window that share a set stay unseen. */
-enum { MMU_WINDOW_DATA = 32, MMU_WINDOW_FETCH = 32, MMU_WINDOW_SMALL = 16 };
+enum { MMU_WINDOW_DATA = 64, MMU_WINDOW_FETCH = 64, MMU_WINDOW_SMALL = 16 };
 int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r);
 /* The page in the slot has left, and none enters. */
 void mmu_window_leave(struct mmu_cpu *cpu, unsigned slot);

@@ -39,8 +39,8 @@ static u32 array_buckets(const struct tlb_array_config *cfg)
 u64 tlb_array_bytes(const struct tlb_array_config *cfg)
 {
 	u64 entries = (u64)cfg->sets * cfg->ways, buckets = array_buckets(cfg);
-	u64 bytes = entries * 2 * sizeof(u64) + (entries + cfg->sets) * sizeof(struct tlb_link) +
-		    cfg->sets * sizeof(struct tlb_tree);
+	u64 bytes = entries * 2 * sizeof(u64) + (entries + 2 * cfg->sets) * sizeof(struct tlb_link) +
+		    cfg->sets * (sizeof(struct tlb_tree) + sizeof(u64));
 
 	if (buckets)
 		bytes += (buckets + entries) * sizeof(u16);
@@ -55,6 +55,7 @@ static void array_reset(struct tlb_array *a)
 		u32 head = a->entries + set;
 
 		a->link[head] = (struct tlb_link){head, head, head, 0};
+		tlb_list_insert(a->link, head + sets, head);
 		for (u32 i = set * a->ways; i < (set + 1) * a->ways; i++) {
 			a->link[i] = (struct tlb_link){i, i, head, 0};
 			tlb_list_move(a->link, i, head);
@@ -67,7 +68,7 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 	u32 sets = cfg->sets, entries = sets * cfg->ways, buckets = array_buckets(cfg);
 	u8 *end = mem + tlb_array_bytes(cfg);
 
-	ASSERT(sets && cfg->ways && !(sets & (sets - 1)) && entries + sets < TLB_NONE);
+	ASSERT(sets && cfg->ways && !(sets & (sets - 1)) && entries + 2 * sets < TLB_NONE);
 	ASSERT(cfg->replace != MMU_TREE_PLRU || cfg->ways <= 64);
 	memset(mem, 0, end - mem);
 	*a = (struct tlb_array){.census = census,
@@ -81,9 +82,10 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 	a->tag = (u64 *)mem;
 	a->data = a->tag + entries;
 	a->tree = (struct tlb_tree *)(a->data + entries);
-	a->link = (struct tlb_link *)(a->tree + sets);
+	a->passed = (u64 *)(a->tree + sets);
+	a->link = (struct tlb_link *)(a->passed + sets);
 	if (buckets) {
-		a->bucket = (u16 *)(a->link + entries + sets);
+		a->bucket = (u16 *)(a->link + entries + 2 * sets);
 		a->chain = a->bucket + buckets;
 		a->hash_shift = 64 - __builtin_ctz(buckets);
 		memset(a->bucket, 0xff, buckets * sizeof(u16)); /* TLB_NONE */
@@ -161,8 +163,20 @@ static u32 way_victim(struct tlb_array *a, u32 set)
 	return first + way;
 }
 
-/* LRU and FIFO: the list's last. A held one has no place in the order until it is released: it goes to the front.
- * When all are held the turn ends where it began, at the one that was last. */
+/* The set's entry that entered its slot before the others, of which each has one. */
+static u32 oldest_held(const struct tlb_array *a, u32 set)
+{
+	const struct tlb_window *w = a->window;
+	u32 oldest = TLB_NONE;
+
+	for (u32 slot = 0; slot < ARRAY_SIZE(w->slot); slot++)
+		if (w->slot[slot].array == a && a->link[w->slot[slot].i].head == a->entries + set &&
+		    (oldest == TLB_NONE || w->entered[slot] < w->entered[oldest]))
+			oldest = slot;
+	return w->slot[oldest].i;
+}
+
+/* LRU and FIFO: the list's last. FIFO's have held ones in it, which go to the front. */
 static u32 list_victim(struct tlb_array *a, u32 set)
 {
 	u32 head = a->entries + set;
@@ -170,6 +184,10 @@ static u32 list_victim(struct tlb_array *a, u32 set)
 	for (u32 n = 0; n < a->ways; n++) {
 		u32 i = a->link[head].prev;
 
+		if (unlikely(i == tlb_mark(a, head)))
+			i = a->link[i].prev;
+		if (unlikely(i == head))
+			return oldest_held(a, set);
 		if (!a->link[i].hold)
 			return i;
 		tlb_list_move(a->link, i, head);
@@ -182,8 +200,10 @@ static u32 list_victim(struct tlb_array *a, u32 set)
 static void window_forget(struct tlb_window *w, const struct tlb_array *a, u32 i)
 {
 	for (u32 slot = 0; slot < ARRAY_SIZE(w->slot); slot++)
-		if (w->slot[slot].array == a && w->slot[slot].i == i)
+		if (w->slot[slot].array == a && w->slot[slot].i == i) {
 			w->slot[slot].array = NULL;
+			w->held--;
+		}
 }
 
 static void chain_remove(struct tlb_array *a, u32 i)
@@ -214,7 +234,7 @@ static void census_change(struct tlb_census *c, unsigned kind, unsigned old)
 		c->present &= ~(1u << old);
 }
 
-/* Entry i loses its page: bucket and holds. Its tag and its place in the list are the caller's. */
+/* Entry i loses its page: bucket and holds. It is in its list then. Its tag and its place there are the caller's. */
 static inline void array_unlink(struct tlb_array *a, u32 i)
 {
 	if (a->bucket)
@@ -222,14 +242,17 @@ static inline void array_unlink(struct tlb_array *a, u32 i)
 	if (unlikely(a->link[i].hold)) {
 		window_forget(a->window, a, i);
 		a->link[i].hold = 0;
+		if (a->replace == MMU_LRU)
+			tlb_list_insert(a->link, i, a->link[i].head);
 	}
 }
 
 void tlb_array_drop(struct tlb_array *a, u32 i)
 {
-	u32 last = a->link[a->link[i].head].prev;
+	u32 last;
 
 	array_unlink(a, i);
+	last = a->link[a->link[i].head].prev;
 	census_change(a->census, 0, tlb_tag_kind(a->tag[i]));
 	a->tag[i] = 0;
 	if (i != last)
@@ -270,15 +293,13 @@ u64 tlb_array_drop_if(struct tlb_array *a, u64 mask, u64 match)
 
 void tlb_window_flush(struct tlb_window *w)
 {
-	for (;;) {
+	while (w->held) {
 		u32 oldest = ARRAY_SIZE(w->slot);
 
 		for (u32 slot = 0; slot < ARRAY_SIZE(w->slot); slot++)
 			if (w->slot[slot].array &&
 			    (oldest == ARRAY_SIZE(w->slot) || w->entered[slot] < w->entered[oldest]))
 				oldest = slot;
-		if (oldest == ARRAY_SIZE(w->slot))
-			return;
 		tlb_window_leave(w, oldest);
 	}
 }

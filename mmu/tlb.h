@@ -20,14 +20,16 @@
  *  1. A tag is at most once in an array, and in the set (and the bucket, if there are any) that it hashes to.
  *  2. census.count[kind] = tags of that kind (bits 14:12) in all arrays of the level; bit `kind` of census.present =
  *     count is not 0.
- *  3. LRU, FIFO: a set's list has each of its entries once, most recent first, the empty ones last.
+ *  3. LRU, FIFO: a set's list has each of its entries once, most recent first, the empty ones last; of LRU's, those
+ *     that are not held.
  *  4. link[i].hold = slots of the window that name entry i; an empty entry is held by none.
+ *  5. A set's mark (tlb_mark) is in its list, too: behind it is what was used before the kernel used the set
+ *     last, inside a window, at passed[set] of the window's clock. 0: all held ones were used after that.
  *
  * What makes it fast: a lookup probes only the kinds that the level holds now, so the usual machine pays for one page
  * size and for no global entries; tags lie apart from the rest, so a set is one or two cache lines and is compared
  * without a branch; an array of many ways is found through buckets; recency is a linked list, so a hit, a victim and a
- * release take constant time; a held entry that comes up as the victim moves to the front, so it is passed over once in
- * a whole turn of its set. No division anywhere.
+ * release take constant time, however many entries are held. No division anywhere.
  */
 #ifndef MMU_TLB_H
 #define MMU_TLB_H
@@ -62,6 +64,7 @@ struct tlb_window {
 	struct tlb_ref slot[MMU_WINDOW_DATA + MMU_WINDOW_FETCH];
 	u64 entered[MMU_WINDOW_DATA + MMU_WINDOW_FETCH]; /* when, on `clock` */
 	u64 clock;
+	u32 held; /* slots that hold an entry */
 };
 
 struct tlb_census {
@@ -83,10 +86,12 @@ struct tlb_array {
 	struct tlb_link *link;
 	u16 *bucket, *chain; /* NULL: found by scanning the set */
 	struct tlb_tree *tree;
+	u64 *passed; /* by set, invariant 5 */
 	struct tlb_census *census;
 	struct tlb_window *window; /* NULL: entries are never held */
 	u32 entries, ways, set_mask;
 	u32 random;
+	u32 passes; /* sets with a passed[] that is not 0 */
 	u8 replace;
 	u8 fold;       /* set = (vpn ^ vpn >> fold) & set_mask; 63 for a linear index */
 	u8 hash_shift; /* 64 - log2(buckets) */
@@ -188,17 +193,26 @@ static inline struct tlb_ref tlb_find(const struct tlb_level *l, u64 va, unsigne
 	return e;
 }
 
-static inline void tlb_list_move(struct tlb_link *link, u32 i, u32 after)
+static inline void tlb_list_remove(struct tlb_link *link, u32 i)
 {
-	u32 prev = link[i].prev, next = link[i].next, second;
+	u32 prev = link[i].prev, next = link[i].next;
 
 	link[prev].next = next;
 	link[next].prev = prev;
-	second = link[after].next;
+}
+static inline void tlb_list_insert(struct tlb_link *link, u32 i, u32 after)
+{
+	u32 second = link[after].next;
+
 	link[i].prev = after;
 	link[i].next = second;
 	link[second].prev = i;
 	link[after].next = i;
+}
+static inline void tlb_list_move(struct tlb_link *link, u32 i, u32 after)
+{
+	tlb_list_remove(link, i);
+	tlb_list_insert(link, i, after);
 }
 void tlb_tree_touch(struct tlb_array *a, u32 i);
 /* Entry i was used now. */
@@ -207,7 +221,7 @@ static inline void tlb_touch(struct tlb_array *a, u32 i)
 	if (likely(a->replace == MMU_LRU)) {
 		u32 head = a->link[i].head;
 
-		if (a->link[head].next != i)
+		if (a->link[head].next != i && !a->link[i].hold)
 			tlb_list_move(a->link, i, head);
 	} else if (a->replace == MMU_TREE_PLRU) {
 		tlb_tree_touch(a, i);
@@ -216,25 +230,90 @@ static inline void tlb_touch(struct tlb_array *a, u32 i)
 
 /* ---- the recency window ---- */
 
-/* The use that enters a slot. In an LRU list it needs no place now: the release gives it the right one. */
-static inline void tlb_window_enter(struct tlb_window *w, unsigned slot, struct tlb_ref e)
+/* Of the list whose head this is. */
+static inline u32 tlb_mark(const struct tlb_array *a, u32 head)
 {
+	return head + a->set_mask + 1;
+}
+/* Behind what entry i belongs in its set's list, whose page entered then and has left: its last use is more recent than
+ * those of all that left before. Whether the kernel's was later nobody says: it counts as later, until a page leaves that
+ * entered after it. */
+static inline u32 tlb_window_place(struct tlb_array *a, u32 i, u64 entered)
+{
+	u32 head = a->link[i].head;
+	u64 *passed;
+
+	if (likely(!a->passes))
+		return head;
+	passed = &a->passed[head - a->entries];
+	if (entered < *passed)
+		return tlb_mark(a, head);
+	a->passes -= *passed != 0;
+	*passed = 0;
+	return head;
+}
+/* The page of the slot has left. */
+static inline void tlb_window_release(struct tlb_ref e, u64 entered)
+{
+	u16 hold = --e.array->link[e.i].hold;
+
 	if (unlikely(e.array->replace != MMU_LRU))
 		tlb_touch(e.array, e.i);
-	w->slot[slot] = e;
-	w->entered[slot] = w->clock++;
-	e.array->link[e.i].hold++;
+	else if (likely(hold == 0))
+		tlb_list_insert(e.array->link, e.i, tlb_window_place(e.array, e.i, entered));
 }
-/* The page in the slot has left: its last use is more recent than that of all that left before. */
 static inline void tlb_window_leave(struct tlb_window *w, unsigned slot)
 {
-	struct tlb_ref e = w->slot[slot];
-
-	if (!e.array)
+	if (!w->slot[slot].array)
 		return;
+	tlb_window_release(w->slot[slot], w->entered[slot]);
 	w->slot[slot].array = NULL;
-	e.array->link[e.i].hold--;
+	w->held--;
+}
+static inline bool tlb_window_has(const struct tlb_window *w, unsigned slot, struct tlb_ref e)
+{
+	return w->slot[slot].array == e.array && w->slot[slot].i == e.i;
+}
+/* The use that enters a slot, or of the page that is in it. It needs no place in an LRU list now: the release gives it
+ * the right one. */
+static inline void tlb_window_enter(struct tlb_window *w, unsigned slot, struct tlb_ref e)
+{
+	struct tlb_link *link = e.array->link;
+	u64 before = w->entered[slot];
+
+	w->entered[slot] = ++w->clock;
+	if (likely(!tlb_window_has(w, slot, e))) {
+		if (likely(w->slot[slot].array))
+			tlb_window_release(w->slot[slot], before);
+		else
+			w->held++;
+		w->slot[slot] = e;
+		if (link[e.i].hold++ == 0 && likely(e.array->replace == MMU_LRU))
+			tlb_list_remove(link, e.i);
+	}
+	if (unlikely(e.array->replace != MMU_LRU))
+		tlb_touch(e.array, e.i);
+}
+/* A use that enters none: the kernel's. Held pages were used before it. */
+static inline void tlb_window_pass(struct tlb_window *w, struct tlb_ref e)
+{
+	struct tlb_link *link = e.array->link;
+	u32 head = link[e.i].head;
+	u64 *passed = &e.array->passed[head - e.array->entries];
+
 	tlb_touch(e.array, e.i);
+	if (e.array->replace != MMU_LRU || *passed == w->clock + 1 || link[e.i].hold)
+		return;
+	e.array->passes += *passed == 0;
+	*passed = w->clock + 1;
+	tlb_list_move(link, tlb_mark(e.array, head), e.i);
+}
+static inline void tlb_window_use(struct tlb_window *w, int slot, struct tlb_ref e)
+{
+	if (slot >= 0)
+		tlb_window_enter(w, (unsigned)slot, e);
+	else
+		tlb_window_pass(w, e);
 }
 /* Every slot is vacated, in the order in which they were entered (the order of last uses is the producer's secret). */
 void tlb_window_flush(struct tlb_window *w);

@@ -23,8 +23,8 @@
  *     window while 16 others of their kind entered (so they were used since they entered), pages that entered before
  *     (a system call had emptied the window), and the latest of each kind. A page used again that this does not know of
  *     costs one miss too few; one that is in use no longer one too many. test/sim/kernel.c measures it.
- * A tick's or fault's own accesses find the window's pages held: they count as used after the kernel's, of which they
- * were at worst used before.
+ * A tick's or fault's own accesses come after the last uses of the pages that are in the window then, as far as anybody
+ * knows (mmu/tlb.h).
  *
  * Invariants
  *  1. slot[].word is what the producer has in its window as of the last event that this machine took; 0: nothing.

@@ -16,7 +16,7 @@
  *   any but EV_THREAD        of nobody: before EV_THREAD, after EV_EXIT. There EV_COUNTS, EV_CLOCK and EV_EXIT are
  * good, and nothing: a will comes after the end when the process went between EV_EXIT and close what touches or maps of
  * a process without an address space: before its first EV_EXEC EV_ENTER                 no kind, or two; a slot of the
- * other kind's window; reserved bits. Any page is good: a wild pointer of the program is its fault, and taken as one
+ * other kind's window. Any page is good: a wild pointer of the program is its fault, and taken as one
  *   EV_COUNTS                a total that falls
  *   EV_THREAD                while the thread lives
  *   EV_FORK                  of a child that is awaited already, or beside too many such
@@ -60,7 +60,7 @@ static bool enter_valid(u64 w)
 
 	if (ev_is_leave(w))
 		return w == ev_leave_make(slot);
-	return (w & 0xc00) == 0 && (fetch ? rwx == EVR_FETCH : rwx >= EVR_READ && rwx < EVR_FETCH);
+	return fetch ? rwx == EVR_FETCH : rwx >= EVR_READ && rwx < EVR_FETCH;
 }
 
 void stream_run_slice(struct sim *s, struct stream *t)
@@ -106,17 +106,19 @@ static size_t take_enters(struct sim *s, struct stream *t, u64 w, const volatile
 {
 	bool somebody = t->state == STREAM_LIVE && t->process->space;
 	bool counts = somebody && program_counts(s, t->process);
-	size_t taken = 0, len = 0;
+	size_t taken = 0, len = 0, left = 0;
 
 	n = min(n, (size_t)SIM_BATCH);
 	do {
 		if (somebody && enter_valid(w)) {
-			s->program.events += counts && !ev_is_leave(w);
+			left += ev_is_leave(w);
 			s->batch[len++] = w;
 		} else {
 			drop(s, EV_ENTER);
 		}
 	} while (++taken < n && !((w = words[taken]) & 1));
+	if (counts)
+		s->program.events += len - left;
 	if (counts && len > 0)
 		heat_enters(s, t->process->space->map.program, s->batch, len);
 	if (s->sliced)

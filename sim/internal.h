@@ -42,6 +42,7 @@
 #define SIM_MAX_WORDS   256               /* of one event, its first word included */
 #define SIM_BATCH       4096              /* short events that a machine takes in one go */
 #define SIM_MAX_STREAMS 65536u
+#define KERNEL_PAGES    8      /* of a kind that an entry into the kernel touches, at most (entry.c) */
 #define SIM_SLICE       32768u /* window events of a time slice, where threads share CPUs (cpus=) */
 
 /* ---- the program's side ---- */

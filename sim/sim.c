@@ -40,6 +40,16 @@ int sim_feed(struct sim *s, unsigned stream, const u64 *words, size_t n)
 	return t->state == STREAM_BAD ? -1 : 0;
 }
 
+/* A set this large limits how many pages the window holds at all, and leaves room for those that the kernel touches
+ * inside a window (entry.c). Where sets are smaller these have no exact place (cpu.c). */
+static bool window_fit_pages(struct window_shape *shape, u32 ways, u32 sets)
+{
+	if (sets != 1 || ways < MMU_WINDOW_SMALL + KERNEL_PAGES)
+		return ways >= EV_WINDOW;
+	shape->pages = min(shape->pages, ALIGN_DOWN(ways - KERNEL_PAGES, WINDOW_GROUP));
+	return true;
+}
+
 /* The window keeps to what is exact in this L1 (mmu_window_ways, trace/window.h). An array whose index is no plain modulo
  * counts as one set, and so does one that holds several sizes: a small and a large page may meet in any of its sets. No
  * limit for instruction pages of 2M: files lie in small pages. */
@@ -56,7 +66,7 @@ static void window_fit_level(struct window_shape *shape, const struct tlb_level_
 			if (!(a->sizes & 1u << size))
 				continue;
 			limit->order = limit->order ? min(limit->order, sets) : sets;
-			if (ways >= EV_WINDOW)
+			if (window_fit_pages(shape, ways, sets))
 				continue;
 			limit->sets = limit->most ? min(limit->sets, sets) : sets;
 			limit->most = limit->most ? min(limit->most, ways) : ways;
@@ -79,6 +89,12 @@ void sim_window(const struct sim *s, struct window_shape shape[2])
 		window_fit_level(&shape[1], &cfg->preset->l1i, 1);
 		if (cfg->kpti || cfg->cpus != 0)
 			shape[0].pages = shape[1].pages = MMU_WINDOW_SMALL;
+	}
+	for (unsigned kind = 0; kind < 2; kind++) {
+		const struct window_limit *small = &shape[kind].limit[0];
+
+		if (small->most)
+			shape[kind].pages = min(shape[kind].pages, ALIGN_UP(small->sets * small->most, WINDOW_GROUP));
 	}
 }
 

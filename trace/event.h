@@ -3,9 +3,9 @@
  * trace/event.h - the one vocabulary of events: what a program does to its memory, whoever tells it (the QEMU plugin, a
  * recorded trace, an importer, a script). Producers write it; sim/ reads it. A stream is a sequence of 64-bit words.
  *
- * Short event, one word:       63                    12  11   10  9      4 3     1   0
- *   EV_ENTER                  |  virtual page number    | 0 |  0  |  slot  |  rwx  | 0 |
- *     the slot is vacated     |  0                      | 0 |  1  |  slot  |   0   | 0 |
+ * Short event, one word:       63                    12  11  10      4 3     1   0
+ *   EV_ENTER                  |  virtual page number    | 0 |  slot   |  rwx  | 0 |
+ *     the slot is vacated     |  0                      | 1 |  slot   |   0   | 0 |
  * Long events, 1 + n words:     63       16 15       8 7                     1   0
  *   all others                |    arg    |  n words  |         type         | 1 |   then n words: struct ev_*
  *
@@ -27,12 +27,12 @@
 
 #include "lib/types.h"
 
-#define TRACE_VERSION 6
-#define EV_WINDOW     32 /* slots of a window at most */
+#define TRACE_VERSION 7
+#define EV_WINDOW     64 /* slots of a window at most */
 
 enum ev_type {
 	EV_NONE = 0,
-	EV_ENTER,   /* one word; rwx: EVR_*; slot 0..31 data, 32..63 fetch */
+	EV_ENTER,   /* one word; rwx: EVR_*; slot 0..63 data, 64..127 fetch */
 	EV_COUNTS,  /* struct ev_counts: running totals of this thread */
 	EV_CLOCK,   /* struct ev_clock */
 	EV_TOUCH,   /* struct ev_touch: the kernel reads or writes user memory in a system call */
@@ -107,7 +107,7 @@ static inline u64 ev_enter_make(u64 vpn, unsigned slot, unsigned rwx)
 }
 static inline u64 ev_leave_make(unsigned slot)
 {
-	return 1ull << 10 | (u64)slot << 4;
+	return 1ull << 11 | (u64)slot << 4;
 }
 static inline u64 ev_long_make(unsigned type, unsigned words, u64 arg)
 {
@@ -119,7 +119,7 @@ static inline unsigned ev_type(u64 w)
 }
 static inline bool ev_is_leave(u64 w)
 {
-	return w >> 10 & 1;
+	return w >> 11 & 1;
 }
 static inline unsigned ev_enter_rwx(u64 w)
 {
@@ -127,7 +127,7 @@ static inline unsigned ev_enter_rwx(u64 w)
 }
 static inline unsigned ev_enter_slot(u64 w)
 {
-	return (w >> 4) & 63;
+	return (w >> 4) & 127;
 }
 static inline u64 ev_enter_va(u64 w)
 {

@@ -16,6 +16,8 @@ void window_init(struct window *w, const struct window_shape *shape)
 		w->written[i] = false;
 	}
 	w->untagged = 0;
+	for (unsigned g = 0; g < ARRAY_SIZE(w->least); g++)
+		w->least[g] = g * WINDOW_GROUP;
 	for (unsigned i = 0; i < WINDOW_TAGS; i++)
 		w->tag[i].page[0] = w->tag[i].page[1] = WINDOW_NONE;
 }
@@ -40,7 +42,7 @@ static void window_untag(struct window *w, unsigned slot)
 		return;
 	w->lost[slot] = tag->used;
 	w->used[slot] = &w->lost[slot];
-	w->untagged |= 1u << slot;
+	w->untagged |= 1ull << slot;
 	tag->page[0] = tag->page[1] = WINDOW_NONE;
 }
 
@@ -57,12 +59,12 @@ static bool equal(u64 a, u64 b, u32 n)
 }
 
 /* The pages in the slots of the mask leave, least recent first: an insertion into left[] a page. */
-static void window_leave(struct window *w, u32 slots)
+static void window_leave(struct window *w, u64 slots)
 {
 	u64 used[WINDOW_SLOTS];
 
 	for (; slots; slots &= slots - 1) {
-		unsigned i = (unsigned)__builtin_ctz(slots), at = w->nr_left++;
+		unsigned i = (unsigned)__builtin_ctzll(slots), at = w->nr_left++;
 
 		window_untag(w, i);
 		for (; at > 0 && used[at - 1] > w->lost[i]; at--) {
@@ -74,33 +76,34 @@ static void window_leave(struct window *w, u32 slots)
 		w->page[i] = WINDOW_NONE;
 		w->lost[i] = 0;
 		w->written[i] = false;
-		w->untagged &= ~(1u << i);
+		w->untagged &= ~(1ull << i);
+		w->least[i / WINDOW_GROUP] = min(w->least[i / WINDOW_GROUP], (u64)i);
 	}
 }
 
 void window_clear(struct window *w)
 {
-	u32 slots = 0;
+	u64 slots = 0;
 
 	for (unsigned i = 0; i < w->shape.pages; i++)
-		slots |= w->page[i] == WINDOW_NONE ? 0 : 1u << i;
+		slots |= w->page[i] == WINDOW_NONE ? 0 : 1ull << i;
 	w->nr_left = 0;
 	window_leave(w, slots);
 }
 
 /* The slots that must be vacated so that `page` may enter as far as the limit for this size goes: of the page of that
  * size that was used least recently of those in its set. A large page is used when any small page of it is. */
-static u32 over_limit(const struct window *w, unsigned size, u64 page)
+static u64 over_limit(const struct window *w, unsigned size, u64 page)
 {
 	const struct window_limit *limit = &w->shape.limit[size];
 	u64 its = number(page, size), used[WINDOW_SLOTS];
-	u32 slots[WINDOW_SLOTS], of_set = 0;
+	u64 slots[WINDOW_SLOTS], of_set = 0;
 	unsigned n = 0, least = 0, first[WINDOW_SLOTS];
 
 	for (unsigned i = 0; i < w->shape.pages; i++) /* most are not: no branch */
-		of_set |= (u32)equal(number(w->page[i], size), its, limit->sets) << i;
+		of_set |= (u64)equal(number(w->page[i], size), its, limit->sets) << i;
 	for (; of_set; of_set &= of_set - 1) {
-		unsigned i = (unsigned)__builtin_ctz(of_set), at = 0;
+		unsigned i = (unsigned)__builtin_ctzll(of_set), at = 0;
 		u64 other = number(w->page[i], size);
 
 		if (w->page[i] == WINDOW_NONE || other == its)
@@ -112,7 +115,7 @@ static u32 over_limit(const struct window *w, unsigned size, u64 page)
 			slots[n] = 0;
 			used[n++] = 0;
 		}
-		slots[at] |= 1u << i;
+		slots[at] |= 1ull << i;
 		used[at] = max(used[at], *w->used[i]);
 	}
 	for (unsigned at = 1; at < n; at++)
@@ -137,21 +140,21 @@ static bool drags(const struct window *w, unsigned a, unsigned b)
 /* Makes room for a page that the window does not have, whose slot would be `slot`. Returns the slot. */
 static unsigned window_fit(struct window *w, u64 page, unsigned slot)
 {
-	u32 leave = 0;
+	u64 leave = 0;
 
 	for (unsigned size = 0; size < ARRAY_SIZE(w->shape.limit); size++)
 		if (w->shape.limit[size].most)
 			leave |= over_limit(w, size, page);
 	if (!leave)
 		return slot;
-	for (u32 todo = leave; todo;) {
-		unsigned a = (unsigned)__builtin_ctz(todo);
+	for (u64 todo = leave; todo;) {
+		unsigned a = (unsigned)__builtin_ctzll(todo);
 
 		todo &= todo - 1;
 		for (unsigned b = 0; b < w->shape.pages; b++)
 			if (!(leave >> b & 1) && drags(w, a, b)) {
-				leave |= 1u << b;
-				todo |= 1u << b;
+				leave |= 1ull << b;
+				todo |= 1ull << b;
 			}
 	}
 	window_leave(w, leave);
@@ -160,29 +163,46 @@ static unsigned window_fit(struct window *w, u64 page, unsigned slot)
 
 /* ---- entering ---- */
 
-/* The slot whose page was used longest ago; empty ones first. One pass without branches: the least of the keys
- * `used | slot`, in two chains of minima, as each is as slow as its comparisons. */
-static unsigned window_least(const struct window *w)
+static u64 window_key(const struct window *w, unsigned slot)
 {
-	u64 even = ~0ull, odd = ~0ull;
+	return *w->used[slot] * WINDOW_SLOTS + slot;
+}
 
-	for (unsigned i = 0; i < w->shape.pages; i += 2) {
-		u64 a = *w->used[i] * WINDOW_SLOTS + i, b = *w->used[i + 1] * WINDOW_SLOTS + i + 1;
+/* Without branches, as they could not be foreseen. */
+static u64 group_least(const struct window *w, unsigned g)
+{
+	u64 least = ~0ull;
 
-		even = min(even, a);
-		odd = min(odd, b);
+	for (unsigned i = g * WINDOW_GROUP; i < (g + 1) * WINDOW_GROUP; i++)
+		least = min(least, window_key(w, i));
+	return least;
+}
+
+/* The slot whose page was used longest ago; empty ones first. Uses are in as many places as there are pages: only the
+ * groups that seem to have the least are looked at again. */
+static unsigned window_least(struct window *w)
+{
+	for (;;) {
+		u64 key = ~0ull;
+		unsigned slot;
+
+		for (unsigned g = 0; g < w->shape.pages / WINDOW_GROUP; g++)
+			key = min(key, w->least[g]);
+		slot = key % WINDOW_SLOTS;
+		if (window_key(w, slot) == key)
+			return slot;
+		w->least[slot / WINDOW_GROUP] = group_least(w, slot / WINDOW_GROUP);
 	}
-	return min(even, odd) % WINDOW_SLOTS;
 }
 
 /* The slot of the page, or else that of the one that was used longest ago. */
-static unsigned window_slot(const struct window *w, const struct window_tag *tag, u64 page)
+static unsigned window_slot(struct window *w, const struct window_tag *tag, u64 page)
 {
 	if (w->page[tag->slot] == page && w->used[tag->slot] == &tag->used)
 		return (unsigned)tag->slot;
-	for (u32 slots = w->untagged; slots; slots &= slots - 1)
-		if (w->page[__builtin_ctz(slots)] == page)
-			return (unsigned)__builtin_ctz(slots);
+	for (u64 slots = w->untagged; slots; slots &= slots - 1)
+		if (w->page[__builtin_ctzll(slots)] == page)
+			return (unsigned)__builtin_ctzll(slots);
 	return window_least(w);
 }
 
@@ -202,7 +222,7 @@ int window_enter(struct window *w, u64 page, unsigned write)
 	w->page[slot] = page;
 	w->written[slot] = (had && w->written[slot]) || write;
 	w->used[slot] = &tag->used;
-	w->untagged &= ~(1u << slot);
+	w->untagged &= ~(1ull << slot);
 	*tag = (struct window_tag){{page, w->written[slot] ? page : WINDOW_NONE}, ++w->now, slot};
 	return had && !first_write ? -1 : (int)slot;
 }

@@ -6,7 +6,7 @@
  *   va --> tag[va's page % 1024]         a hit: one load, one compare, one store of `used` = ++now
  *             ^     | slot
  *        used |     v
- *          slot[i]: page, written        16 or 32 slots; the least `used` leaves when another page enters
+ *          slot[i]: page, written        16 to 64 slots; the least `used` leaves when another page enters
  *
  * The tags are a shortcut in front of the slots: a page may be in a slot and have lost its tag to another page of the
  * same residue; then its last use is kept by the slot, and the slow path finds it. Reads and writes have pages of their
@@ -22,6 +22,7 @@
  *   W2  *used[] are distinct for slots that hold pages: their order is the order of last use.
  *   W3  now counts every access, hits included: it is the thread's number of accesses.
  *   W4  a page that has left was used before every page of the window whose number is equal modulo `order`.
+ *   W5  least[g] is at most the least such key of group g's slots now, and was one of theirs.
  */
 #ifndef TRACE_WINDOW_H
 #define TRACE_WINDOW_H
@@ -30,12 +31,13 @@
 
 #define WINDOW_SLOTS EV_WINDOW /* at most */
 #define WINDOW_TAGS  1024
+#define WINDOW_GROUP 8 /* slots that are searched at once for the one used longest ago */
 /* An access this close to its page's end may be one over the boundary: the slow path looks. Bytes; QEMU's accesses are
  * at most 16. */
 #define WINDOW_EDGE 16
 #define WINDOW_NONE (~0ull) /* no page: no access is below it within a page */
 
-/* What a window may hold: `pages`, an even number, at most WINDOW_SLOTS; within the limits, for pages of 4K and of 2M. */
+/* What a window may hold: `pages`, whole groups, at most WINDOW_SLOTS; within the limits, for pages of 4K and of 2M. */
 struct window_limit {
 	u32 sets, most, order; /* sets, order: powers of two; most 0: no limit */
 };
@@ -58,7 +60,8 @@ struct window {
 	u64 *used[WINDOW_SLOTS]; /* where the slot's last use is: in its tag, or else in lost[] */
 	u64 lost[WINDOW_SLOTS];
 	bool written[WINDOW_SLOTS];
-	u32 untagged; /* slots whose page has lost its tag: a bit each */
+	u64 untagged;                           /* slots whose page has lost its tag: a bit each */
+	u64 least[WINDOW_SLOTS / WINDOW_GROUP]; /* W5: `used * WINDOW_SLOTS + slot` */
 };
 
 /* tag[va's page % WINDOW_TAGS], its offset by one shift and one mask. */

@@ -176,10 +176,10 @@ static void bad_enters(void **state)
 {
 	static const u64 bad[] = {
 	    0x1000,                                         /* no kind */
-	    0x1000 | 1 << 10 | EVR_READ << 1,               /* a reserved bit */
+	    0x1000 | 1 << 11,                               /* one that leaves, with a page */
 	    0x1000 | EVR_FETCH << 1,                        /* a fetch in a data slot */
-	    0x1000 | 32 << 4 | EVR_READ << 1,               /* data in a fetch slot */
-	    0x1000 | (EVR_FETCH | EVR_READ) << 1 | 40 << 4, /* two kinds */
+	    0x1000 | 64 << 4 | EVR_READ << 1,               /* data in a fetch slot */
+	    0x1000 | (EVR_FETCH | EVR_READ) << 1 | 72 << 4, /* two kinds */
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
