@@ -5,6 +5,7 @@
 #include "engine/cache.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "engine/emit.h"
 #include "engine/lock.h"
@@ -58,6 +59,28 @@ void cache_lock(void)
 void cache_unlock(void)
 {
 	lock_give(&lock);
+}
+
+/* What is written next comes many pages at a time: a page fault for each costs several times that. So far they are
+ * there, of each that grows: */
+#define AHEAD (64u << 10)
+static u8 *ahead[6];
+
+static void take_ahead(void)
+{
+	u8 *at[] = {cache.hot,
+		    cache.cold,
+		    (u8 *)&blocks[nr_blocks],
+		    (u8 *)&links[nr_links],
+		    (u8 *)&sites[nr_sites],
+		    (u8 *)&copied[nr_copied]};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+		if (at[i] + 4096 < ahead[i])
+			continue;
+		ahead[i] = (u8 *)ALIGN_UP((u64)at[i] + AHEAD, (u64)AHEAD);
+		sys3(SYS_madvise, (u64)at[i] & ~0xfffull, (u64)(ahead[i] - at[i]), MADV_POPULATE_WRITE);
+	}
 }
 
 void cache_init(u8 *base, u64 size)
@@ -153,6 +176,7 @@ struct block *block_add(u64 pc)
 {
 	u32 page = page_number(pc);
 
+	take_ahead();
 	if (2 * nr_blocks >= 1u << block_hash_bits)
 		block_hash_grow();
 	blocks[++nr_blocks] =
