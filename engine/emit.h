@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * engine/emit.h - machine code, a function an instruction, at *at and behind. Registers are numbers 0..15; off is an
- * offset in struct thread. None of them changes flags, unless its comment says so.
+ * offset in struct thread. None of them changes flags, unless its comment says so. The commonest work on a copy of *at,
+ * which bytes that are written cannot change.
  */
 #ifndef ENGINE_EMIT_H
 #define ENGINE_EMIT_H
@@ -42,12 +43,15 @@ static inline void put(u8 **at, const char *bytes, unsigned n)
 /* op r, gs:[off], 64 bits */
 static inline void emit_gs(u8 **at, unsigned op, unsigned r, s32 off)
 {
-	put1(at, 0x65);
-	put1(at, 0x48 | (r >> 3) << 2);
-	put1(at, op);
-	put1(at, 4 | (r & 7) << 3);
-	put1(at, 0x25);
-	put4(at, off);
+	u8 *p = *at;
+
+	put1(&p, 0x65);
+	put1(&p, 0x48 | (r >> 3) << 2);
+	put1(&p, op);
+	put1(&p, 4 | (r & 7) << 3);
+	put1(&p, 0x25);
+	put4(&p, off);
+	*at = p;
 }
 
 static inline void emit_save(u8 **at, unsigned r, s32 off)
@@ -63,11 +67,14 @@ static inline void emit_load(u8 **at, unsigned r, s32 off)
 /* mov r, gs:[off], 32 bits; r is one of the first eight */
 static inline void emit_load32(u8 **at, unsigned r, s32 off)
 {
-	put1(at, 0x65);
-	put1(at, 0x8b);
-	put1(at, 4 | r << 3);
-	put1(at, 0x25);
-	put4(at, off);
+	u8 *p = *at;
+
+	put1(&p, 0x65);
+	put1(&p, 0x8b);
+	put1(&p, 4 | r << 3);
+	put1(&p, 0x25);
+	put4(&p, off);
+	*at = p;
 }
 
 /* op r, gs:[base + off], 64 bits; base is not rsp or r12. */
@@ -94,34 +101,46 @@ static inline void emit_gs_index(u8 **at, unsigned op, unsigned r, unsigned inde
 /* mov gs:[off], imm (a sign-extended 32-bit one) */
 static inline void emit_set(u8 **at, s32 off, s32 imm)
 {
-	PUT(at, "\x65\x48\xc7\x04\x25");
-	put4(at, off);
-	put4(at, imm);
+	u8 *p = *at;
+
+	PUT(&p, "\x65\x48\xc7\x04\x25");
+	put4(&p, off);
+	put4(&p, imm);
+	*at = p;
 }
 
 /* mov gs:[off], value, in two halves */
 static inline void emit_set64(u8 **at, s32 off, u64 value)
 {
+	u8 *p = *at;
+
 	for (unsigned half = 0; half < 2; half++) {
-		PUT(at, "\x65\xc7\x04\x25");
-		put4(at, off + 4 * (s32)half);
-		put4(at, (s32)(value >> 32 * half));
+		PUT(&p, "\x65\xc7\x04\x25");
+		put4(&p, off + 4 * (s32)half);
+		put4(&p, (s32)(value >> 32 * half));
 	}
+	*at = p;
 }
 
 /* jmp gs:[off] */
 static inline void emit_jump_gs(u8 **at, s32 off)
 {
-	PUT(at, "\x65\xff\x24\x25");
-	put4(at, off);
+	u8 *p = *at;
+
+	PUT(&p, "\x65\xff\x24\x25");
+	put4(&p, off);
+	*at = p;
 }
 
 /* mov r, imm64 */
 static inline void emit_constant(u8 **at, unsigned r, u64 value)
 {
-	put1(at, 0x48 | r >> 3);
-	put1(at, 0xb8 | (r & 7));
-	put8(at, value);
+	u8 *p = *at;
+
+	put1(&p, 0x48 | r >> 3);
+	put1(&p, 0xb8 | (r & 7));
+	put8(&p, value);
+	*at = p;
 }
 
 /* lea r, [base + disp], 64 bits */
