@@ -213,6 +213,26 @@ static void consumer_goes(void **state)
 	assert_int_equal(status, 0);
 }
 
+static u8 *map_hub(int fd, size_t *bytes)
+{
+	u8 *raw;
+
+	*bytes = (size_t)lseek(fd, 0, SEEK_END);
+	raw = mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(raw != MAP_FAILED);
+	return raw;
+}
+
+/* The first word of the hub that holds the value. */
+static u64 *find_word(u8 *raw, size_t bytes, u64 value)
+{
+	for (u64 *word = (u64 *)raw; word < (u64 *)(raw + bytes); word++)
+		if (*word == value)
+			return word;
+	fail_msg("no word of the hub holds %llu", (unsigned long long)value);
+	return NULL;
+}
+
 /* Whatever a wild program writes into the hub: the consumer reads within it, and comes to an end. */
 static void garbage(void **state)
 {
@@ -221,9 +241,9 @@ static void garbage(void **state)
 	for (unsigned round = 0; round < 200; round++) {
 		int fd;
 		struct ring_hub *hub = make_hub(4, &fd), *producer = ring_hub_attach(fd, NULL);
-		off_t bytes = lseek(fd, 0, SEEK_END);
 		struct ring *written = ring_open(producer, getpid(), gettid());
-		u8 *raw = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		size_t bytes;
+		u8 *raw = map_hub(fd, &bytes);
 		u64 sum = 0;
 
 		ring_put1(written, 5);
@@ -245,7 +265,7 @@ static void garbage(void **state)
 					ring_free(r);
 			}
 		}
-		munmap(raw, (size_t)bytes);
+		munmap(raw, bytes);
 		ring_close(written);
 		ring_hub_destroy(producer);
 		ring_hub_destroy(hub);
@@ -260,20 +280,21 @@ static void impossible_head(void **state)
 	int fd;
 	struct ring_hub *hub = make_hub(1, &fd), *producer = ring_hub_attach(fd, NULL);
 	struct ring *r = ring_open(producer, getpid(), gettid()), *reader;
-	u64 *raw = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), *head = raw;
 	const volatile u64 *w;
+	size_t bytes;
+	u8 *raw = map_hub(fd, &bytes);
+	u64 *head;
 
 	for (unsigned i = 0; i < 77; i++)
 		ring_put1(r, 1000);
-	while (*head != 77)
-		head++;
+	head = find_word(raw, bytes, 77);
 	reader = ring_get(hub, 0);
 	assert_int_equal(ring_peek(reader, &w), 77);
 	assert_false(ring_at_end(reader));
 	*head = 1ull << 40;
 	assert_int_equal(ring_peek(reader, &w), 0);
 	assert_true(ring_at_end(reader));
-	munmap(raw, 65536);
+	munmap(raw, bytes);
 	ring_close(r);
 	ring_hub_destroy(producer);
 	ring_hub_destroy(hub);
@@ -290,7 +311,8 @@ static void head_goes_back(void **state)
 	pid_t pid = fork();
 	const volatile u64 *w;
 	struct ring *reader;
-	u64 *raw, *head;
+	size_t bytes;
+	u8 *raw;
 
 	if (pid == 0) {
 		struct ring *r = ring_open(ring_hub_attach(fd, NULL), getpid(), gettid());
@@ -302,10 +324,8 @@ static void head_goes_back(void **state)
 	}
 	while (!(reader = ring_get(hub, 0)) || ring_peek(reader, &w) != 77)
 		ring_wait(hub, 1);
-	raw = head = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	while (*head != 77)
-		head++;
-	*head = 0;
+	raw = map_hub(fd, &bytes);
+	*find_word(raw, bytes, 77) = 0;
 	ring_consume(reader, 77);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
@@ -319,7 +339,7 @@ static void head_goes_back(void **state)
 		ring_wait(hub, 2);
 	}
 	assert_true(ring_at_end(reader));
-	munmap(raw, 65536);
+	munmap(raw, bytes);
 	ring_hub_destroy(hub);
 	close(fd);
 }
