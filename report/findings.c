@@ -61,7 +61,7 @@ static void put_saving(struct draft *d, struct cycles saves)
 		return;
 	fprintf(d->text, " That saves ");
 	put_cost(d->text, d->v, saves);
-	fputc('.', d->text);
+	fputs(saves.most > d->cost.most ? " in all." : ".", d->text); /* other causes get cheaper, too */
 }
 
 /* What machine m, with other pages, changes altogether; and that huge pages cost memory. */
@@ -109,12 +109,13 @@ static const struct sim_machine_result *malloc_cure(const struct view *v, const 
 		   : NULL;
 }
 
-static void remedy_thp(struct draft *d, const struct sim_region *g)
+/* m: the machine that shows it. */
+static void remedy_thp(struct draft *d, const struct sim_region *g, const struct sim_machine_result *m)
 {
 	d->v->said_thp = true;
 	cure_thp(d->how, d->v->r, g, d->v->cure[CURE_MALLOC] == NULL || malloc_cure(d->v, g) != NULL);
 	put_how(d);
-	put_machine_saving(d, malloc_cure(d->v, g) ? malloc_cure(d->v, g) : d->v->thp);
+	put_machine_saving(d, m);
 }
 
 static void remedy_hugetlb(struct draft *d, const struct sim_region *g)
@@ -238,20 +239,20 @@ static void find_walks(struct draft *d)
 		all += result_region_walks(&v->base->region[i]);
 	result_region_of(name, sizeof(name), v->r, g);
 	fprintf(d->text, "; %s of the walks come from %s", fmt_percent(walks, all).s, name);
-	malloc = malloc_cure(v, g);
+	malloc = g->kind == REGION_HEAP || !helps(v, v->thp, g) ? malloc_cure(v, g) : NULL;
 	if (malloc && leaves_little(result_region_walks(&malloc->region[top]), walks)) {
 		fprintf(d->text, ", and huge pages for malloc's memory leave %s of those.",
 			fmt_percent(result_region_walks(&malloc->region[top]), walks).s);
 		d->f->refers = v->said_thp;
 		if (!v->said_thp)
-			remedy_thp(d, g);
+			remedy_thp(d, g, malloc);
 		return;
 	}
 	if (g->kind <= REGION_HEAP && g->peak_bytes >= PMD_SIZE && leaves_little(thp_left, walks)) {
 		fprintf(d->text, ", and transparent huge pages leave %s of those.", fmt_percent(thp_left, walks).s);
 		d->f->refers = v->said_thp;
 		if (!v->said_thp)
-			remedy_thp(d, g);
+			remedy_thp(d, g, v->thp);
 		return;
 	}
 	if (g->kind <= REGION_HEAP && says_splits(d, v->thp ? &v->thp->region[top] : NULL))
@@ -293,7 +294,8 @@ static void find_touch(struct draft *d)
 	u64 zero = zero_faults(v->base), in_region, again = refaults(v);
 	const struct sim_region *g = faulting_region(v, false, &in_region);
 	char name[600] = "the program's memory";
-	const struct sim_machine_result *malloc = g ? malloc_cure(v, g) : NULL;
+	const struct sim_machine_result *malloc =
+	    g && (g->kind == REGION_HEAP || !helps(v, v->thp, g)) ? malloc_cure(v, g) : NULL;
 	bool malloc_helps = malloc && leaves_little_of(cause_cost(malloc, CAUSE_TOUCH), d->cost);
 	bool thp_helps = v->thp != NULL && g != NULL && g->peak_bytes >= PMD_SIZE &&
 			 leaves_little_of(cause_cost(v->thp, CAUSE_TOUCH), d->cost);
@@ -321,7 +323,7 @@ static void find_touch(struct draft *d)
 			fmt_count(zero_faults(malloc_helps ? malloc : v->thp)).s);
 		d->f->refers = v->said_thp;
 		if (!v->said_thp)
-			remedy_thp(d, g);
+			remedy_thp(d, g, malloc_helps ? malloc : v->thp);
 	} else if (g != NULL && says_glibc_heap(d, g)) {
 		return;
 	} else if (g != NULL && g->kind == REGION_ANON && g->peak_bytes >= PMD_SIZE) {
@@ -538,7 +540,7 @@ static void find_maps(struct draft *d)
 			cycles_text(cause_cost(v->thp, CAUSE_MAPS)).s);
 		d->f->refers = v->said_thp;
 		if (!v->said_thp)
-			remedy_thp(d, g);
+			remedy_thp(d, g, v->thp);
 	} else if (calls.most >= d->cost.most / 2) {
 		remedy_calls(d, most, g);
 		put_saving(d, calls);

@@ -20,8 +20,8 @@
 #include "report/result.h"
 
 #define LABEL_WIDTH 24
-#define LINE_WIDTH  79
-#define PICTURE     34 /* columns: 2 + 24 + 34 + 2 + "1000 KiB at most" fit a line */
+#define PICTURE     34 /* columns, at most: 2 + 24 + 34 + 2 + "1000 KiB at most" fit a line of 79 */
+#define BESIDE      45
 #define LEVELS      8u
 #define MIN_SLICES  8 /* of fewer there is nothing to see */
 
@@ -57,21 +57,22 @@ static bool locale_is_utf8(void)
 /* A row of a machine as it is drawn, 0 to LEVELS, and what stands behind it. */
 struct picture {
 	const struct sim_machine_result *of;
+	unsigned nr; /* columns */
 	unsigned level[PICTURE];
 	u64 figure;
 };
 
-/* The row in PICTURE parts of equal length: what was counted in each, or the most of the slices that reach into it. */
-static void part_values(double value[PICTURE], const struct sim_result *r, const struct sim_machine_result *m,
-			const struct timeline_row *row)
+/* The row in nr parts of equal length: what was counted in each, or the most of the slices that reach into it. */
+static void part_values(double value[PICTURE], unsigned nr, const struct sim_result *r,
+			const struct sim_machine_result *m, const struct timeline_row *row)
 {
-	double part = (double)r->slice_end[r->nr_slices - 1] / PICTURE, start = 0;
+	double part = (double)r->slice_end[r->nr_slices - 1] / nr, start = 0;
 
 	memset(value, 0, PICTURE * sizeof(*value));
 	for (unsigned i = 0; i < r->nr_slices; i++) {
 		double end = (double)r->slice_end[i], x = (double)timeline_value(row, &m->slice[i]);
 
-		for (unsigned k = (unsigned)(start / part); k < PICTURE && k * part < end; k++) {
+		for (unsigned k = (unsigned)(start / part); k < nr && k * part < end; k++) {
 			double inside = min(end, (k + 1) * part) - max(start, k * part);
 
 			if (row->adds)
@@ -90,11 +91,11 @@ static bool picture_make(struct picture *p, const struct sim_result *r, const st
 	double value[PICTURE], most = 0;
 	bool changes = false;
 
-	*p = (struct picture){.of = m};
-	part_values(value, r, m, row);
-	for (unsigned i = 0; i < PICTURE; i++)
+	*p = (struct picture){.of = m, .nr = p->nr};
+	part_values(value, p->nr, r, m, row);
+	for (unsigned i = 0; i < p->nr; i++)
 		most = max(most, value[i]);
-	for (unsigned i = 0; i < PICTURE; i++) {
+	for (unsigned i = 0; i < p->nr; i++) {
 		p->level[i] = value[i] > 0 ? 1 + (unsigned)((LEVELS - 0.001) * value[i] / most) : 0;
 		changes |= p->level[i] != p->level[0];
 	}
@@ -126,7 +127,7 @@ static void put_row(FILE *out, const struct sim_result *r, const struct timeline
 		 base ? "" : result_machine_name(r, p->of).s);
 	fmt_fit(label, LABEL_WIDTH - 1);
 	fprintf(out, "  %-*s", LABEL_WIDTH, label);
-	for (unsigned i = 0; i < PICTURE; i++)
+	for (unsigned i = 0; i < p->nr; i++)
 		fputs(glyph[p->level[i]], out);
 	fprintf(out, "  %s%s\n", row->bytes ? fmt_bytes(p->figure).s : fmt_count(p->figure).s,
 		row->adds ? "" : " at most");
@@ -142,18 +143,18 @@ static void put_heading(FILE *out, const struct sim_result *r, bool bold)
 	snprintf(rest, sizeof(rest), "(%s%sby instructions executed; each line from 0 to its most)",
 		 several ? base.s : "", several ? ", " : "");
 	fprintf(out, bold ? "\033[1m%s\033[0m" : "%s", heading);
-	if (strlen(heading) + 1 + strlen(rest) <= LINE_WIDTH) {
+	if (strlen(heading) + 1 + strlen(rest) <= fmt_width(out)) {
 		fprintf(out, " %s\n", rest);
 		return;
 	}
 	fputc('\n', out);
-	fmt_wrap(out, 2, LINE_WIDTH, rest);
+	fmt_wrap(out, 2, fmt_width(out), rest);
 }
 
 void report_timeline(FILE *out, const struct sim_result *r, bool terminal)
 {
 	const char *const *glyph = terminal && locale_is_utf8() ? blocks : plain;
-	struct picture p;
+	struct picture p = {.nr = min(max(fmt_width(out), BESIDE + 8u) - BESIDE, (unsigned)PICTURE)};
 	bool any = false;
 
 	if (r->nr_machines == 0 || r->nr_slices < MIN_SLICES)

@@ -122,6 +122,8 @@ static void any_terminal(void **state)
 		assert_int_equal(ioctl(master, TIOCSWINSZ, &size), 0);
 		synthetic_fill(&syn);
 		syn.result.nr_machines = nr;
+		synthetic_slices(&syn, 8);
+		syn.slice[0][4].faults = 9;
 		synthetic_programs(&syn, 3, 3);
 		syn.result.show_processes = true;
 		synthetic_price(&syn);
