@@ -100,26 +100,27 @@ void timeline_begin(struct sim *s)
 	}
 }
 
-/* What came after the last instruction is the last slice's. */
+/* Less than half a slice, as there is at a run's end, is the last slice's. */
 void timeline_end_slice(struct sim *s)
 {
 	struct timeline *t = &s->timeline;
-	bool more = t->nr > 0 && t->end[t->nr - 1] == s->program.instructions;
+	bool joins = t->nr > 0 && s->program.instructions - t->end[t->nr - 1] < t->length / 2;
 
 	for (unsigned i = 0; i < s->nr_machines; i++) {
 		struct machine *m = &s->machine[i];
 
 		count(m, &m->timeline.now);
-		if (more)
+		if (joins)
 			merge(&m->timeline.slice[t->nr - 1], &m->timeline.now);
 		else
 			m->timeline.slice[t->nr] = m->timeline.now;
 		start_slice(m);
 	}
-	if (more)
+	if (joins)
 		heat_join_slice(s, t->nr);
 	else
-		t->end[t->nr++] = s->program.instructions;
+		t->nr++;
+	t->end[t->nr - 1] = s->program.instructions;
 	if (t->nr < TIMELINE_SLICES)
 		return;
 	while (t->nr > TIMELINE_SLICES / 4 * 3) {

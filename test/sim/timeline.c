@@ -91,7 +91,8 @@ static void turns(void **state)
 	execute(100000);
 	tape_range(&tape, EV_UNMAP, 0, A, 8 * MIB);
 	execute(100000);
-	execute(100000);
+	execute(99000);
+	execute(1000); /* no slice of its own */
 	play("4k;thp", ",check=1");
 	slices_are_the_run();
 	assert_int_equal(all.nr_slices, 5);
