@@ -49,7 +49,7 @@ $(BUILD)/demo.txt:
 
 demo: all
 	@$(MAKE) --no-print-directory $(BUILD)/demo.txt
-	@if [ -f $(BUILD)/report/html/page.h ]; then html="--html $(BUILD)/demo.html"; fi; \
+	@if [ -f $(BUILD)/report/html/pages.h ]; then html="--html $(BUILD)/demo.html"; fi; \
 	echo $(QUIRE) run $$html -- sort -n $(BUILD)/demo.txt; \
 	$(QUIRE) run $$html -- sort -n $(BUILD)/demo.txt > /dev/null && \
 	if [ "$$html" ]; then echo "The same with charts, for a browser: $(abspath $(BUILD))/demo.html"; \

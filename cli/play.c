@@ -11,7 +11,9 @@
 
 #include "cli/cli.h"
 #include "play/probe.h"
+#include "play/record.h"
 #include "play/run.h"
+#include "report/page.h"
 #include "sim/xalloc.h"
 
 enum {
@@ -23,6 +25,7 @@ enum {
 struct play {
 	struct run_config cfg;
 	const char *answer; /* given in place of the script's; or NULL */
+	const char *page;   /* --html: where its page goes; or NULL */
 	int status;         /* the worst so far */
 	unsigned files;
 	bool probed; /* --probe was given: no file is needed */
@@ -98,10 +101,47 @@ static bool as_expected(const struct run *r, const struct script *s)
 	return r->failed_line == line;
 }
 
-static int play_script(const struct play *p, const struct script *s)
+/* A run that ended so, as a page. Returns 0, or EXIT_QUIRE when it did not get there. */
+static int write_page(const struct play *p, FILE *out, struct record *rec, const char *verdict)
+{
+	char *data = record_end(rec, p->cfg.file, verdict);
+	int err = !data || page_write(out, PAGE_PLAY, data, strlen(data)) != 0;
+
+	free(data);
+	if (fclose(out) == 0 && !err)
+		return 0;
+	fprintf(stderr, "quire play: %s: %s\n", p->page, data ? strerror(errno) : "out of memory");
+	return EXIT_QUIRE;
+}
+
+/* Runs it, and records it where a page is wanted; what is told of it goes where it goes without one, too. */
+static int run_and_record(struct play *p, struct run *r, const struct script *s)
+{
+	struct run_config cfg = p->cfg;
+	struct record *rec;
+	FILE *out;
+	int result;
+
+	if (!p->page)
+		return run_script(r, s, &cfg);
+	out = fopen(p->page, "we");
+	if (!out) {
+		fprintf(stderr, "quire play: %s: %s\n", p->page, strerror(errno));
+		exit(EXIT_QUIRE);
+	}
+	rec = xcheck(record_begin(&cfg));
+	cfg.step = true;
+	result = run_script(r, s, &cfg);
+	if (p->cfg.step)
+		fputs(record_told(rec), stdout);
+	worsen(p, write_page(p, out, rec, result == RUN_PASS ? "All is as the script says." : r->failure));
+	return result;
+}
+
+static int play_script(struct play *p, const struct script *s)
 {
 	struct run *r = xcalloc(1, sizeof(*r));
-	int result = run_script(r, s, &p->cfg), status = EXIT_FAILED;
+	int result = run_and_record(p, r, s), status = EXIT_FAILED;
 
 	if (result == RUN_CANNOT) {
 		fprintf(stderr, "%s: cannot be run: %s\n", p->cfg.file, r->failure);
@@ -121,7 +161,7 @@ static int play_script(const struct play *p, const struct script *s)
 	return status;
 }
 
-static int play_parsed(const struct play *p, const struct script *s, const struct script_error *error)
+static int play_parsed(struct play *p, const struct script *s, const struct script_error *error)
 {
 	bool malformed = error->line != 0, wanted = strcmp(s->expect, "malformed") == 0;
 
@@ -195,7 +235,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		p->probed = true;
 		print_probes();
 		return 0;
+	case 'h':
+		if (!page_there())
+			argp_failure(state, EXIT_QUIRE, 0,
+				     "--html is off: this quire was built without node and the page's packages; "
+				     "tools/setup.sh --html, then ninja, make one that has it");
+		p->page = arg;
+		return 0;
 	case ARGP_KEY_ARG:
+		if (p->page && p->files > 0)
+			argp_failure(state, EXIT_QUIRE, 0, "--html takes one script");
 		p->files++;
 		worsen(p, play_file(p, arg));
 		return 0;
@@ -216,6 +265,8 @@ int cmd_play(int argc, char **argv)
 	    {"verify-on-host", 'v', NULL, 0, "make the same calls and accesses on this Linux, and compare", 0},
 	    {"probe", 'p', NULL, 0, "print what this Linux does where Linuxes differ, a line each: NAME=yes|no|unknown",
 	     0},
+	    {"html", 'h', "FILE", 0,
+	     "write a page for a browser that shows the script step by step: page tables, TLB, what --step tells", 0},
 	    {"answer", 'a', "ANSWER", 0, "answer the script's last question", 0},
 	    {"quiet", 'q', NULL, 0, "print nothing but what is wrong", 0},
 	    {0},

@@ -25,6 +25,7 @@
 #include "cli/launch.h"
 #include "cli/native.h"
 #include "cli/output.h"
+#include "report/page.h"
 #include "report/report.h"
 #include "sim/sim.h"
 #include "trace/ring.h"
@@ -524,7 +525,7 @@ int cmd_run(int argc, char **argv)
 	parser.options = make_options();
 	argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &o);
 	l.front = front_of(o.front);
-	if (o.to[OUT_HTML] && !report_has_html()) {
+	if (o.to[OUT_HTML] && !page_there()) {
 		fprintf(stderr, "quire: --html is off: this quire was built without node and the page's packages; "
 				"tools/setup.sh --html, then ninja, make one that has it\n");
 		return EXIT_QUIRE;

@@ -245,16 +245,16 @@ static bool run_show(struct run *r, const struct statement *st)
 		return true;
 	switch (st->what) {
 	case SHOW_TABLES:
-		show_tables(&r->computer, (unsigned)r->current, stdout);
+		show_tables(&r->computer, (unsigned)r->current, r->cfg.out);
 		break;
 	case SHOW_TLB:
-		show_tlb(&r->computer, (unsigned)r->current, stdout);
+		show_tlb(&r->computer, (unsigned)r->current, r->cfg.out);
 		break;
 	case SHOW_MAPS:
-		show_maps(&r->computer, (unsigned)r->current, stdout);
+		show_maps(&r->computer, (unsigned)r->current, r->cfg.out);
 		break;
 	default:
-		show_counters(&r->computer, stdout);
+		show_counters(&r->computer, r->cfg.out);
 		break;
 	}
 	return true;
@@ -277,7 +277,7 @@ static bool run_statement(struct run *r, const struct statement *st)
 		return run_show(r, st);
 	default:
 		if (!r->cfg.quiet)
-			printf("\nQuestion: %s\n", st->text);
+			fprintf(r->cfg.out, "\nQuestion: %s\n", st->text);
 		return true;
 	}
 }
@@ -289,9 +289,9 @@ static void tell_result(const struct run *r, const struct statement *st)
 	char text[256];
 
 	if (st->verb == VERB_CALL)
-		printf("        => %s\n", outcome_text(&r->call, &r->ours, text));
+		fprintf(r->cfg.out, "        => %s\n", outcome_text(&r->call, &r->ours, text));
 	if (st->verb == VERB_EXPECT)
-		printf("        as expected\n");
+		fprintf(r->cfg.out, "        as expected\n");
 }
 
 static bool run_and_tell(struct run *r, const struct statement *st)
@@ -301,15 +301,17 @@ static bool run_and_tell(struct run *r, const struct statement *st)
 	if (!r->cfg.step)
 		return run_statement(r, st);
 	if (st->answer && !r->cfg.answered)
-		printf("\n%4u  answer ... (yours: quire play --answer ANSWER FILE)\n", st->line);
+		fprintf(r->cfg.out, "\n%4u  answer ... (yours: quire play --answer ANSWER FILE)\n", st->line);
 	else
-		printf("\n%4u  %s\n", st->line, st->source);
+		fprintf(r->cfg.out, "\n%4u  %s\n", st->line, st->source);
 	step_begin(&r->step);
 	ok = run_statement(r, st);
 	step_end(&r->step);
 	if (ok)
 		tell_result(r, st);
-	fflush(stdout);
+	fflush(r->cfg.out);
+	if (r->cfg.seen)
+		r->cfg.seen(r->cfg.ctx, r);
 	return ok;
 }
 
@@ -350,7 +352,8 @@ int run_script(struct run *r, const struct script *s, const struct run_config *c
 {
 	int result;
 
-	*r = (struct run){.script = s, .cfg = *cfg, .step = {.out = stdout}, .alive = {true}};
+	*r = (struct run){.script = s, .cfg = *cfg, .alive = {true}};
+	r->cfg.out = r->step.out = cfg->out ? cfg->out : stdout;
 	result = start(r);
 	if (result == RUN_PASS) {
 		for (unsigned i = 0; i < s->nr && result == RUN_PASS; i++)

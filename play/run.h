@@ -10,12 +10,17 @@
 #include "play/host.h"
 #include "play/step.h"
 
+struct run;
 struct run_config {
 	const char *file; /* its name, for messages */
 	bool verify;      /* on the host too */
 	bool step;        /* explain */
 	bool quiet;       /* nothing but what is wrong */
 	bool answered;    /* the user has given an answer: it may be shown */
+	FILE *out;        /* where all that is told goes; NULL: standard output */
+	/* Called after each statement, when what is told of it is in `out`. NULL: by nobody. */
+	void (*seen)(void *ctx, const struct run *r);
+	void *ctx;
 };
 
 enum run_result {
@@ -56,6 +61,27 @@ const char *outcome_text(const struct play_call *call, const struct play_outcome
 void computer_maps(const struct computer *c, unsigned process, struct play_maps *out);
 
 /* show.c */
+
+/* An entry of a page table that is not empty, or n of a table that go on alike. */
+struct shown_entry {
+	const char *table; /* "PT" */
+	unsigned level, index, n;
+	bool leaf;
+	u64 va, entry;
+};
+/* Of the user's half, each table's entries right after the entry that refers to it. */
+void show_each_entry(const struct computer *c, unsigned process, void (*see)(void *ctx, const struct shown_entry *e),
+		     void *ctx);
+
+/* An entry of a TLB or of a paging-structure cache. */
+struct shown_cached {
+	const char *cache, *size; /* "L1d", "4K"; "walk", "PD" */
+	u64 va, pcid, frame;
+	char rights[5]; /* "WUXD" */
+};
+void show_each_cached(const struct computer *c, unsigned process, void (*see)(void *ctx, const struct shown_cached *e),
+		      void *ctx);
+
 void show_tables(const struct computer *c, unsigned process, FILE *out);
 void show_tlb(const struct computer *c, unsigned process, FILE *out);
 void show_maps(const struct computer *c, unsigned process, FILE *out);

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * report/html.c - the report as one page that needs nothing else.
- *
- *   page_head   all of the page up to its data      } made of report/html/ when this is built, where node
- *   data        the JSON report; what it is read by }  and the packages are: report/html/build.mjs
- *   page_tail   the script that draws it            }
- *
- * The data stands in a <script>, whose end is looked for without regard to what JSON is: so no '<' gets there. In JSON one
- * can only be in a text, where \u003c means the same.
+ * report/html.c - the report as a page: the JSON report, and what it is read by.
  */
 #include "report/report.h"
 
@@ -15,9 +8,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#ifdef QUIRE_PAGE
-
-#include "page.h"
+#include "report/page.h"
 #include "report/timeline.h"
 
 static json_t *bill_value(void)
@@ -109,40 +100,12 @@ static char *page_data(const struct sim_result *r, size_t *size)
 	return NULL;
 }
 
-bool report_has_html(void)
-{
-	return true;
-}
-
 int report_html(FILE *out, const struct sim_result *r)
 {
 	size_t size;
 	char *text = page_data(r, &size);
+	int err = text ? page_write(out, PAGE_RUN, text, size) : -1;
 
-	if (!text)
-		return -1;
-	fwrite(page_head, 1, sizeof(page_head), out);
-	for (size_t i = 0; i < size; i++)
-		if (text[i] == '<')
-			fputs("\\u003c", out);
-		else
-			fputc(text[i], out);
 	free(text);
-	fwrite(page_tail, 1, sizeof(page_tail), out);
-	return fflush(out) == 0 && !ferror(out) ? 0 : -1;
+	return err;
 }
-
-#else
-
-bool report_has_html(void)
-{
-	return false;
-}
-
-int report_html(FILE *out, const struct sim_result *r)
-{
-	errno = ENOSYS;
-	return -1;
-}
-
-#endif

@@ -18,10 +18,8 @@ void report_timeline(FILE *out, const struct sim_result *r, bool terminal);
 void report_costs(FILE *out, const struct sim_result *r, bool bold);
 /* Returns 0 or -1 with errno. Schema: docs/json.md. */
 int report_json(FILE *out, const struct sim_result *r);
-/* The JSON in a page that draws it (report/html/). Returns 0 or -1 with errno. Only where report_has_html(). */
+/* The JSON in a page that draws it (report/html/). Returns 0 or -1 with errno. Only where page_there(). */
 int report_html(FILE *out, const struct sim_result *r);
-/* This quire was built with the page. */
-bool report_has_html(void);
 /* Into out[n], one sentence or two: what virtual memory takes on the baseline, what the best remedy would leave. */
 void report_answer(char *out, size_t n, const struct sim_result *r);
 /* A line for each finding, the greatest cost first: what costs, whose memory, the exact call or setting that helps, what

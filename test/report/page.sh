@@ -5,13 +5,9 @@
 # break out of it. TAP output. Skipped without what tools/setup.sh --html installs.
 build=$1
 . "${0%/*}/../programs.sh"
-here=${0%/*}
+here=${0%/*} top=${0%/*}/../..
 
-chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome)
-for need in "chromium:$chromium" "node:$(command -v node)" \
-	"playwright-core:$(ls "$here/../../report/html/node_modules/playwright-core/package.json" 2>/dev/null)"; do
-	[ -n "${need#*:}" ] || skip_all "needs ${need%%:*}: tools/setup.sh --html"
-done
+. "$top/test/browser.sh"
 # A program whose path, and an argument that is all that HTML, scripts and JSON have words for; some are no UTF-8.
 argument=$(printf '</script><script>alert(1)</script><!--<script> <b>"\047&amp;\\u003c \001\033 \303\244')
 mkdir "$tmp/<"
