@@ -247,6 +247,13 @@ void areas_begin(void)
 	read_implies_exec = sys3(SYS_personality, 0xffffffff, 0, 0) & READ_IMPLIES_EXEC;
 }
 
+void areas_lost(void)
+{
+	cache_lock();
+	look_again(0, USER_END);
+	cache_unlock();
+}
+
 /* ---- system calls ---- */
 
 static unsigned rights_of(u64 prot)

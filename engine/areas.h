@@ -27,6 +27,8 @@ struct maps_line {
 	char prot[5];
 	char text[128]; /* its beginning */
 };
+/* Somebody died between a system call and areas_call(). */
+void areas_lost(void);
 /* Calls each(line) for every line. false: there is no /proc. */
 bool maps_read(void (*each)(const struct maps_line *line));
 bool maps_named(const struct maps_line *line, const char *name);

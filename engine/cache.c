@@ -83,6 +83,18 @@ static void take_ahead(void)
 	}
 }
 
+bool cache_is_locked(const void *start, const void *end)
+{
+	return lock_is_held(&lock, start, end);
+}
+
+void cache_lost(void)
+{
+	memset(block_hash, 0, sizeof(*block_hash) << block_hash_bits);
+	memset(page_hash, 0, sizeof(*page_hash) << HASH_BITS);
+	nr_blocks = nr_pages = 0;
+}
+
 void cache_init(u8 *base, u64 size)
 {
 	whole = (struct cache){base, base + size / 2, base + size / 2, base + size};

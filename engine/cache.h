@@ -78,6 +78,9 @@ extern struct cache cache;
 
 void cache_lock(void);
 void cache_unlock(void);
+/* By who has its stack in [start, end)? He is dead: links may be undone, and then the tables are to be cleared. */
+bool cache_is_locked(const void *start, const void *end);
+void cache_lost(void);
 /* Takes size bytes at base for the code. */
 void cache_init(u8 *base, u64 size);
 struct block *block_find(u64 pc); /* NULL: not translated, or forgotten */

@@ -23,9 +23,9 @@ clone_on:
 leave_thread:
 	mov %rsi, %r12
 	xor %eax, %eax
-	xchg %eax, (%rdi)
-	cmp $2, %eax
-	jne 2f
+	xchg %rax, (%rdi)
+	test $1, %al            /* LOCK_SLEEPS */
+	jz 2f
 	mov $129, %esi          /* FUTEX_WAKE_PRIVATE */
 	mov $1, %edx
 	mov $202, %eax

@@ -20,7 +20,6 @@
 
 #define INSN_MOST 15
 
-static struct lock asking;
 static u8 *page, *first;
 static enum illegal answer;
 
@@ -55,6 +54,15 @@ bool illegal_fault(struct sigcontext *c)
 	return true;
 }
 
+static void page_begin(void)
+{
+	u8 *new = memory_get(4096);
+
+	sys3(SYS_mprotect, (u64) new, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
+	page = new;
+}
+
+/* What is static here is the cache's lock's. */
 enum illegal illegal_at(u64 pc, u64 *missing)
 {
 	unsigned in_page = min(4096 - (unsigned)(pc & 4095), (unsigned)INSN_MOST), have;
@@ -62,17 +70,13 @@ enum illegal illegal_at(u64 pc, u64 *missing)
 	enum illegal ret;
 	bool changes;
 
+	if (!page)
+		page_begin();
 	cache_lock();
 	have = code_read(pc, bytes, in_page, &changes);
 	if (have == in_page && have < INSN_MOST)
 		have += code_read(pc + have, bytes + have, INSN_MOST - have, &changes);
-	cache_unlock();
 	*missing = pc + have;
-	lock_take(&asking);
-	if (!page) {
-		page = memory_get(4096);
-		sys3(SYS_mprotect, (u64)page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
-	}
 	answer = ILLEGAL_CUT;
 	for (unsigned n = 1; n <= have && answer == ILLEGAL_CUT; n++) {
 		first = page + 4096 - n;
@@ -80,6 +84,6 @@ enum illegal illegal_at(u64 pc, u64 *missing)
 		illegal_try(first);
 	}
 	ret = answer;
-	lock_give(&asking);
+	cache_unlock();
 	return ret;
 }

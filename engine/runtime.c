@@ -166,6 +166,12 @@ void runtime_forget_all(void)
 	cache_clear();
 }
 
+void runtime_lost(void)
+{
+	runtime_forget_all();
+	cache_lost();
+}
+
 /* ---- accesses ---- */
 
 /* The page is used at `stamp`. number: of a page that instructions come from now, else 0. */

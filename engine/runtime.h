@@ -21,6 +21,8 @@ void runtime_purge(u64 pc);
 /* All that was translated is forgotten, when the threads that are in have come out. With the cache's lock; the caller is
  * out. */
 void runtime_forget_all(void);
+/* The same, of a cache whose lock is a dead one's. */
+void runtime_lost(void);
 /* The events' side, or the test's. Before a page may enter a window: false: nobody listens. After it: it entered `slot`,
  * or was written there for the first time; -1: it was there, and has its tag again. */
 bool runtime_ready(struct thread *t);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <linux/sched.h>
 
+#include "engine/areas.h"
 #include "engine/events.h"
 #include "engine/seccomp.h"
 
@@ -110,6 +111,22 @@ static long make_thread(struct thread *t, const struct birth *b)
 	return ret;
 }
 
+/* A vfork's child is dead or has executed. It may have been killed with locks: what was changed under them is made anew. */
+static void unlock_for(struct task *k)
+{
+	k->thread.in = 0;
+	if (lock_is_held(&tasks, k, k + 1))
+		lock_give(&tasks);
+	if (cache_is_locked(k, k + 1)) {
+		runtime_lost();
+		cache_unlock();
+	}
+	if (lock_is_held(&maps, k, k + 1)) {
+		areas_lost();
+		lock_give(&maps);
+	}
+}
+
 /* The child borrows this memory; t stands still until it executes or ends. */
 static long make_vfork(struct thread *t, const struct birth *b)
 {
@@ -127,6 +144,7 @@ static long make_vfork(struct thread *t, const struct birth *b)
 	k->signals.altstack = task_of(t)->signals.altstack;
 	k->vfork_parent = t;
 	ret = clone_task(k, b);
+	unlock_for(k);
 	task_put(k);
 	limits_set(t->process, LIMITS_PROGRAM); /* the engine may have mapped more there */
 	if (descriptor_hub() != hub_fd)         /* the child's descriptors are its own */

@@ -112,7 +112,7 @@ done
 "$quire" run -m 4k --json "$tmp/json" -o "$tmp/report" -- sh -c 'true; /bin/echo; ls >/dev/null' >"$tmp/out" 2>"$tmp/err"
 [ "$(number execs_left)" = 0 ] && [ "$(number malformed)" = 0 ] && [ "$(number processes)" -ge 3 ]
 verdict $? 'who executes stays in the simulation'
-for what in locks many storm queue faults children exec exit first-ends first-ends-exec churn; do
+for what in locks many storm queue faults children exec exit first-ends first-ends-exec killed-children churn; do
 	same "threads: $what" "$build/test/engine/threads" $what
 done
 [ "$(number malformed)" = 0 ] && [ "$(number threads)" = 161 ]

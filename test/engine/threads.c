@@ -406,6 +406,53 @@ static void churn(void)
 	printf("%ld\n", sum);
 }
 
+/* ---- children that are killed ---- */
+
+static _Atomic pid_t victim;
+
+static void *kill_victims(void *arg)
+{
+	for (int killed = 0; killed < n;) {
+		pid_t pid = atomic_exchange(&victim, 0);
+
+		if (!pid)
+			continue;
+		usleep((useconds_t)(killed * 37 % 2000));
+		kill(pid, SIGKILL);
+		killed++;
+	}
+	return arg;
+}
+
+/* A vfork's child that runs code that is always new. Its parent goes on when it is killed, wherever it was. */
+static __attribute__((noinline)) int run_till_killed(unsigned char *code)
+{
+	int status;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		victim = getpid();
+		for (;; code[1]++)
+			((void (*)(void))(void *)code)();
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+static void killed_children(void)
+{
+	unsigned char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t killer;
+	int killed = 0;
+
+	memcpy(code, "\xb8\0\0\0\0\xc3", 6); /* mov eax, 0; ret */
+	pthread_create(&killer, NULL, kill_victims, NULL);
+	for (int i = 0; i < n; i++)
+		killed += run_till_killed(code);
+	pthread_join(killer, NULL);
+	printf("killed: %d\n", killed);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -423,6 +470,7 @@ static const struct {
     {"first-ends", first_ends, 4},
     {"first-ends-exec", first_ends_exec, 3},
     {"churn", churn, 8},
+    {"killed-children", killed_children, 100},
 };
 
 int main(int argc, char **argv)
