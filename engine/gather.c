@@ -16,7 +16,7 @@
 enum { XSAVE_SSE = 160, XSAVE_AVX = 2, XSAVE_K = 5, XSAVE_ZMM_HIGH = 6, XSAVE_ZMM16 = 7, XSAVE_VECTORS = 0xe6 };
 static u32 xsave_at[XSAVE_ZMM16 + 1];
 
-void gather_init(void)
+static void find_xsave(void)
 {
 	for (u32 n = XSAVE_AVX; n <= XSAVE_ZMM16; n++) {
 		u32 a = 0xd, b, c = n, d;
@@ -165,6 +165,8 @@ struct gather gather_make(const struct insn *i, s32 stamp)
 	const ZydisDecodedOperand *o = d->op;
 	struct gather g;
 
+	if (!xsave_at[XSAVE_AVX])
+		find_xsave();
 	decoder_run(i->bytes, i->len, &decoded);
 	while (o->type != ZYDIS_OPERAND_TYPE_MEMORY)
 		o++;

@@ -304,7 +304,6 @@ void thread_init(struct thread *t, void *stack_top, const struct window_shape sh
 	t->enter[ENTER_GATHER] = enter_gather;
 	window_init(&t->data, &shape[0]);
 	window_init(&t->fetch, &shape[1]);
-	gather_init();
 	t->why = WHY_INDIRECT;
 	t->flags = 0x202;
 	thread_add(t);

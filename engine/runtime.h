@@ -41,6 +41,5 @@ const void *access_gather(struct thread *t); /* gather.c */
 /* Pages of [va, va + len) are used: rw as a site's, stamp: when. Returns how many boundaries it crosses: an access over
  * one is two. */
 unsigned runtime_touch(struct thread *t, u64 va, u64 len, unsigned rw, u64 stamp);
-void gather_init(void);
 
 #endif

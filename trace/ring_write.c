@@ -41,12 +41,13 @@ static void futex_wait_ms(u32 *word, u32 seen, unsigned ms)
 
 struct ring_hub *ring_hub_attach(int fd, void *at)
 {
+	const long fixed = offsetof(struct shared_hub, clock); /* before what changes */
 	struct shared_hub head;
 	struct ring_hub *hub;
 	struct stat st;
 	long map;
 
-	if (sys6(SYS_pread64, (u64)fd, (u64)&head, sizeof(head), 0, 0, 0) != sizeof(head) || head.magic != HUB_MAGIC ||
+	if (sys6(SYS_pread64, (u64)fd, (u64)&head, (u64)fixed, 0, 0, 0) != fixed || head.magic != HUB_MAGIC ||
 	    !hub_shape_valid(head.nr, head.words) || sys3(SYS_fstat, (u64)fd, (u64)&st, 0) != 0 ||
 	    (u64)st.st_size != hub_bytes(head.nr, head.words) || !(hub = ring_memory(sizeof(*hub))))
 		return NULL;
