@@ -11,7 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CPUID_PCID (1u << 17) /* leaf 1, ECX */
+#define CPUID_PCID       (1u << 17) /* leaf 1, ECX */
+#define CPUID_HYPERVISOR (1u << 31)
 
 static const struct {
 	u32 signature; /* CPUID leaf 1 EAX, stepping 0 */
@@ -65,6 +66,7 @@ struct machine_host machine_host_read(const char *root)
 
 	cpuid_1(&ecx);
 	h.pcid = ecx & CPUID_PCID;
+	h.is_virtual = ecx & CPUID_HYPERVISOR;
 	h.kpti =
 	    read_line(root, "/sys/devices/system/cpu/vulnerabilities/meltdown", line) && strstr(line, "PTI") != NULL;
 	h.known = read_line(root, "/sys/kernel/mm/transparent_hugepage/enabled", line);

@@ -13,6 +13,7 @@ struct machine_host {
 	bool known; /* it says how; in a container without /sys it does not */
 	enum vm_thp thp;
 	bool kpti, pcid;
+	bool is_virtual; /* a hypervisor says so */
 };
 
 /* root: "", or a directory that holds another sys/. */

@@ -190,6 +190,10 @@ static void put_basis(const struct columns *t)
 		fmt_wrap(t->out, 2, fmt_prose(t->width),
 			 "But the costs come to more than that, so their prices are too high for this machine: quire "
 			 "measure --save FILE and --costs FILE take its own.");
+	else if (r->host.is_virtual && r->machine->cfg.costs == NULL)
+		fmt_wrap(t->out, 2, fmt_prose(t->width),
+			 "This computer is a virtual machine, where faults and walks may cost more than these prices "
+			 "say: quire measure --save FILE, once, and --costs FILE take its own.");
 }
 
 void report_costs(FILE *out, const struct sim_result *r, bool bold)

@@ -433,6 +433,7 @@ static void set_host(json_t *to, const struct machine_host *h)
 	set_text(v, "thp", h->known ? thp[h->thp] : "");
 	json_object_set_new(v, "kpti", json_boolean(h->kpti));
 	json_object_set_new(v, "pcid", json_boolean(h->pcid));
+	json_object_set_new(v, "virtual", json_boolean(h->is_virtual));
 	json_object_set_new(to, "host", v);
 }
 

@@ -38,6 +38,7 @@
 /* From here on the number of areas is worth a word. */
 #define AREAS_WORTH_PERCENT 75
 #define TOP_REGIONS         5
+#define MOST_SAME           6  /* names of machines that are one column */
 #define PROGRAM_COLUMNS     60 /* of a program's name in a sentence */
 
 static void bold_on(const struct columns *s)
@@ -190,9 +191,9 @@ static void put_region(const struct columns *s, unsigned index, u64 all_walks)
 		result_program_name(program, sizeof(program), s->r, g->program);
 		fmt_fit(program, PROGRAM_COLUMNS);
 	}
-	snprintf(line, sizeof(line), "%#llx..%#llx, %s%s%s%s", (unsigned long long)g->start, (unsigned long long)g->end,
-		 fmt_bytes(g->peak_bytes).s, g->madvised ? ", asks for huge pages" : "", program[0] ? ", of " : "",
-		 program);
+	snprintf(line, sizeof(line), "%#llx..%#llx, %s, %s page faults%s%s%s", (unsigned long long)g->start,
+		 (unsigned long long)g->end, fmt_bytes(g->peak_bytes).s, fmt_count(base->region[index].faults).s,
+		 g->madvised ? ", asks for huge pages" : "", program[0] ? ", of " : "", program);
 	fputc('\n', s->out);
 	fmt_wrap(s->out, 4, s->width, line);
 }
@@ -527,19 +528,35 @@ static void put_swap(const struct columns *s)
 	fmt_wrap(s->out, 0, fmt_prose(s->width), line);
 }
 
-/* "2m = thp, 1g = 4k" */
+/* "thp = 2m", into list; of very many the first. False: no other is like machine i. */
+static bool add_same(char *list, size_t n, const struct sim_result *r, unsigned i)
+{
+	unsigned same = 0;
+
+	for (unsigned k = i + 1; k < r->nr_machines; k++) {
+		if (result_same_as(r, k) != i)
+			continue;
+		if (same == 0)
+			snprintf(list, n, "%s", result_machine_name(r, &r->machine[i]).s);
+		if (same++ < MOST_SAME)
+			snprintf(list + strlen(list), n - strlen(list), " = %s",
+				 result_machine_name(r, &r->machine[k]).s);
+	}
+	if (same > MOST_SAME)
+		snprintf(list + strlen(list), n - strlen(list), " and %u more", same - MOST_SAME);
+	return same > 0;
+}
+
+/* "4k = 1g, thp = 2m" */
 static void put_same(const struct columns *s)
 {
 	char list[SIM_MAX_MACHINES * 2 * sizeof(struct machine_name)] = "";
 
-	for (unsigned i = 0; i < s->r->nr_machines; i++) {
-		unsigned same = result_same_as(s->r, i);
-		size_t len = strlen(list);
+	for (unsigned i = 0; i < s->nr; i++) {
+		size_t len = strlen(list), comma = len ? strlen(strcpy(list + len, ", ")) : 0;
 
-		if (same != i)
-			snprintf(list + len, sizeof(list) - len, "%s%s = %s", len ? ", " : "",
-				 result_machine_name(s->r, &s->r->machine[i]).s,
-				 result_machine_name(s->r, &s->r->machine[same]).s);
+		if (!add_same(list + len + comma, sizeof(list) - len - comma, s->r, s->machine[i]))
+			list[len] = '\0';
 	}
 	if (list[0] != '\0')
 		put_note(s, "Equal in every figure, and so one column: %s.", list);

@@ -370,11 +370,23 @@ static void equal_columns(void **state)
 	assert_non_null(strstr(text, row));
 	snprintf(row, sizeof(row), "\n%-26s%13s%13s\n", "", "4k", "thp");
 	assert_non_null(strstr(text, row));
-	assert_non_null(strstr(text, "\nEqual in every figure, and so one column: 2m = 4k, 1g = thp.\n"));
+	assert_non_null(strstr(text, "\nEqual in every figure, and so one column: 4k = 2m, thp = 1g.\n"));
 	free(text);
 	syn.region_result[SYN_1G][3].walks[1]++;
 	text = synthetic_text(&syn, report_text);
-	assert_non_null(strstr(text, "\nEqual in every figure, and so one column: 2m = 4k.\n"));
+	assert_non_null(strstr(text, "\nEqual in every figure, and so one column: 4k = 2m.\n"));
+	free(text);
+}
+
+static void many_equal_columns(void **state)
+{
+	char *text;
+
+	synthetic_init(&syn);
+	syn.result.nr_machines = SYN_MACHINES;
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "one column: 4k"));
+	assert_non_null(strstr(text, " and 1 more.\n"));
 	free(text);
 }
 
@@ -429,6 +441,7 @@ static void more_than_before(void **state)
 /* What the share is of: a time that is known, and whose; or the instructions, and why that is wide. */
 static void shares(void **state)
 {
+	static const struct cost_changes own;
 	char *text;
 
 	synthetic_init(&syn);
@@ -451,7 +464,14 @@ static void shares(void **state)
 	assert_non_null(strstr(text, "measured in one native run; it is taken for\n  machine thp."));
 	assert_null(strstr(text, "more than that"));
 	free(text);
-	syn.result.host.known = false;
+	syn.result.host = (struct machine_host){.is_virtual = true};
+	text = synthetic_text(&syn, report_text);
+	assert_non_null(strstr(text, "\n  This computer is a virtual machine, where faults and walks may cost more"));
+	free(text);
+	syn.machine[0].cfg.costs = &own; /* as --costs says */
+	text = synthetic_text(&syn, report_text);
+	assert_null(strstr(text, "virtual machine"));
+	free(text);
 	syn.result.native = (struct sim_native){.cpu_ns = 50000000}; /* half of what the walks cost */
 	text = synthetic_text(&syn, report_text);
 	assert_int_equal(strncmp(text, "Virtual memory costs ", 21), 0);
@@ -723,6 +743,7 @@ int main(void)
 	    cmocka_unit_test(time_line),
 	    cmocka_unit_test(extremes),
 	    cmocka_unit_test(equal_columns),
+	    cmocka_unit_test(many_equal_columns),
 	    cmocka_unit_test(starred),
 	    cmocka_unit_test(more_than_before),
 	    cmocka_unit_test(same_input_same_bytes),
