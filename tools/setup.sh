@@ -48,6 +48,6 @@ fi
 # By the lock file, without running what packages bring; Meson looks for them anew.
 if [ "${1-}" = --html ]; then
 	cd "$(dirname "$0")/../report/html"
-	npm ci --ignore-scripts --no-audit --no-fund
+	npm ci --ignore-scripts --no-audit --no-fund --prefer-offline --fetch-retries 1
 	touch meson.build
 fi
