@@ -74,8 +74,7 @@ static const struct argp_option own_options[] = {
     {"machine", 'm', "NAME[,KEY=VALUE...]", 0,
      "A machine to simulate: 4k, thp, madvise, 2m, 1g, with any of the keys below. Repeatable; without it: 4k, thp, 2m "
      "and 1g, and for the advice one that is not shown: 4k with malloc-thp=on, and one each with kpti=off, pcid=on or "
-     "more "
-     "RAM where an option says otherwise",
+     "more RAM where an option says otherwise; each takes at most a quarter more of the simulation's time",
      1},
     {"front", 'f', "engine|qemu", 0,
      "what runs PROGRAM and tells its accesses: the engine, on the CPU itself, or QEMU's user mode; engine", 1},

@@ -532,7 +532,10 @@ unsigned machine_cures(const struct machine_config *base, struct machine_config 
 		cure_add(base, cure, &nr, CURE_KPTI, "4k,kpti=off")->kpti = false;
 	if (!base->pcid && base->preset->pcid)
 		cure_add(base, cure, &nr, CURE_PCID, "4k,pcid=on")->pcid = true;
-	if (base->ram_bytes < ram_default())
-		cure_add(base, cure, &nr, CURE_RAM, "4k,ram=default")->ram_bytes = ram_default();
+	if (base->ram_bytes < ram_default()) {
+		c = cure_add(base, cure, &nr, CURE_RAM, "4k,ram=");
+		c->ram_bytes = ram_default();
+		put_size(c->name + strlen(c->name), c->ram_bytes);
+	}
 	return nr;
 }

@@ -176,6 +176,30 @@ static void cpu_of_this_computer(void **state)
 	assert_int_equal(err[0] != '\0', machine_host_cpu() == NULL);
 }
 
+/* Remedies are machines that one could have given, each the base but for one thing; those that the base has are left out. */
+static void cures(void **state)
+{
+	const struct machine_config base = parsed("4k,cpu=skylake,kpti=on,pcid=off,ram=64M,swap=0");
+	const struct machine_config well = parsed("4k,cpu=zen2,malloc-thp=on,pcid=off,ram=16T,swap=0");
+	struct machine_config cure[CURE_NR], c;
+	char err[MACHINE_ERR];
+
+	assert_int_equal(machine_cures(&base, cure), 4);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(cure[i].cure, i + 1);
+		assert_int_equal(machine_parse(cure[i].name, &base, &c, err), 0);
+		assert_int_equal(c.thp, cure[i].thp);
+		assert_int_equal(c.malloc_thp, cure[i].malloc_thp);
+		assert_int_equal(c.kpti, cure[i].kpti);
+		assert_int_equal(c.pcid, cure[i].pcid);
+		assert_int_equal(c.ram_bytes, cure[i].ram_bytes);
+		assert_int_equal((cure[i].malloc_thp != 0) + (cure[i].kpti == 0) + (cure[i].pcid != 0) +
+				     (cure[i].ram_bytes > base.ram_bytes),
+				 1);
+	}
+	assert_int_equal(machine_cures(&well, cure), 0); /* Zen 2 has no PCIDs */
+}
+
 static void defaults(void **state)
 {
 	struct machine_config d = {.preset = cpu_preset_find("zen4"), .ram_bytes = 8 << 20, .check = 2}, c;
@@ -246,13 +270,9 @@ static void mistakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(sizes),
-	    cmocka_unit_test(names),
-	    cmocka_unit_test(keys),
-	    cmocka_unit_test(host_settings),
-	    cmocka_unit_test(cpu_of_this_computer),
-	    cmocka_unit_test(defaults),
-	    cmocka_unit_test(mistakes),
+	    cmocka_unit_test(sizes),    cmocka_unit_test(names),         cmocka_unit_test(keys),
+	    cmocka_unit_test(cures),    cmocka_unit_test(host_settings), cmocka_unit_test(cpu_of_this_computer),
+	    cmocka_unit_test(defaults), cmocka_unit_test(mistakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
