@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +79,23 @@ static void child_executes(char *p)
 static void spawn(const char *file)
 {
 	with_children(child_executes);
+}
+
+/* As spawn, without fork. */
+static void posix(const char *file)
+{
+	char *p = map(16 * MIB, MAP_PRIVATE), *argv[] = {(char *)"true", NULL};
+
+	madvise(p, 16 * MIB, MADV_NOHUGEPAGE);
+	touch(p, 16 * MIB);
+	for (unsigned i = 0; i < 8; i++) {
+		pid_t pid;
+
+		if (posix_spawn(&pid, "/bin/true", NULL, NULL, argv, NULL) != 0)
+			exit(1);
+		touch(p, 16 * MIB);
+		waitpid(pid, NULL, 0);
+	}
 }
 
 static void child_works(char *p)
@@ -189,9 +207,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(const char *file);
-	} kinds[] = {{"once", once},       {"again", again},     {"spawn", spawn},    {"work", work},
-		     {"copies", copies},   {"protect", protect}, {"calls", calls},    {"shoot", shoot},
-		     {"signals", signals}, {"shared", shared},   {"compute", compute}};
+	} kinds[] = {{"once", once},   {"again", again},     {"spawn", spawn},     {"posix", posix},
+		     {"work", work},   {"copies", copies},   {"protect", protect}, {"calls", calls},
+		     {"shoot", shoot}, {"signals", signals}, {"shared", shared},   {"compute", compute}};
 
 	for (unsigned i = 0; argc > 1 && i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (strcmp(argv[1], kinds[i].name) == 0) {
