@@ -60,11 +60,11 @@ struct link {
 
 /* What the slow half of a check needs to know. */
 struct site {
-	u8 *back;  /* generated code goes on here */
-	s32 stamp; /* of the access: icount + stamp */
-	u16 len;   /* bytes; strings: of an element */
-	u8 rw;     /* SITE_*: */
-	u32 page;  /* SITE_FETCH: its number; else: bytes from the address that is handed over */
+	u8 *back;      /* generated code goes on here */
+	short stamp;   /* of the access: icount + stamp */
+	u16 len;       /* bytes; strings: of an element */
+	u32 rw : 8;    /* SITE_*: */
+	u32 page : 24; /* SITE_FETCH: its number; else: bytes from the address that is handed over */
 };
 enum { SITE_READ = 1, SITE_WRITE = 2, SITE_FETCH = 4, SITE_SOURCE = 8, SITE_MORE = 16 };
 
