@@ -150,8 +150,9 @@ export function timeLine() {
 			detail.append('div').text(`${row.label}: ${values.join(', ')}`);
 		}
 	}
-	rows.forEach((row) => chart(s, row, tell));
-	const detail = s.append('div').attr('class', 'detail stays').attr('aria-live', 'polite');
+	const charts = s.append('div'); // the detail stays in sight beside these
+	rows.forEach((row) => chart(charts, row, tell));
+	const detail = charts.append('div').attr('class', 'detail stays').attr('aria-live', 'polite');
 
 	detail.append('span').attr('class', 'soft').text('Point at a chart, or tap it: what that slice of the run was.');
 }
