@@ -88,6 +88,7 @@ enum stream_state {
 struct stream {
 	unsigned index;
 	enum stream_state state;
+	bool waits; /* its next event waits: part[] holds it (pump.c) */
 	u64 tid;
 	u64 serial; /* of this thread, never reused */
 	unsigned cpu;
@@ -104,7 +105,6 @@ struct stream {
 	bool ordered;       /* its events wait for their tick */
 	u64 granted_tick;   /* it may take events up to this tick */
 	bool granted_birth; /* it may begin */
-	bool waits;         /* its next event waits: part[] holds it */
 	u64 waits_since;    /* pass in which that began */
 	bool owns_tick;     /* it waits at the tick of its own mapping event, not at one that it saw */
 };
@@ -132,7 +132,11 @@ struct sim {
 	u64 next_serial;
 	u64 looked_at_host_ms;
 	u8 check; /* the highest check= of the machines */
-	u64 pass; /* pump.c: passes over the rings so far */
+	/* pump.c */
+	u64 pass;         /* over the rings, so far */
+	unsigned to_look; /* ring whose writer is looked after next */
+	unsigned nr_waiting;
+	struct stream *waiting[SIM_MAX_STREAMS]; /* after a pass: all that wait */
 	struct timeline timeline;
 	struct heat heat;
 	struct sim_result result;

@@ -16,6 +16,9 @@
  * begins before anybody who waits at a tick goes on: what it did may have been before that. The thread of a child
  * process waits until its parent's EV_FORK was taken, unless the parent is no longer in the simulation.
  *
+ * Most of many threads sleep. Of a ring that was read and is idle a pass looks at the head, no more; whether its writer
+ * still lives it asks of a few in turn.
+ *
  * Invariant 1. A stream that waits holds in part[] the whole event that it waits with: EV_CLOCK or EV_THREAD.
  */
 #include "sim/internal.h"
@@ -25,6 +28,8 @@
 #define PIECES 2
 /* Words after which sim_pump returns, so that the caller can show how far it is. */
 #define ENOUGH (1u << 20)
+/* Idle rings whose writers are looked after in a pass. */
+#define LOOKS 64
 
 /* Is the first event of these words, EV_COUNTS aside, one that changes a mapping, or that others go by? Then the EV_CLOCK before it is the
  * tick that this thread made; else the thread only saw it. */
@@ -90,6 +95,8 @@ static size_t pass_ring(struct sim *s, struct ring_hub *hub, unsigned i)
 	}
 	t->ordered = true;
 	taken = drain(s, t, r);
+	if (t->waits)
+		s->waiting[s->nr_waiting++] = t;
 	if (!t->waits && ring_at_end(r)) {
 		stream_end(s, t);
 		ring_free(r);
@@ -99,12 +106,19 @@ static size_t pass_ring(struct sim *s, struct ring_hub *hub, unsigned i)
 
 static size_t pass(struct sim *s, struct ring_hub *hub)
 {
-	unsigned nr = min(max(ring_count(hub), s->nr_streams), SIM_MAX_STREAMS);
+	unsigned rings = ring_count(hub), nr = min(max(rings, s->nr_streams), SIM_MAX_STREAMS);
 	size_t taken = 0;
 
 	s->pass++;
-	for (unsigned i = 0; i < nr; i++)
+	s->nr_waiting = 0;
+	s->to_look = s->to_look + LOOKS < nr ? s->to_look + LOOKS : 0;
+	for (unsigned i = 0; i < nr; i++) {
+		const struct stream *t = i < s->nr_streams ? s->stream[i] : NULL;
+
+		if (t && !t->waits && i - s->to_look >= LOOKS && i < rings && ring_idle(hub, i))
+			continue;
 		taken += pass_ring(s, hub, i);
+	}
 	return taken;
 }
 
@@ -121,14 +135,14 @@ static bool goes_first(const struct stream *a, const struct stream *b)
 
 static const struct ev_thread *newcomer(const struct stream *t)
 {
-	return t && t->waits && waits_for_birth(t) ? (const void *)(t->part + 1) : NULL;
+	return waits_for_birth(t) ? (const void *)(t->part + 1) : NULL;
 }
 
 /* Is the process in the simulation, or about to be? */
 static bool is_here(const struct sim *s, u64 pid)
 {
-	for (unsigned i = 0; i < s->nr_streams; i++) {
-		const struct ev_thread *e = newcomer(s->stream[i]);
+	for (unsigned i = 0; i < s->nr_waiting; i++) {
+		const struct ev_thread *e = newcomer(s->waiting[i]);
 
 		if (e && e->pid == pid)
 			return true;
@@ -149,11 +163,11 @@ static bool release_births(struct sim *s)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < s->nr_streams; i++) {
-		const struct ev_thread *e = newcomer(s->stream[i]);
+	for (unsigned i = 0; i < s->nr_waiting; i++) {
+		const struct ev_thread *e = newcomer(s->waiting[i]);
 
 		if (e && may_begin(s, e)) {
-			s->stream[i]->granted_birth = s->stream[i]->waits_since < s->pass;
+			s->waiting[i]->granted_birth = s->waiting[i]->waits_since < s->pass;
 			any = true;
 		}
 	}
@@ -166,16 +180,16 @@ static bool release_ticks(struct sim *s)
 {
 	struct stream *first = NULL;
 
-	for (unsigned i = 0; i < s->nr_streams; i++) {
-		struct stream *t = s->stream[i];
+	for (unsigned i = 0; i < s->nr_waiting; i++) {
+		struct stream *t = s->waiting[i];
 
-		if (t && t->waits && !waits_for_birth(t) && (!first || goes_first(t, first)))
+		if (!waits_for_birth(t) && (!first || goes_first(t, first)))
 			first = t;
 	}
-	for (unsigned i = 0; first && i < s->nr_streams; i++) {
-		struct stream *t = s->stream[i];
+	for (unsigned i = 0; first && i < s->nr_waiting; i++) {
+		struct stream *t = s->waiting[i];
 
-		if (t && t->waits && !waits_for_birth(t) && !goes_first(first, t) && t->waits_since < s->pass)
+		if (!waits_for_birth(t) && !goes_first(first, t) && t->waits_since < s->pass)
 			t->granted_tick = t->part[1];
 	}
 	return first;

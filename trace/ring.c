@@ -22,7 +22,7 @@
  * Invariants
  *   R1  only the producer writes head, words and the will; only the consumer writes tail.
  *   R2  the consumer believes nothing: each shared word is loaded once (what ring_get copies, for as long as the ring
- *       is taken; head in ring_look alone) and checked. mine <= other <= mine + words, and other never falls: a head that
+ *       is taken; head to be used in ring_look alone) and checked. mine <= other <= mine + words, and other never falls: a head that
  *       says so is impossible, and the ring is read as empty and at its end.
  *   R3  state goes FREE -> OPENING -> TAKEN -> CLOSED (all by the producer) -> FREE (consumer; from TAKEN when the
  *       writer is gone).
@@ -183,6 +183,14 @@ struct ring *ring_get(struct ring_hub *hub, unsigned index)
 	return r->shared ? r : NULL;
 }
 
+bool ring_idle(struct ring_hub *hub, unsigned index)
+{
+	const struct ring *r = &hub->ring[index];
+
+	return r->shared && !r->vanished && !r->broken && LOAD(r->shared->head) == r->mine &&
+	       LOAD(r->shared->state) == RING_TAKEN;
+}
+
 pid_t ring_pid(const struct ring *r)
 {
 	return r->pid;
@@ -218,7 +226,7 @@ static bool writer_vanished(const struct ring *r)
 	return image[0] != r->image[0] || image[1] != r->image[1];
 }
 
-/* Words that were written and not read yet. The only place where the consumer loads head (R2, R4). */
+/* Words that were written and not read yet. The only place where the consumer believes head (R2, R4). */
 static u64 ring_look(struct ring *r)
 {
 	u64 head;

@@ -69,7 +69,9 @@ void ring_close(struct ring *r); /* end of stream; the consumer frees the ring w
 /* ---- consumer ---- */
 unsigned ring_count(const struct ring_hub *hub); /* rings ever opened at once: indexes 0..count-1 may be live */
 struct ring *ring_get(struct ring_hub *hub, unsigned index); /* NULL when that ring is free */
-pid_t ring_pid(const struct ring *r);                        /* of its writer, by what that wrote there */
+/* Is it taken, as it was, and empty? Costs a look at its head. Whether its writer is still there ring_peek finds out. */
+bool ring_idle(struct ring_hub *hub, unsigned index);
+pid_t ring_pid(const struct ring *r); /* of its writer, by what that wrote there */
 /* Words ready to read, contiguous: returns their number and *w. Never more than the ring holds, whatever is in it. */
 size_t ring_peek(struct ring *r, const volatile u64 **w);
 void ring_consume(struct ring *r, size_t n); /* n of the words that the last ring_peek gave */

@@ -18,15 +18,15 @@
 enum { RING_FREE, RING_OPENING, RING_TAKEN, RING_CLOSED };
 
 struct shared_ring {
-	u64 head; /* producer's line */
+	u64 head; /* producer's line: all that is looked at of an idle ring */
+	u32 state;
+	s32 pid, tid;
 	u64 will[RING_WILL];
 	u32 will_words, watch_exec;
 	u64 image[2];          /* dev, ino of the file that the writer's process executes */
 	_Alignas(64) u64 tail; /* consumer's line */
 	u32 full;              /* the producer sleeps until tail moves */
 	u32 drained;           /* futex: counts reads while `full` */
-	_Alignas(64) u32 state;
-	s32 pid, tid;
 };
 
 struct shared_hub {
@@ -50,13 +50,13 @@ struct ring {
 	u64 mine;  /* producer: head. consumer: tail */
 	u64 other; /* the other side's counter as last seen */
 	/* consumer */
-	u64 will[RING_WILL];
-	unsigned will_words, will_read;
+	bool vanished, broken;
 	size_t given;   /* by the last ring_peek, not consumed yet */
 	pid_t pid, tid; /* the writer's, and its image, as they were when the ring was first seen */
 	u64 image[2];
-	bool vanished, broken;
 	struct timespec looked; /* when the writer was last seen alive */
+	unsigned will_words, will_read;
+	u64 will[RING_WILL];
 };
 
 struct ring_hub {

@@ -9,6 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -27,11 +28,16 @@ static struct ring_hub *hub;
 static struct sim *sim;
 static int hub_fd;
 
-static void start(void)
+static void start_with(unsigned rings)
 {
-	hub = ring_hub_create(16, WORDS, &hub_fd);
+	hub = ring_hub_create(rings, WORDS, &hub_fd);
 	assert_non_null(hub);
 	sim = tape_sim("4k", ",ram=64M,check=1,oracle=1");
+}
+
+static void start(void)
+{
+	start_with(16);
 }
 
 static struct sim_result finish(void)
@@ -322,6 +328,47 @@ static void nobody_stops_the_others(void **state)
 	assert_int_equal(result.program.malformed, 1);
 }
 
+/* Most threads sleep: the one that wakes up is heard whichever it is, and all whose process was killed have ended. */
+static void sleepers(void **state)
+{
+	enum { THREADS = 200 };
+	struct ring *ring[THREADS];
+	struct sim_result result;
+	struct tape t;
+	pid_t killed = fork();
+
+	if (killed == 0) {
+		pause();
+		_exit(0);
+	}
+	start_with(THREADS);
+	for (unsigned i = 0; i < THREADS; i++) {
+		ring[i] = ring_open(hub, killed, killed);
+		if (i == 0) {
+			tape_begin(&t, 100, HEAP);
+			tape_map(&t, A, THREADS * PAGE_SIZE, RW, MAP_PRIVATE);
+		} else {
+			tape_thread(&t, 100, 100 + i, 0);
+		}
+		write_tape(ring[i], &t);
+	}
+	sim_pump(sim, hub);
+	for (unsigned i = 0; i < THREADS; i++) {
+		tape_access(&t, A + i * PAGE_SIZE, EVR_WRITE);
+		write_tape(ring[i], &t);
+		assert_true(sim_pump(sim, hub) > 0);
+	}
+	kill(killed, SIGKILL);
+	assert_int_equal(waitpid(killed, NULL, 0), killed);
+	for (unsigned ms = 0; ms < 20000 && sim_processes(sim) > 0; ms += 5) {
+		usleep(5000);
+		sim_pump(sim, hub);
+	}
+	result = finish();
+	assert_int_equal(result.machine[0].count.os.faults[VM_FAULT_ZERO_WRITE], THREADS);
+	assert_int_equal(result.program.lost, THREADS);
+}
+
 /* Real threads that map and unmap in one process, each its own part, and tell each other's ticks. */
 struct writer {
 	pthread_t thread;
@@ -416,6 +463,7 @@ int main(void)
 	    cmocka_unit_test(a_pipe_of_two),
 	    cmocka_unit_test(a_file_of_two),
 	    cmocka_unit_test(nobody_stops_the_others),
+	    cmocka_unit_test(sleepers),
 	    cmocka_unit_test(real_threads),
 	};
 
