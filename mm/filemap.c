@@ -90,6 +90,11 @@ struct address_space *shmem_file_create(struct vm *vm, u64 bytes)
 	return file;
 }
 
+void vm_file_set_pfnmap(struct address_space *f)
+{
+	f->pfnmap = true;
+}
+
 /* Drops the cached pages [index, end); nothing maps them. What was written goes to the backing first. */
 static void drop_pages(struct address_space *file, u64 index, u64 end)
 {
@@ -472,6 +477,10 @@ static int fault_around(struct fault *f)
 	u64 to = min(min(from + FAULT_AROUND_PAGES, (u64)PTRS_PER_TABLE), at + area_pages - area_off);
 	bool warm = !file->shmem && !f->mm->vm->cfg.pagecache_cold;
 
+	if (file->pfnmap) {
+		from = at;
+		to = at + 1;
+	}
 	for (u64 i = from; i < to; i++) {
 		struct pt_pos pos = {
 		    .entry = f->pos.entry + i - at, .va = f->pos.va + ((i - at) << PAGE_SHIFT), .level = X86_PT};

@@ -7,8 +7,8 @@
  *            child  PTE  read-only --+--> page: not exclusive, _refcount 2         a write by either copies it;
  *                                                                                  the last one left reuses it
  * What is not copied: areas of MADV_DONTFORK (not in the child at all), of MADV_WIPEONFORK (empty in the child), and
- * areas whose pages the child can find again by faults: files and shmem without a private page, anonymous memory of
- * which only the zero page was read. Linux: vma_needs_copy().
+ * areas whose pages the child can find again by faults: files (but the kernel's own pages) and shmem without a private
+ * page, anonymous memory of which only the zero page was read. Linux: vma_needs_copy().
  *
  * Source: Linux 6.12 mm/memory.c (copy_page_range, copy_present_ptes), kernel/fork.c (dup_mmap).
  */
@@ -20,6 +20,8 @@
 
 static bool vma_needs_copy(const struct vm_area_struct *child, const struct vm_area_struct *parent)
 {
+	if (parent->vm_file && parent->vm_file->pfnmap)
+		return true;
 	return parent->anon_vma && !(child->vm_flags & VM_WIPEONFORK);
 }
 

@@ -184,6 +184,7 @@ struct address_space {
 	u32 refcount; /* users and areas */
 	u64 size;     /* bytes */
 	bool shmem;   /* shared anonymous memory: pages begin as zeroes, and are not cached before their first touch */
+	bool pfnmap;  /* the kernel's own pages: vm_file_set_pfnmap() */
 	const struct backing_ops *ops;
 	void *ctx;
 	struct radix pages; /* index -> pfn */

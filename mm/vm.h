@@ -147,6 +147,9 @@ struct backing_ops {
 struct address_space *vm_file_create(struct vm *vm, u64 size, const struct backing_ops *ops, void *ctx);
 /* The file behind a shared anonymous map, a memfd, /dev/shm: its pages begin as zeroes, each at its first touch. */
 struct address_space *shmem_file_create(struct vm *vm, u64 bytes);
+/* It stands for pages of the kernel's own that a program may map (VM_PFNMAP; [vvar]): a fault maps one, and a fork copies
+ * the entries that are there. */
+void vm_file_set_pfnmap(struct address_space *f);
 void vm_file_get(struct address_space *f);
 void vm_file_put(struct address_space *f);
 void vm_file_resize(struct address_space *f, u64 size);

@@ -77,6 +77,7 @@ struct file {
 	u64 dev, ino;
 	u64 size;   /* bytes, as of the latest map */
 	bool shmem; /* memfd, /dev/shm, shared /dev/zero */
+	bool vvar;  /* pages of the kernel's own */
 };
 
 enum stream_state {

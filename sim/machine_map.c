@@ -150,9 +150,11 @@ static struct address_space *file_get(struct machine *m, unsigned file)
 		m->file = xgrow(m->file, &m->cap_files, sizeof(*m->file));
 	for (; old < m->cap_files; old++)
 		m->file[old] = NULL;
-	if (!m->file[file])
-		m->file[file] =
-		    f->shmem ? shmem_file_create(m->vm, f->size) : vm_file_create(m->vm, f->size, NULL, NULL);
+	if (m->file[file])
+		return m->file[file];
+	m->file[file] = f->shmem ? shmem_file_create(m->vm, f->size) : vm_file_create(m->vm, f->size, NULL, NULL);
+	if (m->file[file] && f->vvar)
+		vm_file_set_pfnmap(m->file[file]);
 	return m->file[file];
 }
 

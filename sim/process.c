@@ -290,7 +290,8 @@ static unsigned file_find(struct sim *s, struct stream *t, const struct ev_map *
 	if (i == s->nr_files) {
 		if (s->nr_files == s->cap_files)
 			s->file = xgrow(s->file, &s->cap_files, sizeof(*s->file));
-		s->file[s->nr_files++] = (struct file){e->dev, e->ino, e->size, path_is_shmem(path)};
+		s->file[s->nr_files++] =
+		    (struct file){e->dev, e->ino, e->size, path_is_shmem(path), !e->dev && !strcmp(path, "[vvar]")};
 	} else {
 		file_resize(s, t, i, e->size);
 	}
