@@ -103,7 +103,7 @@ function chart(s, row, tell) {
 		box.selectAll('svg').remove();
 		const svg = box.append('svg').attr('viewBox', `0 -24 ${width} ${HEIGHT + 48}`).attr('role', 'img').attr('aria-label', row.label);
 		svg.append('text').attr('y', -10).attr('font-weight', 600).text(row.label).append('tspan').attr('class', 'soft').attr('dx', 8)
-			.attr('font-weight', 400).text(row.adds ? 'for each million instructions; the scale is of square roots' : 'at most in each slice');
+			.attr('font-weight', 400).text(row.adds ? 'for each million instructions (√ scale)' : 'at most in each slice');
 		svg.append('g').attr('class', 'axis').attr('transform', `translate(${LEFT},0)`)
 			.call(axisLeft(y).tickValues([0, row.adds ? top / 4 : top / 2, top]).tickSizeOuter(0).tickFormat(row.bytes ? bytes : short));
 		axis(svg, x, HEIGHT, width);
