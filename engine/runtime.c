@@ -293,13 +293,14 @@ bool state_recover(const struct thread *t, u64 gpr[NR_GPR], u64 *rip)
 
 void thread_init(struct thread *t, void *stack_top, const struct window_shape shape[2])
 {
-	extern const u8 enter_dispatch[], enter_access[], enter_string[], enter_gather[];
+	extern const u8 enter_dispatch[], enter_access[], enter_flags[], enter_string[], enter_gather[];
 
 	memset(t, 0, offsetof(struct thread, data));
 	t->self = t;
 	t->stack = (u64)stack_top & ~15ull;
 	t->enter[ENTER_DISPATCH] = enter_dispatch;
 	t->enter[ENTER_ACCESS] = enter_access;
+	t->enter[ENTER_FLAGS] = enter_flags;
 	t->enter[ENTER_STRING] = enter_string;
 	t->enter[ENTER_GATHER] = enter_gather;
 	window_init(&t->data, &shape[0]);

@@ -33,8 +33,6 @@
 
 #define SA_RESTORER    0x04000000u /* the kernel's; libc hides it */
 #define RED_ZONE       128
-#define EFLAGS_TF      0x100u
-#define EFLAGS_DF      0x400u
 #define EFLAGS_RF      0x10000u
 #define EFLAGS_PROGRAM 0x50dd5u /* what sigreturn may change: AC OF DF TF SF ZF AF PF CF RF */
 #define MIN_STACK      2048     /* MINSIGSTKSZ */

@@ -5,7 +5,7 @@
  *   thread_run(t) --> t->jump = dispatch(t) --> generated code --> enter_dispatch --> dispatch(t) --> code, or back
  *                                                    |   ^                             to thread_run's caller
  *                                                    v   |
- *                             enter_access, _string, _gather: the runtime looks at an access, and returns to its site
+ *                             enter_access, _flags, _string, _gather: the runtime looks at an access, and returns to its site
  *
  * C code may use any general register, and wants DF and AC clear. Vector registers are not touched (-mgeneral-regs-only).
  */
@@ -25,8 +25,7 @@
 	mov %gs:T_STACK, %rsp
 	pushfq
 	popq %gs:T_FLAGS
-	cld
-	testl $EFLAGS_AC, %gs:T_FLAGS
+	testl $EFLAGS_DF | EFLAGS_AC, %gs:T_FLAGS
 	jz 2f
 	pushq $2
 	popfq
@@ -52,9 +51,12 @@
 	mov %gs:T_GPR+120, %r15
 	.endm
 
-	.macro LOAD_VOLATILE
+	.macro LOAD_FLAGS
 	pushq %gs:T_FLAGS
 	popfq
+	.endm
+
+	.macro LOAD_VOLATILE
 	mov %gs:T_GPR, %rax
 	mov %gs:T_GPR+8, %rcx
 	mov %gs:T_GPR+16, %rdx
@@ -71,14 +73,14 @@
 	.macro TRAP_IF_PENDING
 	cmpq $0, %gs:T_PENDING
 	je 1f
-	orq $0x100, %gs:T_FLAGS
+	orq $EFLAGS_TF, %gs:T_FLAGS
 1:
 	.endm
 
 	.text
 	.globl start_text, start_text_end
 start_text:
-	.globl thread_run, enter_dispatch, enter_access, enter_string, enter_gather
+	.globl thread_run, enter_dispatch, enter_access, enter_flags, enter_string, enter_gather
 
 thread_run:
 	push %rbx
@@ -103,6 +105,7 @@ go_on:
 	mov %rax, %gs:T_JUMP
 	TRAP_IF_PENDING
 	LOAD_REST
+	LOAD_FLAGS
 	LOAD_VOLATILE
 	jmp *%gs:T_JUMP
 /* A signal's handler goes on here too, on the runtime's stack, when it has put the program's state into the thread. */
@@ -119,7 +122,19 @@ leave:
 	pop %rbx
 	ret
 
+/* Of the flags only those that are modes count here, as a rule off: popfq takes longer than all else of this. Who wants
+ * the others keeps them, or comes by enter_flags. */
 enter_access:
+	SAVE_VOLATILE
+	call access_slow
+	mov %rax, %gs:T_JUMP
+	TRAP_IF_PENDING
+	testl $EFLAGS_TF | EFLAGS_DF | EFLAGS_AC, %gs:T_FLAGS
+	jnz 3f
+	LOAD_VOLATILE
+	jmp *%gs:T_JUMP
+
+enter_flags:
 	SAVE_VOLATILE
 	call access_slow
 	jmp accessed
@@ -131,6 +146,7 @@ enter_string:
 accessed:
 	mov %rax, %gs:T_JUMP
 	TRAP_IF_PENDING
+3:	LOAD_FLAGS
 	LOAD_VOLATILE
 	jmp *%gs:T_JUMP
 

@@ -23,6 +23,8 @@
 #define T_JUMP         280
 #define T_CALLER       288
 #define T_PENDING      296
+#define EFLAGS_TF      0x100              /* single steps */
+#define EFLAGS_DF      0x400              /* strings go down */
 #define EFLAGS_AC      0x40000            /* accesses that are not aligned fault */
 #define GATE_NOT_BEGUN 0x4000000000000000 /* no call returns it */
 
@@ -64,12 +66,11 @@ struct thread {
 	u64 scratch[3];
 	u64 address, site;    /* what the check of an access hands over: a site's number, or where a struct gather is */
 	s64 why;              /* the block's end does */
-	const void *enter[4]; /* enum runtime_entry */
+	const void *enter[5]; /* enum runtime_entry */
 	u64 icount;        /* instructions executed, and string_steps: a block adds all of its own at its beginning */
 	u64 fetch_page;    /* number (cache.h) of the page that instructions come from, and FETCH_REVOKED; 0: none */
 	u64 fetch_changes; /* of it */
 	u64 accesses;      /* to memory, read or written */
-	u64 fs_base;
 	u64 gpr[NR_GPR];              /* T_GPR */
 	u64 flags;                    /* T_FLAGS: RFLAGS */
 	u64 pc;                       /* T_PC */
@@ -79,6 +80,7 @@ struct thread {
 	u64 pending;                  /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
 	bool steps;                   /* single steps go to that place */
 	u32 in;                       /* it may run generated code (cache.h) */
+	u64 fs_base;
 	struct thread *next, *before; /* in the list of threads (runtime.h) */
 	u64 string_steps;             /* of icount: no instructions, they order the accesses of strings */
 	u64 fetch_last;               /* the page that instructions came from when the windows were emptied */
@@ -110,7 +112,7 @@ _Static_assert(offsetof(struct thread, caller) == T_CALLER, "start.S");
 _Static_assert(offsetof(struct thread, pending) == T_PENDING, "start.S");
 
 /* The runtime's entries from generated code, in start.S. */
-enum runtime_entry { ENTER_DISPATCH, ENTER_ACCESS, ENTER_STRING, ENTER_GATHER };
+enum runtime_entry { ENTER_DISPATCH, ENTER_ACCESS, ENTER_FLAGS, ENTER_STRING, ENTER_GATHER };
 
 /* Runs the program from t->pc on, until something is to be done that is no translation: t->why says what. gs is t. */
 void thread_run(struct thread *t);

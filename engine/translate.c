@@ -464,7 +464,7 @@ static void emit_fetch(u32 number, s32 stamp, bool keeps_flags)
 	emit_patch(cold - 4, over);
 	emit_patch(slow, cold);
 	emit_set(&cold, OFF(site), (s32)site_add((struct site){back, stamp, 0, SITE_FETCH, number}));
-	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
+	emit_jump_gs(&cold, keeps_flags ? OFF(enter[ENTER_FLAGS]) : OFF(enter[ENTER_ACCESS]));
 }
 
 /* ---- strings ---- */
