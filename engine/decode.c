@@ -5,7 +5,7 @@
  * What Zydis does not say, or says otherwise than the hardware does:
  *   - a shift or rotation by CL changes no flag when CL is 0: it kills none; nor does one by a constant that is 0 modulo
  *     32 (64)
- *   - a flag that is undefined behind an instruction may be what it was before: it is not killed
+ *   - a flag that is undefined behind an instruction may be what it was before: it is not killed, but see flags.c
  *   - sbb defines AF
  *   - pause with REX.B exchanges rax and r8
  *   - BSF and BSR of zero leave their destination: they read it
@@ -24,6 +24,7 @@ static u8 gpr_bits[ZYDIS_REGISTER_MAX_VALUE + 1];
 
 void decode_init(void)
 {
+	flags_init();
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	for (unsigned r = 0; r <= ZYDIS_REGISTER_MAX_VALUE; r++) {
 		ZydisRegisterClass c = ZydisRegisterGetClass((ZydisRegister)r);
@@ -503,4 +504,5 @@ void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 {
 	if (!decode_by_table(pc, bytes, most, i))
 		decode_by_zydis(pc, bytes, most, i);
+	i->flag_kills = (u16)flags_killed(i->flag_kills);
 }

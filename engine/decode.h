@@ -72,6 +72,9 @@ struct insn {
 #define FLAG_OF    0x800u
 
 void decode_init(void);
+/* flags.c: the flags that are not what they were behind an instruction that defines these. */
+void flags_init(void);
+unsigned flags_killed(unsigned defined);
 /* The instruction at pc, whose bytes are these, so many. With the cache's lock. */
 void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *insn);
 
