@@ -2,6 +2,9 @@
  *
  * engine/block.c - the instructions of a block, read once, and which flags are live between them.
  *
+ * A block goes on behind a conditional jump forward, which compilers mostly do not mean to be taken: what is counted and
+ * lent is so for longer, and the code lies as it runs. A jump back ends it, as any other.
+ *
  * Nothing is read but where the program gets: a block ends with its page, and an instruction that reaches into the next
  * page is a block of its own. Which flags are live behind a block's end is known from a look at where it leads, as far
  * as that is code which does not change without a call; all are where that is not known.
@@ -11,6 +14,7 @@
 #include "engine/state.h"
 #include "engine/translate.h"
 
+#define MAX_EXITS  3 /* more cost more in translation than they save: measured with cc1 */
 #define PEEK       8 /* instructions */
 #define PEEK_BYTES 64u
 
@@ -42,10 +46,18 @@ static bool writes_page(const struct insn *i)
 	return false;
 }
 
-/* It ends at the first jump. Returns false: there is none, see translate(). */
+/* exits: of the block so far */
+static bool goes_on(const struct insn *i, unsigned *exits)
+{
+	if (!insn_ends_block(i))
+		return true;
+	return i->kind == INSN_JCC && i->target > i->pc && !code.changes && (*exits)++ < MAX_EXITS;
+}
+
+/* Returns false: there is none, see translate(). */
 static bool decode_block(u64 pc, unsigned most, u64 *missing)
 {
-	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have = 0, at = 0;
+	unsigned in_page = (unsigned)(4096 - (pc & 0xfff)), have = 0, at = 0, exits = 0;
 	bool changes = false;
 
 	code.pc = pc;
@@ -67,7 +79,7 @@ static bool decode_block(u64 pc, unsigned most, u64 *missing)
 		}
 		nr_insns++;
 		at += i->len;
-		if (insn_ends_block(i) || (code.changes && writes_page(i)))
+		if (!goes_on(i, &exits) || (code.changes && writes_page(i)))
 			break;
 	}
 	code.len = at;
@@ -125,6 +137,10 @@ static void find_live(void)
 	unsigned flags = flags_at_end(&insns[nr_insns - 1]);
 
 	for (unsigned n = nr_insns; n-- > 0;) {
+		if (insn_is_exit(&insns[n])) {
+			insns[n].flag_taken = (u16)peek(insns[n].target);
+			flags |= insns[n].flag_taken;
+		}
 		flags = (flags & ~insns[n].flag_kills) | insns[n].flag_reads;
 		insns[n].flag_live = (u16)flags;
 	}

@@ -23,6 +23,12 @@ extern struct code {
 	u8 byte[MAX_INSNS * 15 + CODE_READ];
 } code;
 
+/* It is left in the middle if the condition of this jump holds. */
+static inline bool insn_is_exit(const struct insn *i)
+{
+	return i->kind == INSN_JCC && i != &insns[nr_insns - 1];
+}
+
 /* Reads the block at pc; arguments and what is missing as translate() has them. false: there is none. */
 bool block_read(u64 pc, u64 sp, unsigned most, u64 *missing);
 /* May it lie in the block, whose code changes? Not known before it runs. */

@@ -13,7 +13,7 @@
  *
  * What is locked when. One cache is shared by all threads of a memory. Its lock is held by whoever looks at or changes
  * what is not said to be free below: the tables of this file, cache, the fields of links in generated code, the list of
- * threads (runtime.h), what translate.c works with, and the filling of a thread's indirect[]. A signal's handler never
+ * threads (runtime.h), what translate.c works with, and the filling of a thread's indirect. A signal's handler never
  * takes it. A thread is "in" (state.h) while it may run generated code; it goes in only with the lock, so with the lock
  * and nobody in, nobody can see what is changed. Who is in does not wait for the lock: its holder may wait for him.
  *
@@ -22,7 +22,7 @@
  *   - A link's field lies within eight aligned bytes: emit_patch() is one store, which others see whole. Whoever runs
  *     the code meanwhile goes the old way or the new one.
  *   - To take code away from threads that are in: the links that lead there are undone (links_undo(), block_forget()),
- *     runtime_purge() clears every thread's indirect[]; a thread that is in then leaves it at its block's end at the
+ *     runtime_purge() clears every thread's indirect; a thread that is in then leaves it at its block's end at the
  *     latest. Its memory may be used again when each thread has been out once: runtime_forget_all() waits for that. A
  *     block that is forgotten alone stays where it is till then.
  */
@@ -47,6 +47,7 @@ struct copied {
 	u16 pc;          /* bytes from the block's pc */
 	u16 shadow;      /* registers whose values are in shadow[] (E1) */
 	signed char far; /* the register whose value is in scratch[0] while it executes; -1: none; or: */
+	u8 uncounted;    /* instructions of the block before it that icount has not */
 };
 #define FAR_COMPARES (-2) /* none is copied there: the bytes of the block are compared */
 

@@ -53,7 +53,7 @@ struct insn {
 	bool relative;              /* an operand is at an address relative to RIP */
 	u16 reads, kills, writes;   /* registers: bit n; kills: overwrites whole */
 	u16 flag_reads, flag_kills; /* FLAG_ARITH bits of RFLAGS */
-	u16 flag_live;              /* before it: block.c */
+	u16 flag_live, flag_taken;  /* before it; where an exit leads: block.c */
 	u16 pops;                   /* INSN_RET: bytes beside the address */
 	u8 condition;               /* INSN_JCC: of its opcode */
 	u8 target_in;               /* INSN_JUMP_IND, INSN_CALL_IND: the register; BASE_NONE: operand[0] has it */

@@ -77,14 +77,33 @@ static inline void emit_load32(u8 **at, unsigned r, s32 off)
 	*at = p;
 }
 
+/* A ModRM's displacement: its field `mod`, and as many bytes as it needs. Code that is shorter is sooner in the caches:
+ * it is some fifteen times as long as the program's. none: it may be 0. */
+static inline unsigned disp_mod(s32 disp, bool none)
+{
+	return none && disp == 0 ? 0 : disp == (signed char)disp ? 0x40 : 0x80;
+}
+
+static inline void put_disp(u8 **at, s32 disp, unsigned mod)
+{
+	if (mod == 0x40)
+		put1(at, (u8)disp);
+	if (mod == 0x80)
+		put4(at, disp);
+}
+
 /* op r, gs:[base + off], 64 bits; base is not rsp or r12. */
 static inline void emit_gs_base(u8 **at, unsigned op, unsigned r, unsigned base, s32 off)
 {
-	put1(at, 0x65);
-	put1(at, 0x48 | (r >> 3) << 2 | base >> 3);
-	put1(at, op);
-	put1(at, 0x80 | (r & 7) << 3 | (base & 7));
-	put4(at, off);
+	u8 *p = *at;
+	unsigned mod = disp_mod(off, false);
+
+	put1(&p, 0x65);
+	put1(&p, 0x48 | (r >> 3) << 2 | base >> 3);
+	put1(&p, op);
+	put1(&p, mod | (r & 7) << 3 | (base & 7));
+	put_disp(&p, off, mod);
+	*at = p;
 }
 
 /* op r, gs:[index * 8 + off], 64 bits */
@@ -146,27 +165,59 @@ static inline void emit_constant(u8 **at, unsigned r, u64 value)
 /* lea r, [base + disp], 64 bits */
 static inline void emit_lea(u8 **at, unsigned r, unsigned base, s32 disp)
 {
-	put1(at, 0x48 | (r >> 3) << 2 | base >> 3);
-	put1(at, 0x8d);
-	put1(at, 0x80 | (r & 7) << 3 | (base & 7));
+	u8 *p = *at;
+	unsigned mod = disp_mod(disp, false);
+
+	put1(&p, 0x48 | (r >> 3) << 2 | base >> 3);
+	put1(&p, 0x8d);
+	put1(&p, mod | (r & 7) << 3 | (base & 7));
 	if ((base & 7) == 4)
-		put1(at, 0x24);
-	put4(at, disp);
+		put1(&p, 0x24);
+	put_disp(&p, disp, mod);
+	*at = p;
 }
 
 /* op r, [operand] without its segment; wide: 64 bits. Not for BASE_RIP. */
 static inline void emit_operand(u8 **at, unsigned op, unsigned r, const struct operand *o, bool wide)
 {
+	u8 *p = *at;
 	unsigned shift = o->scale == 8 ? 3 : o->scale == 4 ? 2 : o->scale == 2 ? 1 : 0;
 	unsigned index = o->index == BASE_NONE ? 4 : o->index, base = o->base == BASE_NONE ? 5 : o->base;
+	bool sib = o->base == BASE_NONE || (base & 7) == 4 || o->index != BASE_NONE;
+	unsigned mod = o->base == BASE_NONE ? 0 : disp_mod((s32)o->disp, (base & 7) != 5);
 
 	if (o->addr32)
-		put1(at, 0x67);
-	put1(at, (wide ? 0x48 : 0x40) | (r >> 3) << 2 | (index >> 3) << 1 | base >> 3);
-	put1(at, op);
-	put1(at, (o->base == BASE_NONE ? 0x04 : 0x84) | (r & 7) << 3);
-	put1(at, shift << 6 | (index & 7) << 3 | (base & 7));
-	put4(at, o->disp);
+		put1(&p, 0x67);
+	put1(&p, (wide ? 0x48 : 0x40) | (r >> 3) << 2 | (index >> 3) << 1 | base >> 3);
+	put1(&p, op);
+	put1(&p, mod | (r & 7) << 3 | (sib ? 4 : base & 7));
+	if (sib)
+		put1(&p, shift << 6 | (index & 7) << 3 | (base & 7));
+	put_disp(&p, (s32)o->disp, o->base == BASE_NONE ? 0x80 : mod);
+	*at = p;
+}
+
+/* add gs:[off], n, 64 bits; flags are kept on demand */
+static inline void emit_add(u8 **at, s32 off, s32 n, bool keeps_flags)
+{
+	if (!n)
+		return;
+	if (!keeps_flags) { /* add gs:[off], n */
+		PUT(at, "\x65\x48");
+		put1(at, n == (signed char)n ? 0x83 : 0x81);
+		PUT(at, "\x04\x25");
+		put4(at, off);
+		if (n == (signed char)n)
+			put1(at, (u8)n);
+		else
+			put4(at, n);
+		return;
+	}
+	emit_save(at, RCX, OFF(scratch[0]));
+	emit_load(at, RCX, off);
+	emit_lea(at, RCX, RCX, n);
+	emit_save(at, RCX, off);
+	emit_load(at, RCX, OFF(scratch[0]));
 }
 
 /* A 32-bit field that a jump's or an operand's distance goes into; false: out of reach. */

@@ -26,23 +26,18 @@ static struct block *translate_here(struct thread *t, unsigned most)
 	return b;
 }
 
-static struct indirect *indirect_place(struct thread *t, u64 pc)
-{
-	return &t->indirect[(u16)(pc + (pc >> 16))];
-}
-
 /* Generated code looks at `negated` first: while it is the empty one nobody wants `code`, and who has just seen it
  * otherwise may still go there. */
-static void indirect_empty(struct thread *t, struct indirect *one)
+static void indirect_empty(struct thread *t, u16 n)
 {
-	__atomic_store_n(&one->negated, INDIRECT_EMPTY(one - t->indirect), __ATOMIC_RELAXED);
+	__atomic_store_n(&t->indirect.negated[n], INDIRECT_EMPTY(n), __ATOMIC_RELAXED);
 }
 
 static void indirect_clear(struct thread *t)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(t->indirect); i++)
-		if (t->indirect[i].negated != INDIRECT_EMPTY(i))
-			indirect_empty(t, &t->indirect[i]);
+	for (unsigned n = 0; n < ARRAY_SIZE(t->indirect.negated); n++)
+		if (t->indirect.negated[n] != INDIRECT_EMPTY(n))
+			indirect_empty(t, (u16)n);
 }
 
 /* What t has of a cache that is no more is forgotten. */
@@ -87,8 +82,10 @@ const void *dispatch(struct thread *t)
 	code = !b ? NULL : l.inner ? b->inner : b->outer;
 	if (b && l.field && t->generation == generation)
 		link_set((unsigned)why, b);
-	if (b && !l.field)
-		*indirect_place(t, t->pc) = (struct indirect){-t->pc, code};
+	if (b && !l.field) {
+		t->indirect.code[(u16)-t->pc] = code;
+		t->indirect.negated[(u16)t->pc] = -t->pc;
+	}
 	t->in = b != NULL;
 	cache_unlock();
 	return code;
@@ -101,7 +98,7 @@ unsigned nr_threads;
 
 static u64 purges;
 
-/* In memory that is used again indirect[] is kept, if nothing was taken from others' meanwhile. */
+/* In memory that is used again `indirect` is kept, if nothing was taken from others' meanwhile. */
 static void thread_add(struct thread *t)
 {
 	cache_lock();
@@ -114,7 +111,7 @@ static void thread_add(struct thread *t)
 	if (t->generation && (t->generation != cache_generation() || t->purges != purges))
 		indirect_clear(t);
 	if (!t->generation)
-		indirect_empty(t, &t->indirect[0]);
+		indirect_empty(t, 0);
 	t->generation = cache_generation();
 	cache_unlock();
 }
@@ -143,12 +140,9 @@ void threads_forget_others(struct thread *t)
 void runtime_purge(u64 pc)
 {
 	purges++;
-	for (struct thread *t = threads; t; t = t->next) {
-		struct indirect *one = indirect_place(t, pc);
-
-		if (one->negated == -pc)
-			indirect_empty(t, one);
-	}
+	for (struct thread *t = threads; t; t = t->next)
+		if (t->indirect.negated[(u16)pc] == -pc)
+			indirect_empty(t, (u16)pc);
 }
 
 void runtime_forget_all(void)
@@ -275,7 +269,7 @@ const void *access_string(struct thread *t)
 	return site->back;
 }
 
-bool state_recover(const struct thread *t, u64 gpr[NR_GPR], u64 *rip)
+bool state_recover(struct thread *t, u64 gpr[NR_GPR], u64 *rip)
 {
 	const struct block *b = block_at((const u8 *)*rip);
 	const struct copied *c = b ? copied_at(b, (const u8 *)*rip) : NULL;
@@ -288,6 +282,7 @@ bool state_recover(const struct thread *t, u64 gpr[NR_GPR], u64 *rip)
 	if (c->far >= 0)
 		gpr[c->far] = t->scratch[0];
 	*rip = b->pc + c->pc;
+	t->icount += c->uncounted;
 	return true;
 }
 

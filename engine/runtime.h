@@ -28,9 +28,9 @@ void runtime_lost(void);
 bool runtime_ready(struct thread *t);
 void runtime_entered(struct thread *t, const struct window *w, u64 page, int slot, unsigned rwx);
 
-/* gpr[] and *rip as they are at a fault in generated code: makes them the program's, at the instruction that faults. false:
- * it is none of the program's. */
-bool state_recover(const struct thread *t, u64 gpr[NR_GPR], u64 *rip);
+/* gpr[] and *rip as they are at a fault in generated code: makes them the program's, at the instruction that faults, up to
+ * which it counts. false: it is none of the program's. */
+bool state_recover(struct thread *t, u64 gpr[NR_GPR], u64 *rip);
 
 /* start.S calls these. */
 const void *dispatch(struct thread *t);

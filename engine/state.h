@@ -3,7 +3,7 @@
  * engine/state.h - what generated code and start.S know of a thread: gs points to its struct thread while the program
  * runs. Offsets are used by generated code as gs:[offset], by start.S by the names below.
  *
- *   gs --> | self | scratch | entries of the runtime | icount | gpr[16] | ... | windows | indirect[] | xsave area |
+ *   gs --> | self | scratch | entries of the runtime | icount | gpr[16] | ... | windows | indirect | xsave area |
  *
  * Invariants
  *   E1  When a copied instruction of the program executes, every general register that it reads holds the program's
@@ -38,18 +38,19 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 #define INDIRECT_BITS 16 /* what movzx takes */
 #define XSAVE_MAX     16384
 
-/* Where a jump, call or return by a register or memory goes. negated: -target. Empty: that of a target which has another
- * place: 0 does but in the first, where a null pointer is looked for. */
+/* Where a jump, call or return by a register or memory goes: negated[(u16)target] is -target, and code[(u16)-target] where
+ * the block is. So two registers are enough to look there. Empty: the target is one that has another place: 0 does but in
+ * the first, where a null pointer is looked for. */
 struct indirect {
-	u64 negated;
-	const u8 *code;
+	u64 negated[1 << INDIRECT_BITS];
+	const u8 *code[1 << INDIRECT_BITS];
 };
 
 #define INDIRECT_EMPTY(n) ((n) == 0 ? 1ull : 0)
 
 /* Why generated code leaves for the runtime: in thread.why, the number of a link, or one of these. */
 enum {
-	WHY_INDIRECT = -1, /* pc is not in indirect[] */
+	WHY_INDIRECT = -1, /* pc is not in indirect */
 	WHY_SYSCALL = -2,  /* pc is behind the instruction */
 	WHY_REFUSED = -3,  /* pc is at an instruction that is not run */
 	WHY_BAD = -4,      /* pc is at what the decoder does not know */
@@ -71,15 +72,15 @@ struct thread {
 	u64 fetch_page;    /* number (cache.h) of the page that instructions come from, and FETCH_REVOKED; 0: none */
 	u64 fetch_changes; /* of it */
 	u64 accesses;      /* to memory, read or written */
-	u64 gpr[NR_GPR];              /* T_GPR */
-	u64 flags;                    /* T_FLAGS: RFLAGS */
-	u64 pc;                       /* T_PC */
-	u64 stack;                    /* T_STACK: where the runtime's begins */
-	const void *jump;             /* T_JUMP: where start.S goes on */
-	u64 caller;                   /* T_CALLER: stack of who called thread_run() */
-	u64 pending;                  /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
-	bool steps;                   /* single steps go to that place */
-	u32 in;                       /* it may run generated code (cache.h) */
+	u64 gpr[NR_GPR];   /* T_GPR */
+	u64 flags;         /* T_FLAGS: RFLAGS */
+	u64 pc;            /* T_PC */
+	u64 stack;         /* T_STACK: where the runtime's begins */
+	const void *jump;  /* T_JUMP: where start.S goes on */
+	u64 caller;        /* T_CALLER: stack of who called thread_run() */
+	u64 pending;       /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
+	bool steps;        /* single steps go to that place */
+	u32 in;            /* it may run generated code (cache.h) */
 	u64 fs_base;
 	struct thread *next, *before; /* in the list of threads (runtime.h) */
 	u64 string_steps;             /* of icount: no instructions, they order the accesses of strings */
@@ -97,8 +98,8 @@ struct thread {
 	u64 rseq;                     /* perform.c: where the kernel would write; 0: nowhere */
 	bool rseq_due;                /* when the thread next begins to run */
 	struct window data, fetch;
-	u64 generation, purges; /* of the cache and of indirect[]: till when they are taken into account there */
-	struct indirect indirect[1 << INDIRECT_BITS];
+	u64 generation, purges; /* of the cache and of indirect: till when they are taken into account there */
+	struct indirect indirect;
 	u64 shadow[NR_GPR]; /* what registers held that are lent (E1) */
 	u8 xsave[XSAVE_MAX] __attribute__((aligned(64)));
 };

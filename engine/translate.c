@@ -5,12 +5,13 @@
  *   the program            generated code                                              seldom reached (cold)
  *
  *                          outer: the page of this block is the last one?  --no-->      look for it in the window
- *                          inner: icount += 3
+ *                          inner:
+ *   cmp $9, %rcx           cmp $9, %rcx
+ *   ja  elsewhere          ja                                              --yes-->      icount += 2; jmp elsewhere's
+ *                          icount += 4                                                   inner or outer, as below
  *   mov 8(%rbx), %rax      address 8(%rbx): is its page in the window?     --no-->      the runtime: access_slow()
  *                          mov 8(%rbx), %rax
- *   add $1, %rcx           add $1, %rcx
- *   jne  elsewhere         jne  elsewhere's inner or outer                 --not yet--> why = link; dispatch
- *                          jmp  the next block                             --not yet--> why = link; dispatch
+ *   jmp there              jmp  there's inner or outer                     --not yet--> why = link; dispatch
  *
  * A check borrows registers, of those that the program does not want soon, and keeps their values in shadow[]: they are
  * lent until an instruction reads them, or the block ends. Flags it keeps, in rax, only where they are live. Which are
@@ -76,14 +77,19 @@ static void lend(unsigned r)
 	kept &= ~(1u << r);
 }
 
+static void emit_loads(u8 **at, u32 registers)
+{
+	for (; registers; registers &= registers - 1) {
+		unsigned r = (unsigned)__builtin_ctz(registers);
+
+		emit_load(at, r, OFF(shadow) + 8 * (s32)r);
+	}
+}
+
 /* Those of the mask hold the program's values again. */
 static void give_back(u32 mask)
 {
-	for (u32 todo = lent & mask; todo; todo &= todo - 1) {
-		unsigned r = (unsigned)__builtin_ctz(todo);
-
-		emit_load(&hot, r, OFF(shadow) + 8 * (s32)r);
-	}
+	emit_loads(&hot, lent & mask);
 	kept |= lent & mask;
 	lent &= ~mask;
 }
@@ -97,36 +103,38 @@ static u32 operand_registers(const struct operand *o)
 
 /* The rel32 field of a jump whose opcode, of so many bytes, comes next will lie within eight aligned bytes: it is
  * patched by one store that others see whole. */
-static void align_link(unsigned opcode)
+static void align_link(u8 **at, unsigned opcode)
 {
 	static const char nop[4][4] = {"", "\x90", "\x66\x90", "\x0f\x1f\0"};
-	unsigned at = (unsigned)(u64)(hot + opcode) & 7, n = at > 4 ? 8 - at : 0;
+	unsigned field = (unsigned)(u64)(*at + opcode) & 7, n = field > 4 ? 8 - field : 0;
 
-	put(&hot, nop[n], n);
+	put(at, nop[n], n);
 }
 
-/* A jump's rel32 field that leads to the block at target: now, or by way of the runtime. */
-static void emit_link(u64 from, u64 target)
+/* A jump's rel32 field, in hot or cold code, that leads to the block at target: now, or by way of the runtime. */
+static void emit_link(u8 **at, u64 from, u64 target)
 {
 	bool inner = !((from ^ target) & ~0xfffull);
 	struct block *b = block_find(target);
-	unsigned link = link_add((struct link){.target = target, .field = hot, .stub = cold, .inner = inner});
+	u8 *field = *at;
+	unsigned link;
 
+	*at += 4;
+	link = link_add((struct link){.target = target, .field = field, .stub = cold, .inner = inner});
 	if (b)
 		link_set(link, b);
 	else
-		emit_patch(hot, cold);
-	hot += 4;
+		emit_patch(field, cold);
 	emit_set(&cold, OFF(why), (s32)link);
 	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
 }
 
 /* jmp to the block at target */
-static void emit_link_jump(u64 from, u64 target)
+static void emit_link_jump(u8 **at, u64 from, u64 target)
 {
-	align_link(1);
-	put1(&hot, 0xe9);
-	emit_link(from, target);
+	align_link(at, 1);
+	put1(at, 0xe9);
+	emit_link(at, from, target);
 }
 
 /* The runtime goes on, with pc and why. */
@@ -137,38 +145,75 @@ static void emit_leave(u64 pc, s32 why)
 	emit_jump_gs(&hot, OFF(enter[ENTER_DISPATCH]));
 }
 
-/* rcx is the target, scratch[0] the program's rcx. pops: bytes that a return takes from the stack, 0: no return.
- *   eax = (target + (target >> 16)) & 0xffff; negated target + target == 0: found */
+/* rcx is the target, scratch[0] the program's rcx. pops: bytes that a return takes from the stack, 0: no return. Every
+ * instruction here counts: a call and its return are two of these, and the flags are the program's. */
 static void emit_indirect(unsigned pops)
 {
-	u8 *miss;
-
 	emit_save(&hot, RAX, OFF(scratch[1]));
-	emit_save(&hot, RDX, OFF(scratch[2]));
-	emit_save(&hot, RCX, OFF(pc));
-	PUT(&hot, "\xc4\xe3\xfb\xf0\xd1\x10"); /* rorx rdx, rcx, 16 */
-	PUT(&hot, "\x8d\x04\x11");             /* lea eax, [rcx+rdx] */
-	PUT(&hot, "\x0f\xb7\xc0");             /* movzx eax, ax */
-	PUT(&hot, "\x8d\x04\x00");             /* lea eax, [rax+rax] */
-	emit_gs_index(&hot, 0x8b, RDX, RAX, OFF(indirect[0].negated));
-	PUT(&hot, "\x48\x8d\x0c\x11\xe3"); /* lea rcx, [rcx+rdx]; jrcxz found */
-	miss = hot++;
-	emit_load(&hot, RDX, OFF(scratch[2]));
-	emit_load(&hot, RAX, OFF(scratch[1]));
-	emit_load(&hot, RCX, OFF(scratch[0]));
-	if (pops)
-		emit_lea(&hot, RSP, RSP, (s32)pops);
-	emit_set(&hot, OFF(why), WHY_INDIRECT);
-	emit_jump_gs(&hot, OFF(enter[ENTER_DISPATCH]));
-	*miss = (u8)(hot - (miss + 1));
-	emit_gs_index(&hot, 0x8b, RCX, RAX, OFF(indirect[0].code));
+	PUT(&hot, "\x0f\xb7\xc1"); /* movzx eax, cx */
+	emit_gs_index(&hot, 0x8b, RAX, RAX, OFF(indirect.negated));
+	PUT(&hot, "\x48\x8d\x0c\x01\xe3\x05\xe9"); /* lea rcx, [rcx+rax]; jrcxz found; jmp cold */
+	put4(&hot, 0);
+	emit_patch(hot - 4, cold);
+	PUT(&hot, "\x0f\xb7\xc0"); /* movzx eax, ax */
+	emit_gs_index(&hot, 0x8b, RCX, RAX, OFF(indirect.code));
 	emit_save(&hot, RCX, OFF(jump));
-	emit_load(&hot, RDX, OFF(scratch[2]));
 	emit_load(&hot, RAX, OFF(scratch[1]));
 	emit_load(&hot, RCX, OFF(scratch[0]));
 	if (pops)
 		emit_lea(&hot, RSP, RSP, (s32)pops);
 	emit_jump_gs(&hot, OFF(jump));
+	PUT(&cold, "\x48\xf7\xd0\x48\x8d\x4c\x01\x01"); /* not rax; lea rcx, [rcx+rax+1]: the target */
+	emit_save(&cold, RCX, OFF(pc));
+	emit_load(&cold, RAX, OFF(scratch[1]));
+	emit_load(&cold, RCX, OFF(scratch[0]));
+	if (pops)
+		emit_lea(&cold, RSP, RSP, (s32)pops);
+	emit_set(&cold, OFF(why), WHY_INDIRECT);
+	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
+}
+
+/* ---- counts ---- */
+
+/* Of these instructions of the block. */
+static s32 accesses_of(const struct insn *i, const struct insn *end)
+{
+	s32 n = 0;
+
+	for (; i < end; i++)
+		for (unsigned k = 0; k < i->nr_operands; k++)
+			n += i->operand[k].times;
+	return n;
+}
+
+/* All of a block is counted at once, at count_at: behind the last exit, where no flags are live. An exit counts what is
+ * before it. So no way through a block counts twice: from one count to the next a value goes by way of memory, and
+ * programs of short blocks took as long as these did. */
+static const struct insn *count_at;
+static bool counted;
+
+static void find_count_at(void)
+{
+	const struct insn *end = insns + nr_insns, *i = end - 1;
+
+	while (i > insns && !insn_is_exit(i - 1))
+		i--;
+	for (count_at = i; i < end && i->flag_live; i++)
+		;
+	if (i < end)
+		count_at = i;
+}
+
+static void emit_counts(u8 **at, const struct insn *end, bool keeps_flags)
+{
+	emit_add(at, OFF(icount), (s32)(end - insns), keeps_flags);
+	emit_add(at, OFF(accesses), accesses_of(insns, end), keeps_flags);
+}
+
+/* When the instruction is executed, beside icount as it is then. */
+static s32 stamp_of(const struct insn *i)
+{
+	return (s32)(i - insns) - (counted ? (s32)nr_insns : 0);
 }
 
 /* ---- instructions as they are ---- */
@@ -176,8 +221,8 @@ static void emit_indirect(unsigned pops)
 /* What follows, at hot, executes the instruction; far: see struct copied. */
 static void note_copied(const struct insn *i, int far)
 {
-	copied_add(
-	    (struct copied){(u16)(hot - current->outer), (u16)(i->pc - current->pc), (u16)lent, (signed char)far});
+	copied_add((struct copied){(u16)(hot - current->outer), (u16)(i->pc - current->pc), (u16)lent, (signed char)far,
+				   (u8)(counted ? 0 : i - insns)});
 	current->nr_insns++;
 }
 
@@ -240,41 +285,11 @@ static unsigned add_sites(const struct group *g, u8 *back, s32 stamp)
 static void emit_leave_all(u32 borrowed, u64 pc, s32 why)
 {
 	PUT(&cold, "\x04\x7f\x9e"); /* add al, 127; sahf */
-	for (unsigned n = 0; n < NR_GPR; n++)
-		if (borrowed >> n & 1)
-			emit_load(&cold, n, OFF(shadow) + 8 * (s32)n);
+	emit_loads(&cold, borrowed);
 	emit_set64(&cold, OFF(pc), pc);
 	emit_set(&cold, OFF(site), (s32)block_number(current));
 	emit_set(&cold, OFF(why), why);
 	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
-}
-
-static void emit_add(u8 **at, s32 off, s32 n, bool keeps_flags)
-{
-	if (!n)
-		return;
-	if (!keeps_flags) {
-		PUT(at, "\x65\x48\x81\x04\x25"); /* add gs:[off], n */
-		put4(at, off);
-		put4(at, n);
-		return;
-	}
-	emit_save(at, RCX, OFF(scratch[0]));
-	emit_load(at, RCX, off);
-	emit_lea(at, RCX, RCX, n);
-	emit_save(at, RCX, off);
-	emit_load(at, RCX, OFF(scratch[0]));
-}
-
-/* The block's accesses from an instruction on. */
-static s32 accesses_from(const struct insn *i)
-{
-	s32 n = 0;
-
-	for (; i < insns + nr_insns; i++)
-		for (unsigned k = 0; k < i->nr_operands; k++)
-			n += i->operand[k].times;
-	return n;
 }
 
 /* ---- checks ---- */
@@ -304,7 +319,8 @@ static void emit_tag(u8 **at, unsigned to, unsigned from)
 	PUT(at, "\xfb\xf0");
 	put1(at, 0xc0 | (to & 7) << 3 | (from & 7));
 	put1(at, 7);
-	put1(at, 0x40 | to >> 3);
+	if (to >= 8)
+		put1(at, 0x41);
 	put1(at, 0x81);
 	put1(at, 0xe0 | (to & 7));
 	put4(at, TAG_MASK);
@@ -327,7 +343,7 @@ static void emit_hit(const struct insn *i, unsigned r, unsigned tag, u16 len, s3
 	put4(&hot, 0);
 	emit_patch(hot - 4, cold);
 	emit_add(&cold, OFF(icount), stamp, false);
-	emit_add(&cold, OFF(accesses), -accesses_from(i), false);
+	emit_add(&cold, OFF(accesses), -accesses_of(i, insns + nr_insns), false);
 	emit_leave_all(lent, i->pc, WHY_HIT);
 }
 
@@ -532,11 +548,25 @@ static void emit_target(const struct insn *i)
 
 static void emit_jcc(const struct insn *i, u64 next)
 {
-	align_link(2);
+	align_link(&hot, 2);
 	put1(&hot, 0x0f);
 	put1(&hot, 0x80 | i->condition);
-	emit_link(next - 1, i->target);
-	emit_link_jump(next - 1, next);
+	emit_link(&hot, next - 1, i->target);
+	emit_link_jump(&hot, next - 1, next);
+}
+
+/* A conditional jump in the middle: what is lent goes back on the way. */
+static void emit_exit(const struct insn *i)
+{
+	u64 next = i->pc + i->len;
+
+	put1(&hot, 0x0f);
+	put1(&hot, 0x80 | i->condition);
+	put4(&hot, 0);
+	emit_patch(hot - 4, cold);
+	emit_counts(&cold, i + 1, i->flag_taken != 0);
+	emit_loads(&cold, lent);
+	emit_link_jump(&cold, next - 1, i->target);
 }
 
 /* jrcxz, loop: their distance is one byte, so they jump over a jump. */
@@ -546,9 +576,9 @@ static void emit_jrcx(const struct insn *i, u64 next)
 
 	put(&hot, (const char *)i->bytes, i->len);
 	distance = hot - 1;
-	emit_link_jump(next - 1, next);
+	emit_link_jump(&hot, next - 1, next);
 	*distance = (u8)(hot - (distance + 1));
-	emit_link_jump(next - 1, i->target);
+	emit_link_jump(&hot, next - 1, i->target);
 }
 
 static void emit_end(const struct insn *i)
@@ -566,7 +596,7 @@ static void emit_end(const struct insn *i)
 		emit_push_return(i, -1);
 		/* fallthrough */
 	case INSN_JUMP:
-		emit_link_jump(next - 1, i->target);
+		emit_link_jump(&hot, next - 1, i->target);
 		return;
 	case INSN_CALL_IND:
 		emit_target(i);
@@ -594,15 +624,8 @@ static void emit_end(const struct insn *i)
 		emit_leave(i->pc, WHY_REFUSED);
 		return;
 	default:
-		emit_link_jump(next - 1, next);
+		emit_link_jump(&hot, next - 1, next);
 	}
-}
-
-/* The block's instructions and accesses. */
-static void emit_counts(bool keeps_flags)
-{
-	emit_add(&hot, OFF(icount), (s32)nr_insns, keeps_flags);
-	emit_add(&hot, OFF(accesses), accesses_from(insns), keeps_flags);
 }
 
 /* ---- code that may change ---- */
@@ -664,7 +687,8 @@ static void emit_compare(void)
 	PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
 	emit_save(&hot, RAX, OFF(scratch[1]));
 	emit_compare_parts(copy, cold);
-	emit_counts(false);
+	emit_counts(&hot, insns + nr_insns, false);
+	counted = true;
 	if (insns[0].flag_live) {
 		emit_load(&hot, RAX, OFF(scratch[1]));
 		PUT(&hot, "\x04\x7f\x9e"); /* add al, 127; sahf */
@@ -686,9 +710,20 @@ static void emit_crossing(const struct insn *i, s32 stamp)
 
 static unsigned next_group;
 
-static void emit_insn(const struct insn *i, s32 stamp)
+static void emit_insn(const struct insn *i)
 {
+	s32 stamp;
+
+	if (i == count_at && !counted) {
+		emit_counts(&hot, insns + nr_insns, i->flag_live != 0);
+		counted = true;
+	}
+	stamp = stamp_of(i);
 	emit_crossing(i, stamp);
+	if (insn_is_exit(i)) {
+		emit_exit(i);
+		return;
+	}
 	if (i->kind == INSN_REFUSED) {
 		give_back(~0u);
 		emit_end(i);
@@ -726,16 +761,16 @@ struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
 	b->outer = hot;
 	emit_fetch(page_number(pc), 0, insns[0].flag_live || code.changes); /* new code may want them */
 	b->inner = hot;
+	find_count_at();
+	counted = false;
 	if (code.changes)
 		emit_compare();
-	else
-		emit_counts(insns[0].flag_live != 0);
 	for (unsigned n = 0; n < nr_insns; n++)
-		emit_insn(&insns[n], (s32)n - (s32)nr_insns);
+		emit_insn(&insns[n]);
 	next = insns[nr_insns - 1].pc + insns[nr_insns - 1].len;
 	if (!insn_ends_block(&insns[nr_insns - 1])) {
 		give_back(~0u);
-		emit_link_jump(next - 1, next);
+		emit_link_jump(&hot, next - 1, next);
 	}
 	b->end = hot;
 	cache.hot = hot;

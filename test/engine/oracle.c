@@ -581,7 +581,7 @@ int main(int argc, char **argv)
 			continue;
 		memcpy(after, (void *)ARENA, ARENA_BYTES);
 		cache_clear();
-		memset(thread->indirect, 0, sizeof(thread->indirect));
+		memset(&thread->indirect, 0, sizeof(thread->indirect));
 		window_clear(&thread->data);
 		told = told_written = 0;
 		run(run_translated, &ours);
