@@ -7,7 +7,7 @@ DEMO_LINES = 300000
 
 TORTURE_SECONDS = 3600
 
-.PHONY: all setup check check-kernels check-programs docs torture demo demo-pressure demo-fork bench validate fuzz install clean
+.PHONY: all setup check check-kernels check-programs docs torture demo demo-pressure demo-fork bench validate answers fuzz install clean
 
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
@@ -72,6 +72,11 @@ bench: all
 	ninja -C $(BUILD) $(BENCHES)
 	for b in $(BENCHES); do echo "== $$b"; $(BUILD)/$$b > $(BUILD)/$$b.txt || exit; cat $(BUILD)/$$b.txt; done
 	for b in $(wildcard bench/*.sh); do echo "== $$b"; $$b $(BUILD) || exit; done
+
+# The three questions, docs/answers.md, with this machine's figures beside the simulated ones; on a quiet machine.
+answers: all
+	tools/answers.py $(BUILD) docs/answers.svg > $(BUILD)/answers.md
+	mv $(BUILD)/answers.md docs/
 
 # What virtual memory costs here, measured and predicted: docs/validation.md.
 validate: all

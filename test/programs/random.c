@@ -4,7 +4,7 @@
  * COUNT times (20,000,000), and prints a checksum of what it read. Each word is a function of its place, so the sum is
  * right only when each read found its own page.
  *
- *   random [MIB [COUNT]]
+ *   random [MIB [COUNT [ALIGN]]]      ALIGN: the memory begins at a multiple of so many megabytes
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -14,8 +14,10 @@ int main(int argc, char **argv)
 {
 	uint64_t words = (argc > 1 ? strtoull(argv[1], NULL, 0) : 256) * (1 << 20) / 8;
 	uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 0) : 20000000;
-	uint64_t random = 88172645463325252ull, sum = 0, *memory = malloc(words * 8);
+	uint64_t align = argc > 3 ? strtoull(argv[3], NULL, 0) << 20 : 0;
+	uint64_t random = 88172645463325252ull, sum = 0, *memory;
 
+	memory = align ? aligned_alloc(align, words * 8) : malloc(words * 8);
 	if (!memory || words == 0 || (words & (words - 1)) != 0)
 		return 1;
 	for (uint64_t i = 0; i < words; i++)
