@@ -96,6 +96,13 @@ def measured(here, name):
     return f"{figure['least']:,.0f}" if "least" in figure else "-"
 
 
+def say(here, about):
+    """What quire measure says of it, in its words."""
+    for word in here["words"]:
+        if re.search(about, word):
+            print(textwrap.fill(word, 118) + "\n")
+
+
 def faults(quire, here):
     cost = costs_of(quire, "zen3")
     rows = []
@@ -158,16 +165,15 @@ smaller of the two sizes.
 Measured here, loads that wait for each other, one a page (`quire measure --plot`):
 
 ![cycles a load by size of memory, in 4K and in 2M pages]({os.path.basename(plot)})
-
-## What does a page fault cost?
+""")
+        say(here, "[Hh]uge pages")
+        print("""## What does a page fault cost?
 
 The exception and its return are the smaller part. The kernel's handler is most of a small page's fault, clearing nearly
 all of a huge one's. By the cost table for zen3, in cycles, and measured on this machine:
 """)
         faults(quire, here)
-        for word in here["words"]:
-            if re.search("first write|hypervisor", word):
-                print(textwrap.fill(word, 118) + "\n")
+        say(here, "first write")
         print("""Published: exception and return take 715 + 330 cycles on Haswell (L. Torvalds, 2014), and were 5 % of a build of the
 kernel. What a fault costs *a program* is their number times this, and the caches that the kernel's own data took: the
 report's table of costs has a row a kind.
