@@ -105,7 +105,11 @@ static void *copy_kept(const void *table, unsigned have, size_t size, const stru
 
 static void *copy_of(const void *table, unsigned nr, size_t size)
 {
-	return memcpy(xcalloc(nr + 1, size), table, nr * size);
+	void *out = xcalloc(nr + 1, size);
+
+	if (nr)
+		memcpy(out, table, nr * size);
+	return out;
 }
 
 /* One more in a list of names, as long as it and "..." have room. */
