@@ -69,12 +69,17 @@ same 'memory under limits, to the page' setarch -R "$build/test/engine/limits"
 for limit in '-v 500' '-v 2000' '-v 3000' '-v 20000' '-d 100' '-d 500' '-d 3000'; do
 	same "begun under ulimit $limit" setarch -R sh -c "(ulimit $limit; exec $build/test/engine/limits begun); echo \$?"
 done
-(
-	ulimit -S -v 400000
-	same 'quire itself begun under a limit' setarch -R "$build/test/engine/limits" begun
-	exit $bad
-) || bad=1
-n=$((n + 1))
+if (ulimit -S -v 400000; "$quire" --version >/dev/null 2>&1); then
+	(
+		ulimit -S -v 400000
+		same 'quire itself begun under a limit' setarch -R "$build/test/engine/limits" begun
+		exit $bad
+	) || bad=1
+	n=$((n + 1))
+else # a sanitizer takes terabytes
+	n=$((n + 1))
+	echo "ok $n - quire itself begun under a limit # SKIP this build of it needs more"
+fi
 same 'filters of system calls' "$build/test/engine/sandbox"
 same 'bad addresses' "$build/test/engine/pointers"
 same 'a user namespace' sh -c 'unshare -r id -u'
