@@ -298,6 +298,7 @@ static const struct {
     [BIT] = {0, CF},
     [SCAN] = {0, ZF},
     [COUNT] = {0, CF | ZF},
+    [CONDITION] = {0, 0}, /* by its code */
 };
 
 static const u16 condition_reads[8] = {OF, CF, ZF, CF | ZF, SF, PF, SF | OF, ZF | SF | OF};
