@@ -40,8 +40,12 @@ static void read_first(void)
 {
 	volatile char *p = map(16 * MIB);
 
-	for (size_t at = 0; at < 16 * MIB; at += PAGE)
-		p[at] = (char)(p[at] + 1);
+	for (size_t at = 0; at < 16 * MIB; at += PAGE) {
+		char was = p[at];
+
+		__asm__ volatile("" : "+r"(was)); /* or one instruction reads and writes */
+		p[at] = (char)(was + 1);
+	}
 }
 
 /* A working set of pages that no TLB holds, again and again. */
