@@ -232,10 +232,8 @@ static void look_again(u64 start, u64 end)
 	forget(start, end);
 	nr_areas = 0;
 	if (!maps_read(add_line))
-		die("/proc cannot be read (is it gone, or no descriptor left?), and the engine must see what became of "
-		    "the "
-		    "program's areas",
-		    "", 0);
+		die("/proc cannot be read (is it gone, or no descriptor left?), and the engine must see what became of",
+		    "the program's areas", 0);
 }
 
 void areas_begin(void)
