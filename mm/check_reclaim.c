@@ -93,7 +93,7 @@ static u64 check_list(struct vm *vm, unsigned list, u64 frames[NR_LRU_TYPES])
 			     (page->flags & PG_swapcache && !page->_mapcount && !(page->flags & PG_dirty)));
 		INV(113, list != LRU_LIST_UNEVICTABLE || page_vm_flags(vm, page) & VM_LOCKED);
 		nr += 1ull << page->order;
-		frames[page_lru_type(page)] += list == LRU_LIST_UNEVICTABLE ? 0 : 1ull << page->order;
+		frames[page_lru_type(page)] += lru_evictable_frames(page, list);
 		blocks++;
 		INV(110, blocks <= vm->max_pfn);
 	}

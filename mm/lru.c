@@ -44,8 +44,7 @@ void lru_list_add(struct vm *vm, struct page *page, unsigned list, bool tail)
 	else
 		l->tail = pfn;
 	l->nr += 1ull << page->order;
-	if (list != LRU_LIST_UNEVICTABLE)
-		vm->reclaim.nr[page_lru_type(page)] += 1ull << page->order;
+	vm->reclaim.nr[page_lru_type(page)] += lru_evictable_frames(page, list);
 }
 
 void lru_list_del(struct vm *vm, struct page *page)
@@ -64,8 +63,7 @@ void lru_list_del(struct vm *vm, struct page *page)
 		l->tail = page->lru_prev;
 	page->flags &= (u16)~PG_lru;
 	l->nr -= 1ull << page->order;
-	if (list != LRU_LIST_UNEVICTABLE)
-		vm->reclaim.nr[page_lru_type(page)] -= 1ull << page->order;
+	vm->reclaim.nr[page_lru_type(page)] -= lru_evictable_frames(page, list);
 }
 
 void lru_list_replace(struct vm *vm, struct page *from, struct page *to)
@@ -90,10 +88,8 @@ void lru_add(struct vm *vm, struct page *page, enum lru_hint hint)
 	vm->reclaim.policy->add(vm, page, hint);
 }
 
-void lru_make_evictable(struct vm *vm, struct page *page)
+void lru_give_back(struct vm *vm, struct page *page)
 {
-	if (!(page->flags & PG_lru) || page_list(page) != LRU_LIST_UNEVICTABLE)
-		return;
 	lru_list_del(vm, page);
 	lru_add(vm, page, LRU_KEPT);
 }

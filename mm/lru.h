@@ -27,6 +27,12 @@ static inline unsigned page_list(const struct page *page)
 	return page->flags >> PG_list_shift;
 }
 
+/* Frames of the block, which is on this list or comes there, that may go: they count in vm->reclaim.nr. */
+static inline u64 lru_evictable_frames(const struct page *page, unsigned list)
+{
+	return list == LRU_LIST_UNEVICTABLE ? 0 : 1ull << page->order;
+}
+
 /* page: a block's head, on no list. tail: it is the next to leave; else the last. */
 void lru_list_add(struct vm *vm, struct page *page, unsigned list, bool tail);
 /* Off its list. */
@@ -39,9 +45,14 @@ struct page *lru_list_last(struct vm *vm, unsigned list);
 /* Hands a page to the policy. */
 void lru_add(struct vm *vm, struct page *page, enum lru_hint hint);
 
+void lru_give_back(struct vm *vm, struct page *page);
 /* A lock or a mapping of the block, a head, went: where it lies with those that are locked, the policy has it again, and
  * reclaim looks anew. Linux: munlock_folio(). */
-void lru_make_evictable(struct vm *vm, struct page *page);
+static inline void lru_make_evictable(struct vm *vm, struct page *page)
+{
+	if (unlikely(page->flags & PG_lru && page_list(page) == LRU_LIST_UNEVICTABLE))
+		lru_give_back(vm, page);
+}
 
 /* Who used the block since this was last asked. Clears the accessed bits. */
 struct page_use {

@@ -48,13 +48,13 @@ static u64 locked_pages_in(struct mm_struct *mm, u64 start, u64 end)
 /* Reclaim may look at the pages of [start, end) again. Linux: mlock_vma_pages_range(). */
 static void make_evictable(struct mm_struct *mm, u64 start, u64 end)
 {
-	struct pt_pos pos;
+	struct pt_iter it = pt_leaves(mm, start, end);
 
-	for (u64 va = start; va < end; va = pos.va + x86_level_size(pos.level)) {
-		pt_walk(mm, va, X86_PT, &pos);
-		if (entry_leaf(*pos.entry, pos.level) && entry_has_frame(*pos.entry) &&
-		    !is_zero_pfn(mm->vm, entry_pfn(*pos.entry)))
-			lru_make_evictable(mm->vm, page_head(mm->vm, pfn_to_page(mm->vm, entry_pfn(*pos.entry))));
+	while (pt_next(&it)) {
+		u64 entry = *it.pos.entry;
+
+		if (entry_has_frame(entry) && !is_zero_pfn(mm->vm, entry_pfn(entry)))
+			lru_make_evictable(mm->vm, page_head(mm->vm, pfn_to_page(mm->vm, entry_pfn(entry))));
 	}
 }
 
@@ -67,7 +67,7 @@ static int mlock_fixup(struct mmu_gather *tlb, struct vm_area_struct **vma, u64 
 	if (flags == (*vma)->vm_flags || (*vma)->vm_flags & (VM_SPECIAL | VM_HUGETLB | VM_DROPPABLE))
 		return 0;
 	err = vma_modify_flags(tlb, vma, start, end, flags);
-	if (!err && !locks)
+	if (!err && !locks && tlb->mm->vm->reclaim.list[LRU_LIST_UNEVICTABLE].nr)
 		make_evictable(tlb->mm, start, end);
 	return err;
 }
