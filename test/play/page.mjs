@@ -2,51 +2,17 @@
 //
 // test/play/page.mjs CHROMIUM PAGE.html TOLD [PICTURES]: the page in a browser, TAP lines. TOLD: what `quire play --step` wrote
 // of the same script. PICTURES: a folder for screenshots, to be looked at.
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { readFileSync } from 'node:fs';
+
+import { browse } from '../browser.mjs';
 
 const [chromium, file, told, pictures] = process.argv.slice(2);
-const require = createRequire(new URL('../../report/html/', import.meta.url));
-const browser = await require('playwright-core').chromium.launch({ executablePath: chromium, args: ['--no-sandbox'] });
-const url = pathToFileURL(file).href;
-let n = 0;
+const { verdict, open, looks, finish } = await browse(chromium, file, '.line-of');
 
-function verdict(good, what, ...more) {
-	console.log(`${good ? 'ok' : 'not ok'} ${++n} - ${what}`);
-	if (!good)
-		more.forEach((text) => console.log(`# ${String(text).replaceAll('\n', '\n# ')}`));
-}
-
-async function open(width, colorScheme) {
-	const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-	const bad = [];
-
-	page.on('console', (m) => ['error', 'warning'].includes(m.type()) && bad.push(`console: ${m.text()}`));
-	page.on('pageerror', (e) => bad.push(`error: ${e}`));
-	page.on('dialog', (d) => bad.push(`dialog: ${d.message()}`) && d.dismiss());
-	page.on('request', (r) => r.url() !== url && bad.push(`request: ${r.url()}`));
-	await page.goto(url);
-	await page.waitForSelector('.line-of');
-	return { page, bad };
-}
-
-for (const width of [400, 1400])
-	for (const scheme of ['light', 'dark']) {
-		const { page, bad } = await open(width, scheme);
-
-		for (let i = 0; i < 3; i++)
-			await page.keyboard.press('ArrowRight');
-		const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-
-		verdict(bad.length === 0, `${width} pixels, ${scheme}: no error, no request`, ...bad);
-		verdict(wide <= width, `${width} pixels, ${scheme}: it fits`, `${wide} pixels wide`);
-		if (pictures) {
-			mkdirSync(pictures, { recursive: true });
-			await page.screenshot({ path: `${pictures}/play-${width}-${scheme}.png`, fullPage: true });
-		}
-		await page.close();
-	}
+await looks(pictures, 'play', async (page) => {
+	for (let i = 0; i < 3; i++)
+		await page.keyboard.press('ArrowRight');
+});
 
 const { page, bad } = await open(1000, 'light');
 const data = JSON.parse(await page.locator('#data').textContent());
@@ -98,5 +64,4 @@ verdict(JSON.stringify(await page.locator('.entry.leaf.new').allTextContents()) 
 await page.keyboard.press('End');
 verdict(await page.locator('.entry.leaf').count() === 0, 'after munmap no page is left');
 verdict(bad.length === 0, 'no error and no request after all that', ...bad);
-console.log(`1..${n}`);
-await browser.close();
+await finish();

@@ -4,48 +4,12 @@
 // program's that must stand in the page as it is. PICTURES: a folder for screenshots, to be looked at.
 //
 // What the page shows is compared with what its data says, added up here.
-import { mkdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
+import { browse } from '../browser.mjs';
 
 const [chromium, file, name, pictures] = process.argv.slice(2);
-const require = createRequire(new URL('../../report/html/', import.meta.url));
-const browser = await require('playwright-core').chromium.launch({ executablePath: chromium, args: ['--no-sandbox'] });
-const url = pathToFileURL(file).href;
-let n = 0;
+const { verdict, open, looks, finish } = await browse(chromium, file, 'rect.part');
 
-function verdict(good, what, ...more) {
-	console.log(`${good ? 'ok' : 'not ok'} ${++n} - ${what}`);
-	if (!good)
-		more.forEach((text) => console.log(`# ${text}`));
-}
-
-async function open(width, colorScheme) {
-	const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-	const bad = [];
-
-	page.on('console', (m) => ['error', 'warning'].includes(m.type()) && bad.push(`console: ${m.text()}`));
-	page.on('pageerror', (e) => bad.push(`error: ${e}`));
-	page.on('dialog', (d) => bad.push(`dialog: ${d.message()}`) && d.dismiss());
-	page.on('request', (r) => r.url() !== url && bad.push(`request: ${r.url()}`));
-	await page.goto(url);
-	await page.waitForSelector('rect.part');
-	return { page, bad };
-}
-
-for (const width of [400, 1400])
-	for (const scheme of ['light', 'dark']) {
-		const { page, bad } = await open(width, scheme);
-		const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-
-		verdict(bad.length === 0, `${width} pixels, ${scheme}: no error, no request`, ...bad);
-		verdict(wide <= width, `${width} pixels, ${scheme}: it fits`, `${wide} pixels wide`);
-		if (pictures) {
-			mkdirSync(pictures, { recursive: true });
-			await page.screenshot({ path: `${pictures}/${width}-${scheme}.png`, fullPage: true });
-		}
-		await page.close();
-	}
+await looks(pictures, 'run', () => {});
 
 const { page, bad } = await open(1000, 'light');
 const data = JSON.parse(await page.locator('#data').textContent());
@@ -175,5 +139,4 @@ verdict(await page.evaluate(() => { // paper is narrower, and nothing is drawn a
 }), 'charts fit narrower paper');
 verdict(!(await space.locator('.controls').isVisible()) && (await page.locator('.answer').isVisible()), 'on paper without what is to be clicked');
 verdict(bad.length === 0, 'no error and no request after all that', ...bad);
-console.log(`1..${n}`);
-await browser.close();
+await finish();

@@ -13,12 +13,7 @@ argument=$(printf '</script><script>alert(1)</script><!--<script> <b>"\047&amp;\
 mkdir "$tmp/<"
 program=$tmp/$(printf '</script><img src=x onerror=alert(2)> "\047\377\001')
 cp "$programs/random" "$program"
-if ! "$quire" run --html "$tmp/page.html" --processes -m 4k -m thp -- \
-	sh -c '"$1" 8 1000; sort /proc/self/maps | wc -l' sh "$program" "$argument" >/dev/null 2>"$tmp/err"; then
-	! grep -q 'html is off' "$tmp/err" || skip_all "$(head -n 1 "$tmp/err")"
-	sed 's/^/# /' "$tmp/err"
-	echo 'not ok 1 - a page is written'
-	echo '1..1'
-	exit 1
-fi
+"$quire" run --html "$tmp/page.html" --processes -m 4k -m thp -- \
+	sh -c '"$1" 8 1000; sort /proc/self/maps | wc -l' sh "$program" "$argument" >/dev/null 2>"$tmp/err"
+written $?
 timeout 100 node "$here/page.mjs" "$chromium" "$tmp/page.html" "$argument" "${2-}"
