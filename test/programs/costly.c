@@ -15,8 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGE 4096
-#define MIB  (1 << 20)
+#define PAGE 4096ul
+#define KIB  1024ul
+#define MIB  (1024 * KIB)
 
 static char *map(size_t bytes, int flags)
 {
@@ -27,10 +28,37 @@ static char *map(size_t bytes, int flags)
 	return p;
 }
 
-static void touch(char *p, size_t bytes)
+static void touch(volatile char *p, size_t bytes)
 {
 	for (size_t at = 0; at < bytes; at += PAGE)
-		p[at]++;
+		p[at] = 1;
+}
+
+/* A working set of pages that no TLB holds, again and again. */
+static void walks(const char *file)
+{
+	char *p = map(12 * MIB, MAP_PRIVATE);
+
+	for (unsigned round = 0; round < 1000; round++)
+		touch(p, 12 * MIB);
+}
+
+static void touches(const char *file)
+{
+	touch(map(32 * MIB, MAP_PRIVATE), 32 * MIB);
+}
+
+/* Read first: the zero page is mapped, and the write copies it. */
+static void reads(const char *file)
+{
+	volatile char *p = map(16 * MIB, MAP_PRIVATE);
+
+	for (size_t at = 0; at < 16 * MIB; at += PAGE) {
+		char was = p[at];
+
+		__asm__ volatile("" : "+r"(was)); /* or one instruction reads and writes */
+		p[at] = (char)(was + 1);
+	}
 }
 
 /* Memory that huge pages are refused for, touched once. */
@@ -40,6 +68,17 @@ static void once(const char *file)
 
 	madvise(p, 32 * MIB, MADV_NOHUGEPAGE);
 	touch(p, 32 * MIB);
+}
+
+/* The same 64 KiB, a little at a time: nothing of it is for huge pages. */
+static void refaults(const char *file)
+{
+	char *p = map(64 * KIB, MAP_PRIVATE);
+
+	for (unsigned round = 0; round < 300; round++) {
+		touch(p, 64 * KIB);
+		madvise(p, 64 * KIB, MADV_DONTNEED);
+	}
 }
 
 static void again(const char *file)
@@ -68,6 +107,19 @@ static void with_children(void (*child)(char *p))
 		}
 		touch(p, 16 * MIB);
 		waitpid(pid, NULL, 0);
+	}
+}
+
+static void forks(const char *file)
+{
+	char *p = map(8 * MIB, MAP_PRIVATE);
+
+	touch(p, 8 * MIB);
+	for (unsigned round = 0; round < 5; round++) {
+		if (fork() == 0)
+			_exit(0);
+		wait(NULL);
+		touch(p, 8 * MIB);
 	}
 }
 
@@ -108,6 +160,14 @@ static void work(const char *file)
 	with_children(child_works);
 }
 
+/* The program's own data. */
+static void data(const char *file)
+{
+	static char initialised[16 * MIB] = {1};
+
+	touch(initialised, sizeof(initialised));
+}
+
 /* A file's private pages, all written. */
 static void copies(const char *file)
 {
@@ -126,13 +186,13 @@ static void protect(const char *file)
 {
 	char *p = map(MIB, MAP_PRIVATE);
 
-	for (unsigned i = 0; i < 3000; i++)
-		mprotect(p + i % 256 * PAGE, PAGE, i / 256 % 2 ? PROT_READ | PROT_WRITE : PROT_READ);
+	for (unsigned i = 0; i < 5000; i++)
+		mprotect(p, PAGE, i % 2 ? PROT_READ | PROT_WRITE : PROT_READ);
 }
 
 static void calls(const char *file)
 {
-	for (unsigned i = 0; i < 60000; i++)
+	for (unsigned i = 0; i < 50000; i++)
 		syscall(SYS_getppid);
 }
 
@@ -193,14 +253,13 @@ static void shared(const char *file)
 		;
 }
 
-/* Nothing that is worth a word: twenty million additions. */
+/* Nothing that is worth a word. */
 static void compute(const char *file)
 {
-	volatile unsigned sum = 0;
+	volatile unsigned long n;
 
-	for (unsigned i = 0; i < 20000000; i++)
-		sum += i;
-	(void)sum;
+	for (n = 0; n < 100000000;)
+		n++;
 }
 
 int main(int argc, char **argv)
@@ -208,9 +267,12 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(const char *file);
-	} kinds[] = {{"once", once},   {"again", again},     {"spawn", spawn},     {"posix", posix},
-		     {"work", work},   {"copies", copies},   {"protect", protect}, {"calls", calls},
-		     {"shoot", shoot}, {"signals", signals}, {"shared", shared},   {"compute", compute}};
+	} kinds[] = {
+	    {"walks", walks},     {"touches", touches}, {"once", once},       {"reads", reads}, {"refaults", refaults},
+	    {"again", again},     {"forks", forks},     {"spawn", spawn},     {"posix", posix}, {"work", work},
+	    {"data", data},       {"copies", copies},   {"protect", protect}, {"calls", calls}, {"shoot", shoot},
+	    {"signals", signals}, {"shared", shared},   {"compute", compute},
+	};
 
 	for (unsigned i = 0; argc > 1 && i < sizeof(kinds) / sizeof(*kinds); i++)
 		if (strcmp(argv[1], kinds[i].name) == 0) {
