@@ -23,7 +23,6 @@ struct entry {
 };
 
 static const char *const level_name[] = {"", "PTE", "PMD", "PUD", "PGD", "PGD"};
-static const char *const manual_name[] = {"", "PT", "PD", "PDPT", "PML4", "PML5"};
 static const char *const size_name[] = {"", "4K", "2M", "1G"};
 
 static __attribute__((format(printf, 4, 5))) void put(const char *bit, const char *name, u64 value, const char *what,
@@ -147,7 +146,7 @@ static void present(const struct entry *e)
 		    (unsigned long long)address(e), e->v & X86_PTE_US ? "user" : "supervisor",
 		    e->v & X86_PTE_RW ? "writable" : "read-only", e->v & X86_PTE_NX ? "not executable" : "executable");
 	else
-		say("A table (%s) at physical address %#llx, for %s of addresses.", manual_name[e->level - 1],
+		say("A table (%s) at physical address %#llx, for %s of addresses.", x86_level_name(e->level - 1),
 		    (unsigned long long)address(e), fmt_bytes(e->size).s);
 	if (wrong)
 		say("Reserved bits are set, %#llx%s: a walk ends in #PF with RSVD (error code bit 3).",
@@ -193,7 +192,7 @@ void decode_entry(u64 v, unsigned level, unsigned phys_bits)
 	struct entry e = {.v = v, .level = level, .phys_bits = phys_bits, .size = x86_level_size(level)};
 
 	e.leaf = level == X86_PT || (level <= X86_PDPT && v & X86_PTE_PS);
-	printf("%s (%s entry) 0x%016llx\n", level_name[level], manual_name[level], (unsigned long long)v);
+	printf("%s (%s entry) 0x%016llx\n", level_name[level], x86_level_name(level), (unsigned long long)v);
 	if (v & X86_PTE_P)
 		present(&e);
 	else

@@ -57,14 +57,13 @@ static u64 field_value(u64 va, const struct field *f)
 /* The fields of a walk that ends at leaf_level (1 = 4K, 2 = 2M, 3 = 1G), highest first. Returns how many. */
 static unsigned split(const struct explain *e, unsigned leaf_level, struct field f[MAX_FIELDS])
 {
-	static const char *const name[] = {"", "PT", "PD", "PDPT", "PML4", "PML5"};
 	unsigned n = 0, offset_bits = x86_level_shift(leaf_level);
 
 	f[n++] = (struct field){"sign", 63, vaddr_bits(e), 6, false};
 	for (unsigned level = e->levels; level >= leaf_level; level--) {
 		unsigned low = x86_level_shift(level);
 
-		f[n++] = (struct field){name[level], low + 8, low, 9, true};
+		f[n++] = (struct field){x86_level_name(level), low + 8, low, 9, true};
 	}
 	f[n++] = (struct field){"offset", offset_bits - 1, 0, offset_bits == 12 ? 12 : 10, false};
 	return n;

@@ -10,8 +10,6 @@
 
 #define USER_ENTRIES 256 /* of the top table: addresses below 2^47 */
 
-static const char *const level_name[] = {"", "PT", "PD", "PDPT", "PML4"};
-
 /* ---- tables: of the user's half ---- */
 
 struct tables {
@@ -39,7 +37,7 @@ static unsigned run_length(const u64 *table, unsigned i, unsigned level)
 static void see_table(const struct tables *t, u64 pa, unsigned level, u64 va)
 {
 	const u64 *table = (const u64 *)(t->ram + pa);
-	struct shown_entry e = {.table = level_name[level], .level = level};
+	struct shown_entry e = {.table = x86_level_name(level), .level = level};
 
 	for (unsigned i = 0; i < (level == X86_PML4 ? USER_ENTRIES : PTRS_PER_TABLE); i += e.n) {
 		e.n = 1;
@@ -103,7 +101,7 @@ static struct shown_cached cached(u64 tag, u64 data, const char *name, unsigned 
 
 	return (struct shown_cached){
 	    .cache = name,
-	    .size = level ? level_name[level] : size[tlb_kind_size(tlb_tag_kind(tag))],
+	    .size = level ? x86_level_name(level) : size[tlb_kind_size(tlb_tag_kind(tag))],
 	    .va = tag >> (shift + 4) << shift,
 	    .pcid = tag & TLB_TAG_PCID,
 	    .frame = data & TLB_FRAME,

@@ -23,7 +23,6 @@
 
 #define TOLD 3 /* accesses of a line that are explained */
 
-static const char *const level_name[] = {"", "PT", "PD", "PDPT", "PML4", "PML5"};
 static const char *const size_name[] = {"4K", "2M", "1G"};
 
 /* ---- a line ---- */
@@ -66,7 +65,7 @@ static void tell_split(const struct step *s, u64 va, unsigned access)
 		return;
 	}
 	for (unsigned level = X86_PML4; level >= X86_PT; level--)
-		fprintf(s->out, "%s %u, ", level_name[level], x86_index(va, level));
+		fprintf(s->out, "%s %u, ", x86_level_name(level), x86_index(va, level));
 	fprintf(s->out, "offset %u\n", (unsigned)(va & (PAGE_SIZE - 1)));
 }
 
@@ -105,7 +104,7 @@ static void tell_entry(const struct step *s, u64 va, unsigned level)
 	bool leaf = level == X86_PT || entry & X86_PTE_PS;
 	u64 pa = entry & X86_PHYS_MASK & ~(leaf ? x86_level_size(level) - 1 : 0), slot;
 
-	fprintf(s->out, "            %4s[%3u] ", level_name[level], x86_index(va, level));
+	fprintf(s->out, "            %4s[%3u] ", x86_level_name(level), x86_index(va, level));
 	if (entry == 0) {
 		fprintf(s->out, "0: empty\n");
 		return;
@@ -134,7 +133,7 @@ static void tell_walk(const struct step *s, u64 va, const struct mmu_result *r)
 		rewalk ? "the TLB's entry does not serve (a right or D is missing)" : "TLB miss");
 	if (first < X86_PML4)
 		fprintf(s->out, "the paging-structure caches know the %s entry: the walk begins at the %s",
-			level_name[first + 1], level_name[first]);
+			x86_level_name(first + 1), x86_level_name(first));
 	else
 		fprintf(s->out, "nothing in the paging-structure caches: the walk begins at CR3");
 	fprintf(s->out, " and reads %u %s\n", r->steps, r->steps == 1 ? "entry" : "entries");
@@ -163,7 +162,7 @@ static void tell_accessed(const struct step *s, unsigned access, const struct mm
 
 	for (unsigned level = first; level >= r->stop_level; level--)
 		if (!(s->entry[level] & X86_PTE_A))
-			fprintf(s->out, "          the walk sets A in the %s entry\n", level_name[level]);
+			fprintf(s->out, "          the walk sets A in the %s entry\n", x86_level_name(level));
 	if ((access & MMU_KIND) == MMU_WRITE && !(s->entry[r->stop_level] & X86_PTE_D))
 		fprintf(s->out, "          the walk sets D: the page is written to\n");
 }

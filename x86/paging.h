@@ -108,6 +108,13 @@ static inline u64 x86_level_size(unsigned level)
 {
 	return 1ull << x86_level_shift(level);
 }
+/* The manual's name of a level's tables. */
+static inline const char *x86_level_name(unsigned level)
+{
+	static const char *const name[] = {"", "PT", "PD", "PDPT", "PML4", "PML5"};
+
+	return name[level];
+}
 /* The entry's number in its table, 0..511. Example: x86_index(0x7ffff7fff000, 4) = 255. */
 static inline unsigned x86_index(u64 va, unsigned level)
 {
