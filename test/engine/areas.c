@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/areas.c"
+#include "test/engine/random.h"
 
 #define ARENA ((byte *)0x10000000)
 #define PAGES 48
@@ -58,9 +59,7 @@ void cache_forget(u64 start, u64 end)
 
 static unsigned below(unsigned n)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
+	rng = random_after(rng);
 	return (unsigned)(rng >> 11) % n;
 }
 

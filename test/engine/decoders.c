@@ -14,6 +14,7 @@
 #include "engine/decoder.h"
 #include "engine/runtime.h"
 #include "engine/translate.h"
+#include "test/engine/random.h"
 
 #define PC 0x7ffff7a42b10ull
 
@@ -22,10 +23,7 @@ static unsigned differences;
 
 static u64 next(void)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return rng;
+	return rng = random_after(rng);
 }
 
 /* ---- what the engine's other files want; nothing is translated here ---- */

@@ -27,6 +27,7 @@
 #include "engine/decoder.h"
 #include "engine/runtime.h"
 #include "engine/translate.h"
+#include "test/engine/random.h"
 
 #define ARENA       0x10000000ull
 #define ARENA_BYTES 0x4000u
@@ -55,10 +56,7 @@ static bool code_changes; /* the translated code compares itself */
 
 static u64 next(void)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return rng;
+	return rng = random_after(rng);
 }
 
 /* ---- what the engine wants of its surroundings ---- */

@@ -21,6 +21,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "test/engine/random.h"
+
 #define RW  (PROT_READ | PROT_WRITE)
 #define RX  (PROT_READ | PROT_EXEC)
 #define RWX (PROT_READ | PROT_WRITE | PROT_EXEC)
@@ -511,9 +513,7 @@ static unsigned long rng;
 
 static unsigned random_below(unsigned n)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
+	rng = random_after(rng);
 	return (unsigned)(rng >> 11) % n;
 }
 

@@ -22,6 +22,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "test/engine/random.h"
+
 #define BLOCKS      24
 #define FUNCTIONS   8
 #define CODE_BYTES  0x8000u
@@ -51,9 +53,7 @@ u64 host_sp;
 
 static u64 next(void)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
+	rng = random_after(rng);
 	return rng >> 11;
 }
 
