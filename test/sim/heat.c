@@ -8,44 +8,17 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "sim/heat.h"
 #include "sim/timeline.h"
-#include "test/sim/tape.h"
+#include "test/sim/played.h"
 
-#define RW    (PROT_READ | PROT_WRITE)
-#define A     0x7f0000000000ull
 #define BLOCK (2 * MIB)
-
-static struct tape tape;
-static struct sim *sim;
-static struct sim_result all;
-static u64 instructions;
-
-static void begin(void)
-{
-	instructions = 0;
-	tape_begin(&tape, 100, 0x600000);
-}
 
 static void next_slice(void)
 {
-	instructions += TIMELINE_LENGTH;
-	tape_counts(&tape, instructions, 0, 0);
-}
-
-static void play(const char *machines)
-{
-	tape_exit(&tape, EVX_EXIT);
-	sim = tape_played(&tape, machines, ",check=1", &all);
-}
-
-static void end(void)
-{
-	sim_destroy(sim);
-	tape_free(&tape);
+	execute(TIMELINE_LENGTH);
 }
 
 /* The number of the block that holds va. */

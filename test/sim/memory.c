@@ -9,36 +9,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "machine/device.h"
-#include "test/sim/tape.h"
-
-#define RW  (PROT_READ | PROT_WRITE)
-#define A   0x7f0000000000ull
-#define PID 100
-
-static struct tape tape;
-static struct sim *sim;
-static struct sim_result all;
-
-static void begin(void)
-{
-	tape_begin(&tape, PID, 0x600000);
-}
-
-static void play(const char *machines)
-{
-	tape_exit(&tape, EVX_EXIT);
-	sim = tape_played(&tape, machines, ",check=1", &all);
-}
-
-static void end(void)
-{
-	sim_destroy(sim);
-	tape_free(&tape);
-}
+#include "test/sim/played.h"
 
 /* Figures of the data sheets, by hand: 85 us + 4096 B / 3.2 GB/s = 1280 ns, and so on. */
 static void devices(void **state)

@@ -7,44 +7,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <cmocka.h>
 
 #include "sim/timeline.h"
-#include "test/sim/tape.h"
-
-#define RW (PROT_READ | PROT_WRITE)
-#define A  0x7f0000000000ull
-
-static struct tape tape;
-static struct sim *sim;
-static struct sim_result all;
-static u64 instructions;
-
-static void begin(void)
-{
-	instructions = 0;
-	tape_begin(&tape, 100, 0x600000);
-}
-
-/* The program has executed so many more. */
-static void execute(u64 more)
-{
-	instructions += more;
-	tape_counts(&tape, instructions, 0, 0);
-}
-
-static void play(const char *machines, const char *check)
-{
-	tape_exit(&tape, EVX_EXIT);
-	sim = tape_played(&tape, machines, check, &all);
-}
-
-static void end(void)
-{
-	sim_destroy(sim);
-	tape_free(&tape);
-}
+#include "test/sim/played.h"
 
 /* Counts add up, and the largest of all slices is the peak. */
 static void slices_are_the_run(void)
@@ -93,7 +59,7 @@ static void turns(void **state)
 	execute(100000);
 	execute(99000);
 	execute(1000); /* no slice of its own */
-	play("4k;thp", ",check=1");
+	play("4k;thp");
 	slices_are_the_run();
 	assert_int_equal(all.nr_slices, 5);
 	for (unsigned i = 0; i < 5; i++)
@@ -132,7 +98,7 @@ static void long_run(void **state)
 			tape_sweep(&tape, A, 8 * MIB, EVR_WRITE);
 		execute(TIMELINE_LENGTH);
 	}
-	play("4k", ",check=1");
+	play("4k");
 	slices_are_the_run();
 	assert_in_range(all.nr_slices, TIMELINE_SLICES / 2, TIMELINE_SLICES - 1);
 	for (unsigned i = 0; i + 2 < all.nr_slices; i++) {
@@ -155,7 +121,7 @@ static void rare_counts(void **state)
 		execute(rare * TIMELINE_LENGTH);
 	for (unsigned i = 0; i < 20000; i++)
 		execute(TIMELINE_LENGTH);
-	play("4k", ",check=1");
+	play("4k");
 	slices_are_the_run();
 	assert_in_range(all.nr_slices, TIMELINE_SLICES / 4, TIMELINE_SLICES - 1);
 	for (unsigned i = 0; i < 20; i++)
@@ -175,7 +141,7 @@ static void swap(void **state)
 		tape_sweep(&tape, A + i * 16 * MIB, 16 * MIB, EVR_WRITE);
 		execute(100000);
 	}
-	play("4k,ram=32M", ",check=1");
+	play("4k,ram=32M");
 	slices_are_the_run();
 	s = all.machine[0].slice;
 	assert_int_equal(s[1].swap_bytes, 0);
@@ -215,7 +181,7 @@ static void no_counts(void **state)
 	begin();
 	tape_map(&tape, A, 8 * MIB, RW, MAP_PRIVATE);
 	tape_sweep(&tape, A, 8 * MIB, EVR_WRITE);
-	play("4k", ",check=1");
+	play("4k");
 	slices_are_the_run();
 	assert_int_equal(all.nr_slices, 1);
 	end();
