@@ -208,20 +208,23 @@ void heat_sample_walk(struct machine *m, u64 va, unsigned size)
 
 void heat_merge_slices(struct sim *s, const u8 *to, unsigned nr)
 {
-	for (struct sim_block *b = s->heat.block; b < s->heat.block + s->heat.nr; b++) {
+	for (unsigned k = 0; k < s->heat.nr; k++) {
+		u32 *enters = s->heat.block[k].enters;
 		u32 sum[SIM_SLICES] = {0};
 
 		for (unsigned i = 0; i < nr; i++)
-			add32(&sum[to[i]], b->enters[i]);
-		memcpy(b->enters, sum, sizeof(sum));
+			add32(&sum[to[i]], enters[i]);
+		memcpy(enters, sum, sizeof(sum));
 	}
 }
 
 void heat_join_slice(struct sim *s, unsigned nr)
 {
-	for (struct sim_block *b = s->heat.block; b < s->heat.block + s->heat.nr; b++) {
-		add32(&b->enters[nr - 1], b->enters[nr]);
-		b->enters[nr] = 0;
+	for (unsigned k = 0; k < s->heat.nr; k++) {
+		u32 *enters = s->heat.block[k].enters;
+
+		add32(&enters[nr - 1], enters[nr]);
+		enters[nr] = 0;
 	}
 }
 
