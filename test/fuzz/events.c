@@ -15,7 +15,7 @@
 #define STACK_TOP 0x7ffffffff000ull
 #define MIB       (1ull << 20)
 #define STORM     20000
-#define MAX_PAGES 1024 /* that an input's events bring in */
+#define MAX_PAGES 512 /* that an input's events bring in */
 #define MAX_RAM   (12 * MIB)
 
 /* ---- events ---- */
@@ -224,6 +224,17 @@ static void who_event(struct events *f, unsigned i, u64 b)
 		put(f, i, EV_FORK, 0, (const u64[]){p[0], b >> 5 & 1}, 2);
 }
 
+/* All at once is as many pages as there is memory: it takes a good part of the input's share, so that it is not asked
+ * for over and over. */
+static void put_lock(struct events *f, unsigned i)
+{
+	u64 how = bytes_take(&f->in, 1) & 31;
+
+	if (how & EVL_ALL && !brought(f, MAX_PAGES / 4 * PAGE_SIZE))
+		how &= ~(u64)EVL_ALL;
+	put_range(f, i, EV_LOCK, how);
+}
+
 bool events_next(struct events *f)
 {
 	u64 op = bytes_take(&f->in, 1);
@@ -299,7 +310,7 @@ bool events_next(struct events *f)
 		put_wait(f, i);
 		break;
 	case 26:
-		put_range(f, i, EV_LOCK, bytes_take(&f->in, 1) & 31);
+		put_lock(f, i);
 		break;
 	case 27:
 		put(f, i, EV_HOLD, 0, (const u64[]){address(f), length(f), 1, 9}, 4);
