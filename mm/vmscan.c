@@ -345,7 +345,7 @@ static unsigned shrink_batch(struct scan_control *sc, u64 want, u64 *budget)
 
 	while (picked < min(want, (u64)SWAP_CLUSTER_MAX) && (page = pick(sc->vm, budget))) {
 		picked++;
-		*budget -= min(*budget, 1ull);
+		*budget -= min(*budget, 1ull << page->order);
 		take_victim(sc, &v, page);
 	}
 	evict_victims(sc, &v);

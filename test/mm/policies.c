@@ -398,12 +398,39 @@ static void swappiness(void **state)
 	assert_int_equal(anon_that_go(VM_RECLAIM_MGLRU, 200, false), 40);
 }
 
+/* A huge page of which a device holds a part cannot go. A run of reclaim looks at it SCAN_ROUNDS times (mm/vmscan.c),
+ * after two walks of all tables each, and not once for each 4K of it. */
+static void few_walks_for_what_is_held(void **state)
+{
+	struct vm_config cfg = {
+	    .check = 1, .reclaim = VM_RECLAIM_MGLRU, .swap_slots = 1024, .pcid = true, .thp = VM_THP_ALWAYS};
+	u64 pfn, seq;
+
+	m = flat_create(&(struct flat_config){.ram_bytes = 16 * MIB, .vm = cfg});
+	cpu = flat_cpu(m, 0);
+	mm = mm_create(flat_vm(m));
+	flat_run(cpu, mm);
+	assert_int_equal(
+	    vm_mmap(cpu, mm, BASE, PMD_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0),
+	    BASE);
+	flat_touch(cpu, BASE, PAGE_SIZE, 'w');
+	assert_int_equal(mm->rss[MM_ANONPAGES], 512);
+	assert_int_equal(vm_hold(cpu, mm, BASE, VM_HOLD_PIN, true, &pfn), 0);
+	seq = flat_vm(m)->reclaim.max_seq;
+	assert_int_equal(reclaim_pages(flat_vm(m), cpu, 1, true), 0);
+	assert_in_range(flat_vm(m)->reclaim.max_seq - seq, 1, 8);
+	vm_release(flat_vm(m), pfn, VM_HOLD_PIN);
+	assert_int_equal(reclaim_pages(flat_vm(m), cpu, 512, true), 512);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(textbook),      cmocka_unit_test(fifo_is_fifo),   cmocka_unit_test(clock_is_clock),
-	    cmocka_unit_test(lru2_is_linux), cmocka_unit_test(mglru_is_linux), cmocka_unit_test(random_is_fair),
-	    cmocka_unit_test(swappiness),
+	    cmocka_unit_test(textbook),       cmocka_unit_test(fifo_is_fifo),
+	    cmocka_unit_test(clock_is_clock), cmocka_unit_test(lru2_is_linux),
+	    cmocka_unit_test(mglru_is_linux), cmocka_unit_test(random_is_fair),
+	    cmocka_unit_test(swappiness),     cmocka_unit_test(few_walks_for_what_is_held),
 	};
 
 	return cmocka_run_group_tests_name("replacement policies", tests, NULL, NULL);
