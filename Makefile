@@ -91,7 +91,7 @@ fuzz:
 	[ -d $(BUILD)-fuzz ] || CC=clang meson setup -Dfuzz=true -Db_lundef=false $(BUILD)-fuzz
 	ninja -C $(BUILD)-fuzz $(FUZZERS:%=test/fuzz/fuzz-%)
 	for f in $(FUZZERS); do mkdir -p $(BUILD)-fuzz/corpus/$$f && $(BUILD)-fuzz/test/fuzz/fuzz-$$f -entropic=0 \
-		-max_len=$$(case $$f in play) echo 4096 ;; *) echo 256 ;; esac) \
+		-max_len=$$(case $$f in play) echo 4096 ;; ops) echo 256 ;; *) echo 128 ;; esac) \
 		-max_total_time=$(FUZZ_SECONDS) -timeout=20 -print_final_stats=1 -artifact_prefix=$(BUILD)-fuzz/$$f- \
 		$(BUILD)-fuzz/corpus/$$f test/fuzz/corpus/$$f || exit; done
 

@@ -224,14 +224,15 @@ static void who_event(struct events *f, unsigned i, u64 b)
 		put(f, i, EV_FORK, 0, (const u64[]){p[0], b >> 5 & 1}, 2);
 }
 
-/* All at once is as many pages as there is memory: it takes a good part of the input's share, so that it is not asked
- * for over and over. */
+/* All at once is as many pages as there is memory: what is left of the input's share, and at least half of it. */
 static void put_lock(struct events *f, unsigned i)
 {
 	u64 how = bytes_take(&f->in, 1) & 31;
 
-	if (how & EVL_ALL && !brought(f, MAX_PAGES / 4 * PAGE_SIZE))
+	if (how & EVL_ALL && f->pages_left < MAX_PAGES / 2)
 		how &= ~(u64)EVL_ALL;
+	if (how & EVL_ALL)
+		f->pages_left = 0;
 	put_range(f, i, EV_LOCK, how);
 }
 
