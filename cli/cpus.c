@@ -67,6 +67,9 @@ static void put_cpu(const struct cpu_preset *p)
 	printf("  paging-structure caches: PML4E %u, PDPTE %u, PDE %u entries\n", p->psc.entries[X86_PML4],
 	       p->psc.entries[X86_PDPT], p->psc.entries[X86_PD]);
 	put_source(p->psc.source);
+	printf("  caches that tables lie in: L2 %s, L3 %s\n", fmt_bytes(p->cache.l2_bytes).s,
+	       fmt_bytes(p->cache.l3_bytes).s);
+	put_source(p->cache.source);
 	printf("  PCID: %s; 1G pages: %s; what walks cost: quire costs --cpu %s\n", p->pcid ? "yes" : "no",
 	       p->gbpages_smashed ? "cached as 2M entries" : "cached as such", p->name);
 }

@@ -5,7 +5,7 @@
  * Each counter feeds one row, and what is counted twice is paid once:
  *
  *   row            is paid for                                       and leaves out, as it is in
- *   walks          mmu.walk_steps: all walks, the kernel's, those
+ *   walks          mmu.read_from: all walks, the kernel's, those
  *                  that end in faults, and those after flushes
  *   nested         with host-page=: the same walks, by where they
  *                  end; known for hosts of 4K pages, else from 0
@@ -39,7 +39,8 @@
 #define READS(read) (3ull << (read)) /* a device's, and their pages */
 
 const struct bill_kind bill_kinds[BILL_NR] = {
-    [BILL_WALKS] = {"Page walks", "walks", "entries that walks read", PAID(COST_WALK_STEP) | PAID(COST_WALKS_AT_ONCE)},
+    [BILL_WALKS] = {"Page walks", "walks", "entries that walks read, by where they lay",
+		    PAID(COST_WALK_L2) | PAID(COST_WALK_L3) | PAID(COST_WALK_MEMORY) | PAID(COST_WALKS_AT_ONCE)},
     [BILL_NESTED] = {"Walks, host's part", "walks_nested", "the host's tables, with host-page=: for each walk",
 		     PAID(COST_NESTED_WALK_4K) | PAID(COST_NESTED_WALK_HUGE)},
     [BILL_L2_HITS] = {"L2 TLB hits", "l2_tlb_hits", "accesses that the L2 TLB served", PAID(COST_L2_TLB_HIT)},
@@ -112,12 +113,26 @@ struct cycles cycles_of(const struct cost_table *t, enum cost_id id, u64 n)
 	return (struct cycles){mul(n, t->at[id].least), mul(n, t->at[id].most)};
 }
 
-struct cycles bill_walks(const struct cost_table *t, u64 steps)
+struct cycles bill_walks(const struct cost_table *t, const u64 read_from[MMU_NPLACES][2])
 {
-	struct cycles walks = cycles_of(t, COST_WALK_STEP, steps);
+	struct cycles walks = {0};
 
+	for (unsigned place = 0; place < MMU_NPLACES; place++) {
+		const struct cost *step = &t->at[COST_WALK_L2 + place];
+
+		walks = cycles_add(walks, (struct cycles){mul(read_from[place][MMU_NEAREST], step->least),
+							  mul(read_from[place][MMU_FARTHEST], step->most)});
+	}
 	walks.least /= t->at[COST_WALKS_AT_ONCE].most;
 	return walks;
+}
+
+struct cycles bill_walks_share(const struct machine_counters *c, const struct bill *b, u64 steps)
+{
+	const struct cycles *all = &b->row[BILL_WALKS];
+	double share = c->mmu.walk_steps[0] ? (double)steps / (double)c->mmu.walk_steps[0] : 0;
+
+	return (struct cycles){(u64)((double)all->least * share), (u64)((double)all->most * share)};
 }
 
 /* A walk that reads an entry of the last level is to a 4K page; all others end at a huge one, or at a hole. */
@@ -242,7 +257,7 @@ struct bill bill_make(const struct machine_counters *c, const struct machine_con
 {
 	struct bill b = {0};
 
-	b.row[BILL_WALKS] = bill_walks(t, c->mmu.walk_steps[0]);
+	b.row[BILL_WALKS] = bill_walks(t, c->mmu.read_from);
 	if (cfg->host_page)
 		b.row[BILL_NESTED] = nested_walks(c, cfg->host_page, t);
 	b.row[BILL_L2_HITS] = cycles_of(t, COST_L2_TLB_HIT,

@@ -19,7 +19,9 @@
 /* In the order of `quire costs`. */
 enum cost_id {
 	COST_L2_TLB_HIT,
-	COST_WALK_STEP,
+	COST_WALK_L2, /* three, in the order of enum mmu_place */
+	COST_WALK_L3,
+	COST_WALK_MEMORY,
 	COST_WALKS_AT_ONCE,
 	COST_NESTED_WALK_4K,
 	COST_NESTED_WALK_HUGE,

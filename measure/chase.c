@@ -18,7 +18,6 @@
 #include "measure/measure.h"
 #include "x86/paging.h"
 
-#define LINE        64
 #define GROUP       1024  /* lines */
 #define FULL_RANDOM 16384 /* lines */
 #define FIRST_POINT 16    /* lines: 64K at 4K */
@@ -28,7 +27,7 @@
 #define FILL_SHARE  0.12  /* of the budget, for touching the memory of each kind */
 
 const struct chase_kind chase_kinds[CHASE_NR] = {
-    [CHASE_LINES] = {"lines", "as many cache lines, side by side", LINE},
+    [CHASE_LINES] = {"lines", "as many cache lines, side by side", CACHE_LINE},
     [CHASE_4K] = {"4k", "a line in each 4K, 4K pages", PAGE_SIZE},
     [CHASE_THP] = {"thp", "a line in each 4K, 2M pages (THP)", PAGE_SIZE},
     [CHASE_HUGETLB] = {"hugetlb", "a line in each 4K, 2M pages (hugetlb)", PAGE_SIZE},
@@ -104,9 +103,9 @@ static void **line_at(char *base, enum chase_id id, u32 i)
 	u64 stride = chase_kinds[id].stride, offset = 0;
 
 	if (stride == PAGE_SIZE)
-		offset = (i + i / 64) % 64 * LINE;
+		offset = (i + i / 64) % 64 * CACHE_LINE;
 	else if (stride == PMD_SIZE)
-		offset = (u64)i * 67 * LINE % PMD_SIZE; /* odd: every set in turn */
+		offset = (u64)i * 67 * CACHE_LINE % PMD_SIZE; /* odd: every set in turn */
 	return (void **)(base + i * stride + offset);
 }
 

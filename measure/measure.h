@@ -121,6 +121,7 @@ enum chase_id {
 	CHASE_NR
 };
 #define CHASE_MAX_LINES (1u << 20) /* 4 GiB at 4K */
+#define CACHE_LINE      64
 #define CHASE_POINTS    64
 
 struct chase_point {

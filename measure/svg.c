@@ -105,7 +105,8 @@ static void put_curve(FILE *out, const struct chase *c, enum chase_id id)
 			fmt_count(c->point[i].lines).s, series_least(&c->point[i].cycles));
 }
 
-/* What the model of this CPU adds to the data alone: the steps of its reach, at the most that they cost. */
+/* What the model of this CPU adds to the data alone: the steps of its reach, at the most that they cost. A line has the
+ * entries of eight pages, and with each page comes one of data. */
 static void put_model(FILE *out, const struct measure *m, const struct cpu_preset *p)
 {
 	const struct chase *data = &m->chase[CHASE_LINES];
@@ -117,9 +118,13 @@ static void put_model(FILE *out, const struct measure *m, const struct cpu_prese
 	for (unsigned i = 0; i < data->nr && data->point[i].cycles.nr > 0; i++) {
 		u32 lines = data->point[i].lines;
 		u64 extra = lines <= model_entries(&p->l1d) ? 0 : t.at[COST_L2_TLB_HIT].most;
+		u64 between = (u64)lines * 9 * CACHE_LINE / 64; /* bytes from one use of a line of tables to the next */
 
 		if (lines > model_entries(&p->l2))
-			extra += t.at[COST_WALK_STEP].most;
+			extra += t.at[between < p->cache.l2_bytes   ? COST_WALK_L2
+				      : between < p->cache.l3_bytes ? COST_WALK_L3
+								    : COST_WALK_MEMORY]
+				     .most;
 		fprintf(out, "%.1f,%.1f ", x_at(lines), y_at(series_least(&data->point[i].cycles) + (double)extra));
 	}
 	fputs("\"/>\n", out);

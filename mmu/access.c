@@ -165,6 +165,11 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	for (unsigned level = w.top; level >= w.stop; level--)
 		cpu->counters.walk_steps[level]++;
 	cpu->counters.walk_steps[0] += w.steps;
+	if (cpu->lines.set) {
+		for (unsigned level = w.top; level >= w.stop; level--)
+			lines_read(&cpu->lines, w.pa[level], &cpu->counters);
+		lines_walked(&cpu->lines);
+	}
 	if (outcome == MMU_OK) {
 		unsigned size = min(w.size, cpu->largest);
 		u64 data = walk_data(&w, size);
@@ -187,7 +192,7 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
 {
 	bool fetch = (access & MMU_KIND) == MMU_FETCH, write = (access & MMU_KIND) == MMU_WRITE;
-	u64 e, pde, wanted = X86_PTE_P | X86_PTE_A | (write ? X86_PTE_D : 0);
+	u64 e, pde, pa, wanted = X86_PTE_P | X86_PTE_A | (write ? X86_PTE_D : 0);
 	struct tlb_level *l2 = cpu->l2[fetch];
 	struct tlb_ref l1;
 	unsigned rights;
@@ -196,7 +201,8 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 
 	if (psc_find(&cpu->psc, va, cpu->pcid, &pde) != X86_PD)
 		return false;
-	e = walk_read(cpu, (pde & TLB_FRAME) + 8 * x86_index(va, X86_PT));
+	pa = (pde & TLB_FRAME) + 8 * x86_index(va, X86_PT);
+	e = walk_read(cpu, pa);
 	rights = pde & TLB_RIGHTS & walk_entry_rights(e);
 	if ((e & wanted) != wanted || e & cpu->rsvd[X86_PT][0] || !(cpu->allow[access & 15] >> (rights | TLB_D) & 1))
 		return false;
@@ -206,6 +212,10 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	cpu->counters.walk_steps[X86_PT]++;
 	cpu->counters.walks[fetch]++;
 	cpu->counters.walk_steps[0]++;
+	if (likely(cpu->lines.set)) {
+		lines_read(&cpu->lines, pa, &cpu->counters);
+		lines_walked(&cpu->lines);
+	}
 	if (l2->place[MMU_4K].size == MMU_4K)
 		level_put(l2, va, tlb_kind(MMU_4K, global), cpu->pcid, data);
 	l1 = fill_l1(cpu, fetch, va, MMU_4K, global, data);
@@ -281,6 +291,11 @@ int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mm
 		oracle_check_hit(cpu, va, e, "L1 TLB");
 	tlb_window_use(&cpu->window, slot, e);
 	return access_done(r, va, e.array->data[e.i], tlb_kind_size(tlb_tag_kind(e.array->tag[e.i])), 1);
+}
+
+void mmu_data_lines(struct mmu_cpu *cpu, u64 lines)
+{
+	cpu->lines.data = (u32)min(max(lines, (u64)1), (u64)(PAGE_SIZE >> LINE_SHIFT));
 }
 
 void mmu_window_leave(struct mmu_cpu *cpu, unsigned slot)

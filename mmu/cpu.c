@@ -101,6 +101,8 @@ void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg)
 	mem = tlb_level_init(&cpu->level[2], &p->l2, NULL, mem);
 	mem = tlb_level_init(&cpu->level[3], &p->l2i, NULL, mem);
 	psc_init(&cpu->psc, &p->psc, mem);
+	if (cfg->lines)
+		lines_init(&cpu->lines, &p->cache, cfg->lines);
 	cpu->l1[0] = &cpu->level[0];
 	cpu->l1[1] = &cpu->level[1];
 	cpu->l2[0] = &cpu->level[2];

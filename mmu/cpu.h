@@ -10,6 +10,7 @@
 #ifndef MMU_CPU_H
 #define MMU_CPU_H
 
+#include "mmu/lines.h"
 #include "mmu/psc.h"
 #include "mmu/tlb.h"
 
@@ -24,6 +25,7 @@ struct mmu_cpu {
 	struct tlb_level *l1[2], *l2[2];
 	struct tlb_window window;
 	struct mmu_counters counters;
+	struct lines lines;
 	/* derived, for walks */
 	u64 root;       /* of the top table, bytes */
 	u64 rsvd[6][2]; /* [level][PS]: bits that must be 0 in a present entry */

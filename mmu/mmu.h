@@ -36,11 +36,17 @@ struct psc_config {
 			   none */
 	const char *source;
 };
+/* The data caches that page tables lie in, of a server of this kind. L2: of a core; L3: what a core can fill. */
+struct cache_config {
+	u32 l2_bytes, l3_bytes;
+	const char *source;
+};
 struct cpu_preset {
 	const char *name, *title;
 	struct tlb_level_config l1i, l1d, l2; /* l2 is unified unless l2i is given */
 	struct tlb_level_config l2i;
 	struct psc_config psc;
+	struct cache_config cache;
 	bool gbpages_smashed; /* 1G leaves are cached as 2M entries (Zen 2) */
 	bool pcid;
 };
@@ -60,6 +66,7 @@ struct mmu_config {
 	u64 ram_bytes; /* entries beyond it read as all ones */
 	u8 phys_bits;  /* MAXPHYADDR, 12..52: bits above are reserved in entries */
 	bool gbpages;  /* CPUID: 1G leaves exist; PS in a PDPTE is reserved otherwise */
+	void *lines;   /* zeroes, mmu_lines_bytes() of them: count from where walks read; NULL: do not */
 	/* A guest whose memory the host backs with pages of enum mmu_size host_page - 1; 0: bare metal. A TLB entry of
 	 * a guest joins both translations, so it covers the smaller of both pages (SDM 29.4.2). */
 	u8 host_page;
@@ -72,6 +79,8 @@ struct mmu_config {
 };
 
 u64 mmu_cpu_bytes(const struct mmu_config *cfg); /* memory to give mmu_cpu_init, 64-byte aligned */
+u64 mmu_lines_bytes(
+    const struct cpu_preset *p); /* for mmu_config.lines; a page for each table that walks read is touched */
 /* A CPU as after reset: all registers 0, paging off, caches empty. */
 void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg);
 
@@ -132,10 +141,17 @@ void mmu_window_leave(struct mmu_cpu *cpu, unsigned slot);
 /* All slots are vacated, in the order in which they were entered (a thread switch). */
 void mmu_window_flush(struct mmu_cpu *cpu);
 
+/* From now on so many lines of data at most come into the caches with a walk, 1..64: accesses for each walk. */
+void mmu_data_lines(struct mmu_cpu *cpu, u64 lines);
+
 /* The pure walk, no caches, no A/D, no counters: for explain, tests, the oracle. entries[level] = raw entry read. */
 int mmu_walk(const struct mmu_cpu *cpu, u64 va, unsigned access, struct mmu_result *r, u64 entries[6]);
 
 /* ---- counters: one struct, plain numbers ---- */
+
+/* Where an entry lay that a walk read (mmu/lines.h): the nearest that can be, and the farthest. L2: or L1. */
+enum mmu_place { MMU_L2, MMU_L3, MMU_MEMORY, MMU_NPLACES };
+enum { MMU_NEAREST, MMU_FARTHEST };
 
 struct mmu_counters {
 	u64 lookups[2]; /* [0] data, [1] fetch: accesses that reached this CPU (filtered stream: events) */
@@ -146,7 +162,8 @@ struct mmu_counters {
 	/* Walks begun on a TLB hit: to set D, or because the entry's rights refuse (hardware looks again before it
 	 * faults). Not misses, but they read and cost as walks do: l2_miss + rewalks = walks + walk_faults. */
 	u64 rewalks[2];
-	u64 walk_steps[6]; /* entries read: [0] all, [1..5] by their level */
+	u64 walk_steps[6];             /* entries read: [0] all, [1..5] by their level */
+	u64 read_from[MMU_NPLACES][2]; /* the same by where they lay, with mmu_config.lines */
 	u64 invlpg, invpcid, cr3_loads, cr3_flushes, entries_flushed;
 	u64 fills[MMU_NSIZES]; /* L1 fills by page size of the entry */
 };

@@ -153,9 +153,9 @@ static json_t *region_value(const struct sim_region *g)
 	return v;
 }
 
-static json_t *region_result_value(const struct sim_region_result *g, const struct cost_table *cost)
+static json_t *region_result_value(const struct sim_region_result *g, const struct sim_machine_result *m)
 {
-	struct cycles walks = bill_walks(cost, g->walk_steps);
+	struct cycles walks = bill_walks_share(&m->count, &m->bill, g->walk_steps);
 	json_t *v = json_object();
 
 	set_table(v, "walks", access_key, g->walks, 2);
@@ -326,7 +326,7 @@ static json_t *machine_value(const struct sim_result *r, unsigned index)
 		if (row->json)
 			set_path(v, row->json, counter_value(row, &m->count));
 	for (unsigned i = 0; i < r->nr_regions; i++)
-		json_array_append_new(regions, region_result_value(&m->region[i], &m->cost));
+		json_array_append_new(regions, region_result_value(&m->region[i], m));
 	json_object_set_new(v, "regions", regions);
 	json_object_set_new(v, "timeline", timeline_value_of(m, r->nr_slices));
 	json_object_set_new(v, "blocks", blocks_value(m, r));

@@ -216,11 +216,23 @@ void machine_window_empty(struct machine *m, struct stream *t)
 		memset(thread_of(m, t)->slot, 0, sizeof(m->thread->slot));
 }
 
-void machine_time(struct machine *m, struct stream *t, u64 instructions)
+/* Accesses for each walk, of late: so many lines of data it brings at most (mmu/lines.h). */
+static void tell_lines(struct machine_cpu *c, u64 accesses)
+{
+	const struct mmu_counters *k = c->counters;
+	u64 walked = k->walks[0] + k->walks[1] + k->walk_faults[0] + k->walk_faults[1], since = walked - c->walked;
+
+	mmu_data_lines(c->mmu, since ? (accesses + since - 1) / since : accesses);
+	c->walked = walked;
+}
+
+void machine_ran(struct machine *m, struct stream *t, const struct sim_ran *ran)
 {
 	struct machine_cpu *c = cpu_of(m, t);
 
-	kernel_time(c, instructions);
+	if (c->mmu)
+		tell_lines(c, ran->data_accesses);
+	kernel_time(c, ran->instructions);
 	if (!c->in_kernel && c->serial == t->serial)
 		machine_enter_user(m, t);
 }

@@ -180,15 +180,16 @@ static const char *name_take(char out[256], const u64 *words, unsigned n)
 static int take_counts(struct sim *s, struct stream *t, const struct ev_counts *e)
 {
 	struct ev_counts *c = &t->counts;
+	struct sim_ran ran;
 
 	if (e->instructions < c->instructions || e->data_accesses < c->data_accesses ||
 	    e->fetch_page_changes < c->fetch_page_changes)
 		return -1;
+	ran = (struct sim_ran){e->instructions - c->instructions, e->data_accesses - c->data_accesses,
+			       e->fetch_page_changes - c->fetch_page_changes, 0};
 	if (t->process->space)
-		for_each_machine(s, m) machine_time(m, t, e->instructions - c->instructions);
-	program_ran(s, t->process,
-		    &(struct sim_ran){e->instructions - c->instructions, e->data_accesses - c->data_accesses,
-				      e->fetch_page_changes - c->fetch_page_changes, 0});
+		for_each_machine(s, m) machine_ran(m, t, &ran);
+	program_ran(s, t->process, &ran);
 	*c = *e;
 	if (unlikely(timeline_slice_is_whole(&s->timeline, s->program.instructions)))
 		timeline_end_slice(s);

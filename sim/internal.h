@@ -159,6 +159,7 @@ struct machine_cpu {
 	u64 cycles;           /* its time: what threads ran here and slept */
 	const struct mmu_counters *counters;
 	u64 walks[2], walk_steps; /* of counters, those already given to a region */
+	u64 walked;               /* walks of counters when a thread's accesses here came in last */
 };
 
 /* What the producer has in a slot. word: EV_ENTER, 0 = nothing. at: entries of its kind up to and with its own.
@@ -267,8 +268,8 @@ void machine_slept(struct machine *m, struct stream *t, u64 us);
 void machine_thp_disable(struct machine *m, struct stream *t, bool disable, u64 flags);
 /* The producer has emptied the thread's window. */
 void machine_window_empty(struct machine *m, struct stream *t);
-/* The thread has executed this many instructions. */
-void machine_time(struct machine *m, struct stream *t, u64 instructions);
+/* The thread has executed so much. */
+void machine_ran(struct machine *m, struct stream *t, const struct sim_ran *ran);
 void machine_touch(struct machine *m, struct stream *t, u64 start, u64 len, bool write);
 void machine_populate(struct machine *m, struct stream *t, u64 start, u64 len);
 /* file: index in sim.file[], or -1: anonymous. e->flags holds MAP_FIXED. */

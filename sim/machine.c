@@ -175,6 +175,7 @@ int machine_init(struct machine *m, struct sim *s, const struct machine_config *
 	    .ram = cfg->ram,
 	    .pcid = cfg->pcid,
 	    .host_page = cfg->host_page,
+	    .lines = true,
 	    .oracle = cfg->oracle,
 	    .observe = observe,
 	    .interrupt = kernel_interrupt,

@@ -25,6 +25,7 @@ struct hw_cpu {
 	struct hw_machine *machine;
 	unsigned id;
 	struct mmu_cpu *mmu;
+	void *lines;  /* mmu_config.lines */
 	void *percpu; /* mm/'s */
 };
 
@@ -62,6 +63,23 @@ static bool cpu_reset(struct mmu_cpu *mmu, bool pcid, bool pku)
 	       (!pcid || mmu_write_cr4(mmu, cr4 | X86_CR4_PCIDE) == 0);
 }
 
+/* Zeroes that cost nothing until they are written; NULL: the host has none. */
+static void *reserve(u64 bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void cpu_destroy(struct hw_machine *m, struct hw_cpu *cpu)
+{
+	free(cpu->mmu);
+	cpu->mmu = NULL;
+	if (cpu->lines)
+		munmap(cpu->lines, mmu_lines_bytes(m->cfg.preset));
+	cpu->lines = NULL;
+}
+
 struct hw_cpu *hw_soft_cpu(struct hw_machine *m, unsigned id)
 {
 	struct hw_cpu *cpu = &m->cpu[id];
@@ -80,8 +98,12 @@ struct hw_cpu *hw_soft_cpu(struct hw_machine *m, unsigned id)
 	if (cpu->mmu)
 		return cpu;
 	cpu->mmu = aligned_alloc(64, ALIGN_UP(mmu_cpu_bytes(&cfg), 64));
-	if (!cpu->mmu)
+	if (m->cfg.lines)
+		cfg.lines = cpu->lines = reserve(mmu_lines_bytes(cfg.preset));
+	if (!cpu->mmu || (m->cfg.lines && !cpu->lines)) {
+		cpu_destroy(m, cpu);
 		return NULL;
+	}
 	mmu_cpu_init(cpu->mmu, &cfg);
 	cpu->machine = m;
 	cpu->id = id;
@@ -101,9 +123,8 @@ struct hw_machine *hw_soft_create(const struct hw_soft_config *cfg)
 	m->ram_bytes = ALIGN_DOWN(cfg->ram_bytes, PAGE_SIZE);
 	m->ram = cfg->ram;
 	if (!m->ram)
-		m->ram = mmap(NULL, m->ram_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-			      -1, 0);
-	if (m->ram == MAP_FAILED) {
+		m->ram = reserve(m->ram_bytes);
+	if (!m->ram) {
 		free(m);
 		return NULL;
 	}
@@ -119,7 +140,7 @@ struct hw_machine *hw_soft_create(const struct hw_soft_config *cfg)
 void hw_soft_destroy(struct hw_machine *m)
 {
 	for (unsigned i = 0; i < HW_SOFT_CPUS; i++)
-		free(m->cpu[i].mmu);
+		cpu_destroy(m, &m->cpu[i]);
 	if (!m->cfg.ram)
 		munmap(m->ram, m->ram_bytes);
 	free(m);

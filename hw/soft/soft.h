@@ -31,6 +31,7 @@ struct hw_soft_config {
 	bool pcid;     /* CR4.PCIDE, where the preset has it */
 	bool contents; /* data frames have contents: clear and copy write them */
 	bool pku;      /* protection keys are enabled (CR4.PKE) */
+	bool lines;    /* from where walks read is counted (mmu/lines.h) */
 	u8 host_page;  /* mmu_config.host_page */
 	u8 oracle;     /* 1: the TLB oracle */
 	/* Each event, after it was counted; NULL: nobody listens. Must not call mm/. */

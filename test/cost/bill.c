@@ -122,7 +122,7 @@ static void random_counters(void **state)
 {
 	for (unsigned round = 0; round < 2000; round++) {
 		struct cycles want[BILL_NR] = {0};
-		u64 small, steps, switches, flushing, reads, pages, files;
+		u64 small, switches, flushing, reads, pages, files;
 
 		strange_costs();
 		for (struct sentence *s = sentences; s < sentences + ARRAY_SIZE(sentences); s++) {
@@ -144,10 +144,15 @@ static void random_counters(void **state)
 		pay(&want[BILL_CLEAR], small, COST_CLEAR_4K);
 		c.os.frames_copied = small + 512 * c.os.huge_copied;
 		pay(&want[BILL_COPY], small, COST_COPY_4K);
-		steps = some(1000000);
-		c.mmu.walk_steps[0] = steps;
-		want[BILL_WALKS] =
-		    (struct cycles){steps * t.at[COST_WALK_STEP].least / 4, steps * t.at[COST_WALK_STEP].most};
+		for (unsigned place = 0; place < MMU_NPLACES; place++) {
+			u64 near = some(1000000), far = some(1000000);
+
+			c.mmu.read_from[place][MMU_NEAREST] = near;
+			c.mmu.read_from[place][MMU_FARTHEST] = far;
+			want[BILL_WALKS].least += near * t.at[COST_WALK_L2 + place].least;
+			want[BILL_WALKS].most += far * t.at[COST_WALK_L2 + place].most;
+		}
+		want[BILL_WALKS].least /= 4;
 		c.mmu.walks[0] = some(1000);
 		c.mmu.walks[1] = some(1000);
 		c.mmu.walk_faults[0] = 17;
@@ -212,6 +217,7 @@ static void paid_once(void **state)
 				      &c.mmu.walks[0],
 				      &c.mmu.walk_faults[0],
 				      &c.mmu.rewalks[0],
+				      &c.mmu.walk_steps[0],
 				      &c.mmu.walk_steps[1],
 				      &c.mmu.cr3_flushes,
 				      &c.kernel_walks[0],

@@ -27,7 +27,7 @@ refused() {
 }
 
 rows() { "$quire" costs --cpu skylake >"$tmp/out" && [ "$(grep -c 'source: ' "$tmp/out")" -eq "$(grep -c ' on: ' "$tmp/out")" ] &&
-	grep -qE '^walk-step +10 \.\. 59 cycles +on: Skylake-X$' "$tmp/out"; }
+	grep -qE '^walk-l3 +74 \.\. 79 cycles +on: Skylake-X$' "$tmp/out"; }
 narrow() { "$quire" costs | awk 'length > 79 { print; bad = 1 } END { exit bad }'; }
 json() { "$quire" costs --json | tr -d ' \n' | grep -qF '{"name":"exception","unit":"cycles","least":1050,"most":1150,'; }
 replaced() { "$quire" costs --costs "$tmp/good" | grep -A 3 '^tick ' | tr -s ' \n' ' ' | grep -qF "tick 7 .. 9 cycles on: - into the kernel and out by an interrupt source: $tmp/good"; }
@@ -66,7 +66,7 @@ killed() {
 }
 # Prices change the bill and no count.
 prices() {
-	echo 'walk-step = 1000 1000' >"$tmp/dear"
+	printf 'walk-%s = 1000 1000\n' l2 l3 memory >"$tmp/dear"
 	"$quire" run -j "$tmp/a" -o /dev/null -m 4k -- /bin/true && "$quire" run -j "$tmp/b" -o /dev/null --costs "$tmp/dear" -m 4k -- /bin/true &&
 		steps=$(tr -d ' \n' <"$tmp/b" | sed 's/.*"walk_steps":{"all":\([0-9]*\).*/\1/') &&
 		tr -d ' \n' <"$tmp/b" | grep -q "\"walks\":{\"least\":$((steps * 1000 / 6)),\"most\":$((steps * 1000))}" &&

@@ -28,7 +28,8 @@ static void every_row_on_every_cpu(void **state)
 				fail_msg("%s: %s", p->name, cost_kinds[id].name);
 		}
 		assert_true(t.at[COST_WALKS_AT_ONCE].least > 0 && t.at[COST_CLOCK].least > 0);
-		assert_null(strstr(t.at[COST_WALK_STEP].source, "without rows of its own"));
+		for (unsigned place = 0; place < MMU_NPLACES; place++)
+			assert_null(strstr(t.at[COST_WALK_L2 + place].source, "without rows of its own"));
 	}
 }
 
@@ -78,14 +79,14 @@ static void refuses(const char *text, unsigned line, const char *why)
 
 static void right_files(void **state)
 {
-	const char text[] = "# measured\n\n  walk-step=14 52 # a comment\r\nexception\t=\t900\t900\nclock = 2250 3500";
+	const char text[] = "# measured\n\n  walk-l2=14 52 # a comment\r\nexception\t=\t900\t900\nclock = 2250 3500";
 	struct cost_table t;
 
 	assert_int_equal(reads(text, strlen(text)), 0);
 	cost_table_make(&t, "zen4", &changes);
-	assert_int_equal(t.at[COST_WALK_STEP].least, 14);
-	assert_int_equal(t.at[COST_WALK_STEP].most, 52);
-	assert_string_equal(t.at[COST_WALK_STEP].source, path);
+	assert_int_equal(t.at[COST_WALK_L2].least, 14);
+	assert_int_equal(t.at[COST_WALK_L2].most, 52);
+	assert_string_equal(t.at[COST_WALK_L2].source, path);
 	assert_int_equal(t.at[COST_EXCEPTION].most, 900);
 	assert_int_equal(t.at[COST_CLOCK].most, 3500);
 	assert_int_equal(t.at[COST_L2_TLB_HIT].most, 5);
@@ -97,7 +98,7 @@ static void wrong_files(void **state)
 {
 	char line[400];
 
-	refuses("walk-step 1 2", 1, "'walk-step 1 2' is not NAME = LEAST MOST");
+	refuses("walk-l2 1 2", 1, "'walk-l2 1 2' is not NAME = LEAST MOST");
 	refuses("\n\n= 1 2", 3, "is not NAME = LEAST MOST");
 	refuses("walk step = 1 2", 1, "is not NAME = LEAST MOST");
 	refuses("walks = 1 2", 1, "there is no cost 'walks'");
@@ -129,7 +130,7 @@ static void any_bytes(void **state)
 	u64 rng = 1;
 
 	for (unsigned i = 0; i < 500; i++) {
-		char text[64] = "walk-step = 14 52\nexception = 900 1000\ntick = 1 2\n";
+		char text[64] = "walk-l2 = 14 52\nexception = 900 1000\ntick = 1 2\n";
 		size_t n = strlen(text);
 
 		for (unsigned k = 0; k < 1 + i % 4; k++) {

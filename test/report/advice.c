@@ -376,7 +376,7 @@ static void others_are_not_compared(void **state)
 static void walks_without_region(void **state)
 {
 	synthetic_init(&syn);
-	syn.machine[SYN_4K].count.mmu.walk_steps[0] = 400000000;
+	synthetic_steps(&syn, SYN_4K, 400000000);
 	expect("Nothing to gain: all of it is 400M cycles"); /* nothing that anybody could change, but the sum */
 }
 
@@ -513,7 +513,7 @@ static void malloc_that_asks(void **state)
 
 	walks_in(REGION_HEAP, 10000000, 10000000);
 	m = cure(CURE_MALLOC);
-	m->count.mmu.walk_steps[0] = 0;
+	synthetic_steps(&syn, (unsigned)(m - syn.machine), 0);
 	m->region[REGION_HEAP] = (struct sim_region_result){.walks = {60000}};
 	synthetic_price(&syn);
 	first("Page walks cost 400M cycles; 100 % of the walks come from [heap], and huge pages for malloc's memory "

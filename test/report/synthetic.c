@@ -37,7 +37,7 @@ void synthetic_init(struct synthetic *s)
 			abort();
 		m->count.peak_rss_bytes = 512ull << 20;
 		cost_table_make(&m->cost, m->cfg.preset->name, NULL);
-		m->cost.at[COST_WALK_STEP] = (struct cost){1, 1, "-", "a test"};
+		m->cost.at[COST_WALK_L2] = (struct cost){1, 1, "-", "a test"};
 		m->cost.at[COST_WALKS_AT_ONCE] = (struct cost){1, 1, "-", "a test"};
 		m->region = s->region_result[i];
 		m->slice = s->slice[i];
@@ -102,13 +102,20 @@ void synthetic_slices(struct synthetic *s, unsigned nr)
 		s->slice_end[i] = s->result.program.instructions * (i + 1) / nr;
 }
 
+void synthetic_steps(struct synthetic *s, unsigned m, u64 steps)
+{
+	struct mmu_counters *c = &s->machine[m].count.mmu;
+
+	c->walk_steps[0] = c->read_from[MMU_L2][MMU_NEAREST] = c->read_from[MMU_L2][MMU_FARTHEST] = steps;
+}
+
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles)
 {
 	s->region_result[m][region].walks[0] += walks;
 	s->machine[m].count.mmu.l1_miss[0] += walks;
 	s->machine[m].count.mmu.l2_miss[0] += walks;
 	s->machine[m].count.mmu.walks[0] += walks;
-	s->machine[m].count.mmu.walk_steps[0] += walks * cycles;
+	synthetic_steps(s, m, s->machine[m].count.mmu.walk_steps[0] + walks * cycles);
 	s->region_result[m][region].walk_steps += walks * cycles;
 }
 

@@ -42,6 +42,8 @@ void synthetic_price(struct synthetic *s);
 void synthetic_programs(struct synthetic *s, unsigned programs, unsigned processes);
 /* The run had so many slices of the same length, all zero. */
 void synthetic_slices(struct synthetic *s, unsigned nr);
+/* Entries that the walks of machine m read, all from the L2 cache. */
+void synthetic_steps(struct synthetic *s, unsigned m, u64 steps);
 /* Region's walks on machine m, counted in the machine's totals too; `cycles` each (a step costs one). */
 void synthetic_walks(struct synthetic *s, unsigned m, unsigned region, u64 walks, u64 cycles);
 /* The machines priced, and what print writes, NUL-terminated; free() it. */
