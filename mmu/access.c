@@ -166,9 +166,12 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 		cpu->counters.walk_steps[level]++;
 	cpu->counters.walk_steps[0] += w.steps;
 	if (cpu->lines.set) {
+		bool away = false;
+
 		for (unsigned level = w.top; level >= w.stop; level--)
-			lines_read(&cpu->lines, w.pa[level], &cpu->counters);
-		lines_walked(&cpu->lines);
+			away = lines_read(&cpu->lines, w.pa[level], &cpu->counters);
+		if (outcome == MMU_OK)
+			lines_walked(&cpu->lines, away);
 	}
 	if (outcome == MMU_OK) {
 		unsigned size = min(w.size, cpu->largest);
@@ -212,10 +215,8 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	cpu->counters.walk_steps[X86_PT]++;
 	cpu->counters.walks[fetch]++;
 	cpu->counters.walk_steps[0]++;
-	if (likely(cpu->lines.set)) {
-		lines_read(&cpu->lines, pa, &cpu->counters);
-		lines_walked(&cpu->lines);
-	}
+	if (likely(cpu->lines.set))
+		lines_walked(&cpu->lines, lines_read(&cpu->lines, pa, &cpu->counters));
 	if (l2->place[MMU_4K].size == MMU_4K)
 		level_put(l2, va, tlb_kind(MMU_4K, global), cpu->pcid, data);
 	l1 = fill_l1(cpu, fetch, va, MMU_4K, global, data);

@@ -6,14 +6,17 @@
  * L2 holds, the line is still there; if fewer than L3 holds, there; else in memory. So both are LRU and fully associative,
  * and what L1 has counts as L2's. The program's own lines come by, too, and are not all known: so there are two clocks.
  *
- *   MMU_NEAREST    only lines of tables are counted: caches that the tables have for themselves
- *   MMU_FARTHEST   with each walk also as many lines of data as there were accesses since the walk before, a page's at
- *                  most: none of them was in L2, and none of them twice
+ *   MMU_NEAREST    with a walk comes one line of data, the one that is accessed; none if that page was walked to within
+ *                  the last L2's worth of lines (after a flush, say): then it is there
+ *   MMU_FARTHEST   with a walk come as many lines as there were accesses since the walk before, 1..64: a page's. None of
+ *                  them was in L2, and none of them twice
  *
- *   set      0               1                     a line's set is its address modulo the sets, as in real caches, so
- *         +-----+---------+-----+---------+        that the lines of a table stand side by side
- *         | key | used[2] | key | used[2] | ...    key: line + 1; used: both clocks when it was read last
- *         +-----+---------+-----+---------+
+ *   set      0              1              a line's set is its address modulo the sets, as in real caches, so that the
+ *         +--------------+--------------+  lines of a table stand side by side
+ *   tag   | 4 ways       |              |  the line's address behind the set's, plus 1; 0: nothing
+ *   used  | 4 ways x 2   |              |  both clocks when it was read last
+ *   epoch | 4 ways x 8x4 |              |  of each entry of the line four bits: when it was read last, on the nearest
+ *         +--------------+--------------+  clock, in epochs: halves of L2 or less. After 16 of them old looks young
  *
  * Invariants
  *  1. A line's nearest place is never farther than its farthest.
@@ -25,65 +28,80 @@
 #include "mmu/mmu.h"
 
 #define LINE_SHIFT 6
-#define LINES_WAYS 5 /* a set is one line of the host's */
+#define LINES_WAYS 4
 
 struct lines_set {
-	u32 key[LINES_WAYS]; /* 0: nothing. Lines that are 2^38 bytes apart are one */
+	u32 tag[LINES_WAYS];
 	u32 used[LINES_WAYS][2];
-	u32 unused;
+	u32 epoch[LINES_WAYS];
 };
-_Static_assert(sizeof(struct lines_set) == 64, "a host's line");
+_Static_assert(sizeof(struct lines_set) == 64, "a line of the host's");
 
 struct lines {
 	struct lines_set *set; /* NULL: nobody wants to know */
 	u64 set_mask;
 	u64 clock[2], swept; /* swept: clock[MMU_FARTHEST] when old entries were dropped last: a u32 tells ages */
-	u64 l2, l3;          /* lines */
+	u32 l2, l3;          /* lines */
 	u32 data;            /* lines of data with each walk, at most */
+	u8 set_bits;
+	u8 epoch_bits; /* an epoch is 2^epoch_bits lines, a half to a fourth of L2 */
+	u8 young;      /* epochs of L2: 2..4 */
 };
 
 void lines_init(struct lines *l, const struct cache_config *c, void *mem);
+/* Puts a line in the place of nothing, or of what was read least recently, with ages at which it is in memory. Returns
+ * its way. */
+unsigned lines_put(struct lines *l, struct lines_set *s, u32 tag);
 /* Drops what is in memory by now. */
 void lines_sweep(struct lines *l);
 
-/* The place of an entry that was in the set, or the victim of one that was not. */
-static inline unsigned lines_way(const struct lines_set *s, u32 key)
+/* The way that has the line; LINES_WAYS: none. Without a branch: which way it is nobody can foresee, nor the place. */
+static inline unsigned lines_find(const struct lines_set *s, u32 tag)
 {
-	unsigned oldest = 0;
+	unsigned way = LINES_WAYS;
 
 	for (unsigned i = 0; i < LINES_WAYS; i++)
-		if (s->key[i] == key)
-			return i;
-	for (unsigned i = 1; i < LINES_WAYS; i++)
-		if (s->key[i] == 0 ||
-		    (s->key[oldest] && (s32)(s->used[i][MMU_FARTHEST] - s->used[oldest][MMU_FARTHEST]) < 0))
-			oldest = i;
-	return oldest;
+		way = s->tag[i] == tag ? i : way;
+	return way;
 }
 
-/* A walk reads the entry at pa. */
-static inline void lines_read(struct lines *l, u64 pa, struct mmu_counters *counters)
+/* An entry is read in this epoch. Returns true if it was not within L2's worth of lines. */
+static inline bool lines_epoch(const struct lines *l, u32 *epoch, unsigned entry)
+{
+	u32 now = (u32)(l->clock[MMU_NEAREST] >> l->epoch_bits) & 15, before = *epoch >> 4 * entry & 15;
+
+	*epoch ^= (before ^ now) << 4 * entry;
+	return ((now - before) & 15) >= l->young;
+}
+
+/* A walk reads the entry at pa. Returns true if the line of data that it leads to is not in L2 any
+ * more, at the nearest: with the line of the table, it has left, too. */
+static inline bool lines_read(struct lines *l, u64 pa, struct mmu_counters *counters)
 {
 	u64 line = pa >> LINE_SHIFT;
-	u32 key = (u32)line + 1;
+	u32 tag = (u32)(line >> l->set_bits) + 1;
 	struct lines_set *s = &l->set[line & l->set_mask];
-	unsigned way = lines_way(s, key);
-	bool known = s->key[way] == key;
+	unsigned way = lines_find(s, tag);
+	bool away;
 
-	s->key[way] = key;
+	if (unlikely(way == LINES_WAYS))
+		way = lines_put(l, s, tag);
+	away = (u32)l->clock[MMU_NEAREST] - s->used[way][MMU_NEAREST] >= l->l2;
 	for (unsigned which = MMU_NEAREST; which <= MMU_FARTHEST; which++) {
 		u32 age = (u32)l->clock[which] - s->used[way][which];
-		unsigned place = !known || age >= l->l3 ? MMU_MEMORY : age >= l->l2 ? MMU_L3 : MMU_L2;
+		unsigned place = MMU_L2 + (age >= l->l2) + (age >= l->l3);
 
 		counters->read_from[place][which]++;
 		l->clock[which] += place != MMU_L2;
 		s->used[way][which] = (u32)l->clock[which];
 	}
+	return lines_epoch(l, &s->epoch[way], pa >> 3 & 7) | away;
 }
 
-/* A walk is over. */
-static inline void lines_walked(struct lines *l)
+/* A walk has come to a page, by an entry of which lines_read() said so. */
+static inline void lines_walked(struct lines *l, bool away)
 {
+	l->clock[MMU_NEAREST] += away;
 	l->clock[MMU_FARTHEST] += l->data;
 	if (unlikely(l->clock[MMU_FARTHEST] - l->swept >= 1u << 30))
 		lines_sweep(l);

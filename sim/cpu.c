@@ -220,7 +220,7 @@ void machine_window_empty(struct machine *m, struct stream *t)
 static void tell_lines(struct machine_cpu *c, u64 accesses)
 {
 	const struct mmu_counters *k = c->counters;
-	u64 walked = k->walks[0] + k->walks[1] + k->walk_faults[0] + k->walk_faults[1], since = walked - c->walked;
+	u64 walked = k->walks[0] + k->walks[1], since = walked - c->walked;
 
 	mmu_data_lines(c->mmu, since ? (accesses + since - 1) / since : accesses);
 	c->walked = walked;
