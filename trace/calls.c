@@ -15,6 +15,8 @@
 
 #define FOR_EVER (~0ull)
 #define US_MAX   (86400ull * 365 * 1000000)
+/* A deadline of the wall clock is half a century and more: what is told may be cut to a year, what is read may not. */
+#define SECONDS_MAX (1ull << 40)
 
 /* ---- sleeping ---- */
 
@@ -22,7 +24,7 @@ static u64 us_of(s64 seconds, s64 fraction, unsigned fractions_per_us)
 {
 	if (seconds < 0)
 		return 0;
-	return min((u64)seconds, US_MAX / 1000000) * 1000000 + (u64)fraction / fractions_per_us;
+	return min((u64)seconds, SECONDS_MAX) * 1000000 + (u64)fraction / fractions_per_us;
 }
 
 /* The timeout at va. NULL, or unreadable: none. */
@@ -176,13 +178,24 @@ static u64 operation_of(const struct call *c)
 	}
 }
 
+/* prctl(2) has a hundred operations, and programs try which there are. */
+static bool prctl_of_memory(u64 operation)
+{
+	enum { SET_MM = 35, SET_THP_DISABLE = 41, SET_MDWE = 65, SET_MEMORY_MERGE = 67, SET_VMA = 0x53564d41 };
+
+	return operation == SET_MM || operation == SET_THP_DISABLE || operation == SET_MDWE ||
+	       operation == SET_MEMORY_MERGE || operation == SET_VMA;
+}
+
 /* A call that this kernel does not know; or that is about memory, with something in it that it does not know. */
 static bool was_refused(const struct call *c, s64 ret)
 {
 	if (ret == -ENOSYS)
 		return true;
-	return (ret == -EINVAL || ret == -EOPNOTSUPP) && (c->nr == NR_madvise || c->nr == NR_prctl ||
-							  c->nr == NR_mmap || c->nr == NR_mremap || c->nr == NR_mlock2);
+	if (ret != -EINVAL && ret != -EOPNOTSUPP)
+		return false;
+	return c->nr == NR_madvise || c->nr == NR_mmap || c->nr == NR_mremap || c->nr == NR_mlock2 ||
+	       (c->nr == NR_prctl && prctl_of_memory(c->arg[0]));
 }
 
 /* ---- in and out ---- */

@@ -19,6 +19,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -188,7 +189,7 @@ static u64 fake_segment(void *thread, int id)
 
 static u64 fake_clock(void *thread, int clock)
 {
-	return clock == CLOCK_MONOTONIC ? 1000000000 : 0;
+	return clock == CLOCK_MONOTONIC ? 1000000000 : 1795000000000000000; /* since 1970: in 2026 */
 }
 
 static void fake_note(void *thread, const struct call_file *file)
@@ -266,6 +267,7 @@ static void refused(void **state)
 	assert_string_equal(become(0, NR_poll, ~0ull, 0, 0, 0, 0, 0), "");
 	assert_string_equal(become(-EINVAL, NR_madvise, 0, 4096, 77, 0, 0, 0), "refused madvise 77 22 ");
 	assert_string_equal(become(-EINVAL, NR_prctl, 41, 1, 0, 0, 0, 0), "refused prctl 41 22 ");
+	assert_string_equal(become(-EINVAL, NR_prctl, PR_CAPBSET_READ, 41, 0, 0, 0, 0), ""); /* how many are there? */
 	assert_string_equal(become(-ENOSYS, NR_landlock_create_ruleset, 0, 0, 1, 0, 0, 0),
 			    "refused landlock_create_ruleset 0 38 ");
 	assert_string_equal(become(-ENOMEM, NR_mmap, 0, 4096, 3, 0x22, ~0ull, 0), "");
@@ -282,6 +284,14 @@ static void waiting(void **state)
 	/* a deadline, one second from now; one that has passed */
 	assert_string_equal(become(0, NR_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, at, 0, 0, 0),
 			    "waits slept 1000500 r16 ");
+	time[0] = 1795000003; /* pthread_cond_timedwait: three seconds of the wall clock */
+	assert_string_equal(
+	    become(-ETIMEDOUT, NR_futex, AT(0), FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, at, 0, ~0u),
+	    "waits slept 3000500 r16 r0+4 ");
+	time[0] = INT64_MAX;
+	assert_string_equal(become(0, NR_nanosleep, at, 0, 0, 0, 0, 0), "waits slept 31536000000000 r16 "); /* a year */
+	assert_string_equal(become(1, NR_futex, AT(0), FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 0, at, 0, ~0u),
+			    "waits r16 r0+4 ");
 	time[0] = 0;
 	assert_string_equal(become(0, NR_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, at, 0, 0, 0), "r16 ");
 	assert_string_equal(become(0, NR_poll, 0, 0, 30, 0, 0, 0), "waits slept 30000 ");
