@@ -101,7 +101,7 @@ static void find_all(struct view *v)
 			return;
 		done[top] = true;
 		finding_make(v, top, &v->finding[v->nr], most);
-		if (v->finding[v->nr].how[0] != '\0' || v->finding[v->nr].refers)
+		if (v->finding[v->nr].how[0] != '\0' || v->finding[v->nr].told)
 			v->nr++;
 	}
 }
@@ -257,6 +257,8 @@ void report_answer(char *out, size_t n, const struct sim_result *r)
 		fprintf(f, "; little of it can be saved");
 	} else if (first != NULL && first->saves.most > 0) {
 		fprintf(f, "; %s cycles of it can be saved", cycles_text(first->saves).s);
+	} else if (first != NULL && first->how[0] == '\0') {
+		fprintf(f, "; nothing that is known here lessens its dearest part");
 	}
 	if (v.nr == 0)
 		fprintf(

@@ -19,6 +19,8 @@
 /* Bloat is worth a word when a quarter of the memory is never touched and it is no rounding (8 huge pages). */
 #define BLOAT_PERCENT 25
 #define BLOAT_BYTES   (8 * PMD_SIZE)
+/* Huge pages that are split again are a word worth where they were that share of the memory. */
+#define SPLIT_OF 4
 /* Zero-filled bytes over the peak: beyond twice, memory goes back to the kernel and is faulted again. */
 #define REFAULT_TIMES 2
 
@@ -54,25 +56,30 @@ void put_cost(FILE *out, const struct view *v, struct cycles c)
 		fprintf(out, " (%s of the time)", share_text(share_of(v->r, v->base, c)).s);
 }
 
-static void put_saving(struct draft *d, struct cycles saves)
+static void put_saving_of(struct draft *d, const char *what, struct cycles saves)
 {
 	d->f->saves = saves;
 	if (saves.most == 0)
 		return;
-	fprintf(d->text, " That saves ");
+	fprintf(d->text, " %s saves ", what);
 	put_cost(d->text, d->v, saves);
 	fputs(saves.most > d->cost.most ? " in all." : ".", d->text); /* other causes get cheaper, too */
 }
 
+static void put_saving(struct draft *d, struct cycles saves)
+{
+	put_saving_of(d, "That", saves);
+}
+
 /* What machine m, with other pages, changes altogether; and that huge pages cost memory. */
-static void put_machine_saving(struct draft *d, const struct sim_machine_result *m)
+static void put_machine_saving(struct draft *d, const char *what, const struct sim_machine_result *m)
 {
 	const struct sim_machine_result *base = d->v->base;
 	u64 more = m->count.peak_rss_bytes - min(m->count.peak_rss_bytes, base->count.peak_rss_bytes);
 	u64 bloat = m->count.peak_untouched_bytes;
 
 	d->f->by = m;
-	put_saving(d, cycles_less(base->bill.sum, m->bill.sum));
+	put_saving_of(d, what, cycles_less(base->bill.sum, m->bill.sum));
 	if (bloat >= BLOAT_BYTES && bloat >= m->count.peak_rss_bytes / 100 * BLOAT_PERCENT)
 		fprintf(d->text, " It costs memory: %s of %s at the peak were never touched.", fmt_bytes(bloat).s,
 			fmt_bytes(m->count.peak_rss_bytes).s);
@@ -115,7 +122,7 @@ static void remedy_thp(struct draft *d, const struct sim_region *g, const struct
 	d->v->said_thp = true;
 	cure_thp(d->how, d->v->r, g, d->v->cure[CURE_MALLOC] == NULL || malloc_cure(d->v, g) != NULL);
 	put_how(d);
-	put_machine_saving(d, m);
+	put_machine_saving(d, g->madvised && d->v->base->cfg.thp == VM_THP_NEVER ? "Asking" : "That", m);
 }
 
 static void remedy_hugetlb(struct draft *d, const struct sim_region *g)
@@ -123,7 +130,32 @@ static void remedy_hugetlb(struct draft *d, const struct sim_region *g)
 	d->v->said_hugetlb = true;
 	cure_hugetlb(d->how, d->v->r, g, result_kind(d->v->huge) == MACHINE_1G);
 	put_how(d);
-	put_machine_saving(d, d->v->huge);
+	put_machine_saving(d, "That", d->v->huge);
+}
+
+/* tcmalloc's heap grows by 1M. Not of a program that forks: a copy of a reserved page can fail for want of another. */
+static bool is_tcmallocs(const struct view *v, const struct sim_region *g)
+{
+	return cure_allocator(v->r, g) == ALLOCATOR_TCMALLOC && g->kind <= REGION_HEAP && g->peak_bytes >= PMD_SIZE &&
+	       v->base->count.forks == 0;
+}
+
+/* Reserved pages for memory that the machines have in small ones only: what one fault for each 2M of it would save. */
+static void remedy_no_machine_shows(struct draft *d, const struct sim_region *g, enum cost_id fault)
+{
+	const struct cost_table *t = &d->v->base->cost;
+	u64 faults = d->v->base->region[g - d->v->r->region].faults;
+	u64 left = ALIGN_UP(g->peak_bytes, PMD_SIZE) / PMD_SIZE * d->v->r->program.processes;
+	u64 fewer = faults - min(faults, left);
+
+	if (d->v->said_hugetlb) {
+		d->f->told = true;
+		return;
+	}
+	d->v->said_hugetlb = true;
+	cure_hugetlb(d->how, d->v->r, g, false);
+	put_how(d);
+	put_saving(d, cycles_add(cycles_of(t, COST_EXCEPTION, fewer), cycles_of(t, fault, fewer)));
 }
 
 /* The region that most faults of base come from, of files or of other memory; NULL: none is known. */
@@ -158,9 +190,16 @@ static bool is_program_file(const struct sim_result *r, const struct sim_region 
 /* Regions that anonymous huge pages do not reach. */
 static void remedy_file_or_stack(struct draft *d, const struct sim_region *g)
 {
-	if (cure_is_shared(g))
-		cure_hugetlb(d->how, d->v->r, g, false);
-	else if (g->kind == REGION_FILE_TEXT)
+	if (cure_is_shared_hugetlb(g)) {
+		fprintf(d->text, " It lies in reserved huge pages, which no machine here has shared: it costs less.");
+	} else if (cure_is_shared(g) || is_tcmallocs(d->v, g)) {
+		d->f->told = d->v->said_hugetlb;
+		if (d->f->told)
+			fprintf(d->text, " The remedy is the same.");
+		else
+			cure_hugetlb(d->how, d->v->r, g, false);
+		d->v->said_hugetlb = true;
+	} else if (g->kind == REGION_FILE_TEXT)
 		fprintf(d->how, "Linux maps a file's code with 4K pages by default: link with "
 				"-Wl,-z,max-page-size=0x200000 and call madvise(code, length, MADV_COLLAPSE) at start "
 				"(Linux 6.1, CONFIG_READ_ONLY_THP_FOR_FS).");
@@ -177,11 +216,12 @@ static void remedy_file_or_stack(struct draft *d, const struct sim_region *g)
 }
 
 /* Huge pages would help where they last. */
-static bool says_splits(struct draft *d, const struct sim_region_result *left)
+static bool says_splits(struct draft *d, const struct sim_region *g, const struct sim_region_result *left)
 {
 	const struct sim_machine_result *thp = d->v->thp;
 
-	if (thp == NULL || thp->count.os.thp_split == 0 || thp->count.os.thp_alloc < thp->count.os.thp_split)
+	if (thp == NULL || thp->count.os.thp_split == 0 || thp->count.os.thp_alloc < thp->count.os.thp_split ||
+	    left->peak_huge_bytes < g->peak_bytes / SPLIT_OF)
 		return false;
 	fprintf(d->text,
 		". Transparent huge pages do not last there: of %s that were given %s were split, by a madvise, munmap "
@@ -202,7 +242,7 @@ static bool says_glibc_heap(struct draft *d, const struct sim_region *g)
 		return false;
 	if (d->v->said_thp) {
 		fprintf(d->text, ", whose remedy is the same.");
-		d->f->refers = true;
+		d->f->told = true;
 		return true;
 	}
 	d->v->said_thp = true;
@@ -243,24 +283,24 @@ static void find_walks(struct draft *d)
 	if (malloc && leaves_little(result_region_walks(&malloc->region[top]), walks)) {
 		fprintf(d->text, ", and huge pages for malloc's memory leave %s of those.",
 			fmt_percent(result_region_walks(&malloc->region[top]), walks).s);
-		d->f->refers = v->said_thp;
+		d->f->told = v->said_thp;
 		if (!v->said_thp)
 			remedy_thp(d, g, malloc);
 		return;
 	}
 	if (g->kind <= REGION_HEAP && g->peak_bytes >= PMD_SIZE && leaves_little(thp_left, walks)) {
 		fprintf(d->text, ", and transparent huge pages leave %s of those.", fmt_percent(thp_left, walks).s);
-		d->f->refers = v->said_thp;
+		d->f->told = v->said_thp;
 		if (!v->said_thp)
 			remedy_thp(d, g, v->thp);
 		return;
 	}
-	if (g->kind <= REGION_HEAP && says_splits(d, v->thp ? &v->thp->region[top] : NULL))
+	if (g->kind <= REGION_HEAP && says_splits(d, g, v->thp ? &v->thp->region[top] : NULL))
 		return;
 	if (g->kind <= REGION_HEAP && g->peak_bytes >= PMD_SIZE && leaves_little(huge_left, walks)) {
 		fprintf(d->text, ", and %s%s pages leave %s of those.", v->thp != NULL ? "only " : "",
 			result_kind(v->huge) == MACHINE_1G ? "1G" : "2M", fmt_percent(huge_left, walks).s);
-		d->f->refers = v->said_hugetlb;
+		d->f->told = v->said_hugetlb;
 		if (!v->said_hugetlb)
 			remedy_hugetlb(d, g);
 	} else if (says_glibc_heap(d, g)) {
@@ -321,12 +361,15 @@ static void find_touch(struct draft *d)
 		fprintf(d->text, ", and %s make that %s.",
 			malloc_helps ? "huge pages for malloc's memory" : "transparent huge pages",
 			fmt_count(zero_faults(malloc_helps ? malloc : v->thp)).s);
-		d->f->refers = v->said_thp;
+		d->f->told = v->said_thp;
 		if (!v->said_thp)
 			remedy_thp(d, g, malloc_helps ? malloc : v->thp);
 	} else if (g != NULL && says_glibc_heap(d, g)) {
 		return;
-	} else if (g != NULL && g->kind == REGION_ANON && g->peak_bytes >= PMD_SIZE) {
+	} else if (g != NULL && is_tcmallocs(v, g)) {
+		fprintf(d->text, ". Its heap grows by 1M, which leaves transparent huge pages no room.");
+		remedy_no_machine_shows(d, g, COST_FAULT_ZERO_WRITE);
+	} else if (g != NULL && g->kind == REGION_ANON && g->peak_bytes >= PMD_SIZE && !cure_is_allocators(v->r, g)) {
 		fprintf(d->text, ".");
 		fprintf(d->how, "Memory that is surely used can be mapped at once: MAP_POPULATE in mmap, or "
 				"madvise(MADV_POPULATE_WRITE) on it.");
@@ -335,7 +378,8 @@ static void find_touch(struct draft *d)
 						     cycles_of(t, COST_FAULT_ZERO_WRITE, in_region)),
 					  cycles_of(t, COST_POPULATE, in_region)));
 	} else {
-		fprintf(d->text, ".");
+		fprintf(d->text, ". No machine here has fewer of them.");
+		d->f->told = v->nr == 0; /* where it is the dearest, silence would point elsewhere */
 	}
 }
 
@@ -353,15 +397,23 @@ static void find_files(struct draft *d)
 	fprintf(d->text, ": %s, most in %s.", fmt_count(v->base->count.os.faults[VM_FAULT_FILE]).s, name);
 	if (g == NULL)
 		return;
-	if (cure_is_shared(g) && v->r->program.processes > 1) {
-		fprintf(d->text,
-			" Each of %u processes takes them anew, and has page tables of its own for it (%s in all).",
-			v->r->program.processes, fmt_bytes(v->base->count.peak_table_bytes).s);
-		cure_hugetlb(d->how, v->r, g, false);
+	if (cure_is_shared_hugetlb(g)) {
+		fprintf(d->text, " It lies in reserved huge pages, which no machine here has shared: it takes one for "
+				 "each 2M.");
+		d->f->told = v->nr == 0;
+	} else if (cure_is_shared(g) && (v->r->program.processes > 1 || cure_is_allocators(v->r, g))) {
+		if (v->r->program.processes > 1)
+			fprintf(d->text,
+				" Each of %u processes takes them anew, and has page tables of its own for it (%s in "
+				"all).",
+				v->r->program.processes, fmt_bytes(v->base->count.peak_table_bytes).s);
+		remedy_no_machine_shows(d, g, COST_FAULT_FILE);
+		return;
 	} else if (v->r->program.processes > 4) {
 		fprintf(d->how, "Each of %u processes maps its libraries anew: start fewer, or link them statically.",
 			v->r->program.processes);
-	} else if (g->kind == REGION_FILE_DATA && !is_program_file(v->r, g)) {
+	} else if (g->kind == REGION_FILE_DATA && !is_program_file(v->r, g) &&
+		   cure_allocator(v->r, g) != ALLOCATOR_JAVA) { /* its classes */
 		fprintf(d->how, "Map the file with MAP_POPULATE where most of it is used, or read it.");
 	}
 	put_how(d);
@@ -498,6 +550,8 @@ static void remedy_calls(struct draft *d, enum map_call call, const struct sim_r
 			64u << 20);
 	else if (call == MAP_MREMAP)
 		fprintf(d->how, "Let what grows grow by a share of its size, not by a fixed step.");
+	else if (call == MAP_MMAP && g != NULL && cure_allocator(r, g) == ALLOCATOR_JAVA)
+		return; /* the virtual machine starts with hundreds, whatever it is told */
 	else if (g != NULL && call != MAP_OTHER)
 		cure_keep(d->how, r, g, d->v->base->count.peak_rss_bytes);
 	else
@@ -538,7 +592,7 @@ static void find_maps(struct draft *d)
 	    leaves_little_of(cause_cost(v->thp, CAUSE_MAPS), d->cost)) {
 		fprintf(d->text, " With transparent huge pages they cost %s.",
 			cycles_text(cause_cost(v->thp, CAUSE_MAPS)).s);
-		d->f->refers = v->said_thp;
+		d->f->told = v->said_thp;
 		if (!v->said_thp)
 			remedy_thp(d, g, v->thp);
 	} else if (calls.most >= d->cost.most / 2) {

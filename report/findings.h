@@ -33,7 +33,7 @@ enum cause {
 struct finding {
 	char text[1600];
 	char how[400]; /* the remedy alone; "": there is none */
-	bool refers;   /* to the remedy of an earlier one */
+	bool told;     /* without a remedy of its own: it has an earlier one's, or is the dearest */
 	struct cycles saves;
 	const struct sim_machine_result *by; /* the machine that has the remedy, NULL: none */
 };

@@ -333,8 +333,11 @@ static struct region_area area_make(const struct ev_map *e, const char *path, u6
 		a.kind = REGION_STACK;
 		a.name = "[thread stack]";
 	} else {
+		static const char *const names[2][2] = {{"[shared anon]", "[shared anon_hugepage]"},
+							{"[anon]", "[anon_hugepage]"}};
+
 		a.kind = REGION_ANON;
-		a.name = (e->flags & MAP_TYPE) == MAP_PRIVATE ? "[anon]" : "[shared anon]";
+		a.name = names[(e->flags & MAP_TYPE) == MAP_PRIVATE][(e->flags & MAP_HUGETLB) != 0];
 	}
 	return a;
 }

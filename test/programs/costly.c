@@ -91,6 +91,25 @@ static void again(const char *file)
 	}
 }
 
+/* malloc's, all of it given back before it is asked for again, in blocks that allocators take from different places. */
+static void churn(const char *file)
+{
+	static char *block[1024];
+
+	for (unsigned round = 0; round < 20; round++) {
+		size_t size = round % 2 ? 64 * KIB : 16 * MIB, nr = 64 * MIB / size;
+
+		for (size_t i = 0; i < nr; i++) {
+			block[i] = malloc(size);
+			if (block[i] == NULL)
+				exit(1);
+			touch(block[i], size);
+		}
+		for (size_t i = 0; i < nr; i++)
+			free(block[i]);
+	}
+}
+
 /* Children that do as told by `child`, and memory that is written after each fork. */
 static void with_children(void (*child)(char *p))
 {
@@ -271,7 +290,7 @@ int main(int argc, char **argv)
 	    {"walks", walks},     {"touches", touches}, {"once", once},       {"reads", reads}, {"refaults", refaults},
 	    {"again", again},     {"forks", forks},     {"spawn", spawn},     {"posix", posix}, {"work", work},
 	    {"data", data},       {"copies", copies},   {"protect", protect}, {"calls", calls}, {"shoot", shoot},
-	    {"signals", signals}, {"shared", shared},   {"compute", compute},
+	    {"signals", signals}, {"shared", shared},   {"compute", compute}, {"churn", churn},
 	};
 
 	for (unsigned i = 0; argc > 1 && i < sizeof(kinds) / sizeof(*kinds); i++)
