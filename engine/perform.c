@@ -91,7 +91,7 @@ static long perform(struct thread *t, long nr, const u64 *a)
 		return exec_program(
 		    t, &(struct exec){(int)a[0], (const char *)a[1], (char **)a[2], (char **)a[3], (u32)a[4]});
 	case SYS_rt_sigaction:
-		return signal_action(t, a[0], a[1], a[2], a[3]);
+		return signal_action(t, (int)a[0], a[1], a[2], a[3]);
 	case SYS_sigaltstack:
 		return signal_altstack(t, a[0], a[1]);
 	case SYS_mlockall:

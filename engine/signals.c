@@ -17,11 +17,12 @@
  *
  * Invariants
  *   S1  The kernel's mask is the program's, but that all but SYNCHRONOUS is blocked from when a signal waits till it is
- *       delivered.
- *   S2  So at most one waits that came from outside, and one of an instruction on the way to its place.
+ *       delivered; the program's is in thread_signals.mask then. All is blocked while our handler runs.
+ *   S2  So of what comes from outside at most one waits that is not SYNCHRONOUS, and one of each that is (a second of the
+ *       same is dropped, as by the kernel); and one of an instruction on the way to its place.
  *
  * Source: Linux 6.12 arch/x86/kernel/signal.c (get_sigframe), signal_64.c (x64_setup_rt_frame), fpu/signal.c
- * (save_xstate_epilog), kernel/signal.c.
+ * (save_xstate_epilog), kernel/signal.c (do_sigaction, do_sigaltstack, dequeue_signal).
  */
 #include <errno.h>
 #include <signal.h>
@@ -42,6 +43,7 @@
 #define STRICT_SS      4u
 #define XSAVE_BV       512
 #define XSTATE_FP_SSE  3u
+#define NEVER          (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1)) /* blocked */
 #define SYNCHRONOUS                                                                                                    \
 	(1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGFPE - 1) | 1ull << (SIGILL - 1) |                  \
 	 1ull << (SIGTRAP - 1))
@@ -65,6 +67,7 @@ extern const u8 __executable_start[], etext[];
 __asm__(".globl our_restorer\nour_restorer:\n\tmov $15, %eax\n\tsyscall\n");
 
 static u64 xsave_mask, xsave_bytes; /* of the kernel's frames */
+static u64 flags_known;             /* the kernel keeps these of an action's */
 
 /* ---- to and from the kernel's frame ---- */
 
@@ -131,7 +134,7 @@ static void tell_kernel(int sig, const struct action *a)
 
 	if (a->handler > 1 || always_ours(sig)) {
 		ours = (struct action){(u64)on_signal, a->flags & (SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT),
-				       (u64)our_restorer, ~SYNCHRONOUS};
+				       (u64)our_restorer, ~0ull};
 		ours.flags |= SA_SIGINFO | SA_ONSTACK | SA_RESTORER | (a->handler > 1 ? 0 : SA_RESTART);
 	}
 	set_action(sig, &ours);
@@ -156,15 +159,31 @@ static void leave(struct thread *t, struct ucontext *uc, const u64 gpr[NR_GPR], 
 	uc->uc_sigmask = ~SYNCHRONOUS;
 }
 
-static void keep_waiting(struct thread *t, struct waiting *w, int sig, const siginfo_t *info, struct ucontext *uc)
+static bool is_synchronous(int sig)
 {
-	const struct sigcontext *c = &uc->uc_mcontext;
+	return SYNCHRONOUS >> (sig - 1) & 1;
+}
 
-	const struct waiting *outside = &task_of(t)->signals.outside;
+/* All signals are blocked, and were as in mask before. */
+static void keep_waiting(struct thread *t, struct waiting *w, const siginfo_t *info, u64 mask)
+{
+	struct thread_signals *s = &task_of(t)->signals;
 
-	*w = (struct waiting){sig, *info, outside->sig ? outside->mask : uc->uc_sigmask, c->err, c->trapno, c->cr2};
+	if (!t->pending)
+		s->mask = s->blocked = mask;
 	t->pending = 1;
-	uc->uc_sigmask = ~SYNCHRONOUS;
+	if (!w->sig)
+		*w = (struct waiting){info->si_signo, *info};
+}
+
+static void keep_fault(struct thread *t, const siginfo_t *info, u64 mask, struct fault f)
+{
+	struct thread_signals *s = &task_of(t)->signals;
+
+	if (f.trapno != PAGE_FAULT)
+		f.cr2 = s->last.cr2;
+	s->last = f;
+	keep_waiting(t, &s->fault, info, mask);
 }
 
 /* The opcode of the program's instruction there, behind its prefixes. */
@@ -213,11 +232,45 @@ static void step(struct thread *t, struct ucontext *uc)
 	}
 }
 
-/* From outside the program's instructions, or sent. */
-static void comes_from_outside(struct thread *t, struct ucontext *uc)
+/* What the system call that t is in has blocked while it sleeps. */
+static u64 blocked_asleep(const struct thread *t)
 {
-	u64 pc = uc->uc_mcontext.rip;
+	const u64 *g = t->gpr;
+	u64 mask = task_of(t)->signals.mask, at, pointer;
 
+	switch (g[RAX]) {
+	case SYS_rt_sigsuspend:
+		at = g[RDI];
+		break;
+	case SYS_ppoll:
+		at = g[R10];
+		break;
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+		at = g[R8];
+		break;
+	case SYS_pselect6:
+	case SYS_io_pgetevents:
+		at = program_read(&pointer, g[R9], sizeof(pointer)) == sizeof(pointer) ? pointer : 0;
+		break;
+	default:
+		return mask;
+	}
+	program_read(&mask, at, sizeof(mask));
+	return mask;
+}
+
+/* From outside the program's instructions, or sent. */
+static void comes_from_outside(struct thread *t, const siginfo_t *info, struct ucontext *uc)
+{
+	struct thread_signals *s = &task_of(t)->signals;
+	u64 pc = uc->uc_mcontext.rip;
+	bool slept = !t->pending && pc == (u64)gate_in + 2 && (long)uc->uc_mcontext.rax == -EINTR;
+
+	keep_waiting(t, &s->sent[is_synchronous(info->si_signo) ? info->si_signo : 0], info, uc->uc_sigmask);
+	uc->uc_sigmask = ~SYNCHRONOUS;
+	if (slept)
+		s->blocked = blocked_asleep(t) & ~NEVER;
 	if (in(pc, (const u8 *)gate_call, gate_in + 1))
 		uc->uc_mcontext.rip = (u64)gate_out;
 	else
@@ -243,6 +296,12 @@ static u64 trap_bytes(const struct sigcontext *c)
 	return c->trapno == DEBUG && *at != 0xf1 && at[-1] == 0xf1;
 }
 
+/* Has a system call of the engine's just ended? Then it is no fault: a program may send itself one with any si_code. */
+static bool behind_call(u64 pc)
+{
+	return in(pc, __executable_start, etext) && memcmp((const u8 *)pc - 2, "\x0f\x05", 2) == 0;
+}
+
 static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 {
 	struct thread *t = thread_here();
@@ -254,9 +313,8 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		step(t, uc);
 		return;
 	}
-	if (!(SYNCHRONOUS >> (sig - 1) & 1) || info->si_code <= 0) {
-		keep_waiting(t, &task_of(t)->signals.outside, sig, info, uc);
-		comes_from_outside(t, uc);
+	if (!is_synchronous(sig) || info->si_code <= 0 || behind_call(pc)) {
+		comes_from_outside(t, info, uc);
 		return;
 	}
 	if (sig == SIGBUS && info->si_code == BUS_ADRALN && !copies(pc)) {
@@ -290,7 +348,8 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		return;
 	}
 	t->steps = false;
-	keep_waiting(t, &task_of(t)->signals.fault, sig, info, uc);
+	keep_fault(t, info, uc->uc_sigmask,
+		   (struct fault){uc->uc_mcontext.err, uc->uc_mcontext.trapno, uc->uc_mcontext.cr2});
 	leave(t, uc, gpr, pc);
 }
 
@@ -320,11 +379,15 @@ void signals_thread_begin(struct thread *t)
 void signals_begin(struct thread *t)
 {
 	struct action first = {(u64)on_first, SA_SIGINFO | SA_ONSTACK | SA_RESTORER, (u64)our_restorer, 0};
+	struct action all = {0, ~0ull, 0, 0};
 	struct action *actions = t->process->action;
 
 	stack_begin(t);
 	for (u64 sig = 1; sig <= NR_SIGNALS; sig++)
 		sys6(SYS_rt_sigaction, sig, 0, (u64)&actions[sig], 8, 0, 0);
+	set_action(SIGTRAP, &all);
+	sys6(SYS_rt_sigaction, SIGTRAP, 0, (u64)&all, 8, 0, 0);
+	flags_known = all.flags;
 	set_action(SIGTRAP, &first);
 	__asm__ volatile("int3");
 	for (int sig = 1; sig <= NR_SIGNALS; sig++)
@@ -338,31 +401,32 @@ void signals_begin(struct thread *t)
 
 /* ---- delivery ---- */
 
-static bool on_altstack(const struct thread_signals *s, u64 sp)
+static bool in_altstack(const stack_t *s, u64 sp)
 {
-	return s->altstack.size && sp - s->altstack.sp <= s->altstack.size;
+	return sp > (u64)s->ss_sp && sp - (u64)s->ss_sp <= s->ss_size;
 }
 
-/* What the program's sigaltstack says. */
-static stack_t altstack_of(const struct thread_signals *s, u64 sp)
+static bool on_altstack(const stack_t *s, u64 sp)
 {
-	return (stack_t){(void *)s->altstack.sp, (int)(s->altstack.flags | on_altstack(s, sp)), s->altstack.size};
+	return !(s->ss_flags & (int)SS_AUTODISARM) && in_altstack(s, sp);
 }
 
 /* Writes the frame; returns where, or 0: there is no room for it. The vector registers are the program's: nothing here touches them. */
 static u64 write_frame(struct thread *t, const struct action *a, const struct waiting *w)
 {
 	struct thread_signals *s = &task_of(t)->signals;
-	u64 sp = t->gpr[RSP], old = sp, bytes = xsave_bytes;
+	u64 sp = t->gpr[RSP] - RED_ZONE, bytes = xsave_bytes;
+	bool nested = on_altstack(&s->altstack, t->gpr[RSP]),
+	     enters = a->flags & SA_ONSTACK && s->altstack.ss_size && !on_altstack(&s->altstack, sp);
 	struct _fpx_sw_bytes *sw;
 	struct frame *f;
 
-	sp -= RED_ZONE;
-	if (a->flags & SA_ONSTACK && s->altstack.size && !on_altstack(s, old))
-		sp = s->altstack.sp + s->altstack.size;
+	if (enters)
+		sp = (u64)s->altstack.ss_sp + s->altstack.ss_size;
 	sp = ALIGN_DOWN(sp - bytes - 4, 64ull);
 	f = (struct frame *)(ALIGN_DOWN(sp - sizeof(*f), 16ull) - 8);
-	if (safe_zero((void *)f, sp + bytes + 4 - (u64)f) != 0) /* XSAVE reads its header */
+	if (!(a->flags & SA_RESTORER) || ((nested || enters) && !in_altstack(&s->altstack, (u64)f)) ||
+	    safe_zero((void *)f, sp + bytes + 4 - (u64)f) != 0) /* XSAVE reads its header */
 		return 0;
 	__asm__ volatile("xsave64 (%0)" : : "r"(sp), "a"((u32)xsave_mask), "d"((u32)(xsave_mask >> 32)) : "memory");
 	*(u64 *)(sp + XSAVE_BV) |= XSTATE_FP_SSE; /* the kernel does: what a handler writes there counts */
@@ -372,21 +436,21 @@ static u64 write_frame(struct thread *t, const struct action *a, const struct wa
 	f->restorer = a->restorer;
 	f->info = w->info;
 	f->uc.uc_flags = FP_XSTATE | SIGCONTEXT_SS | STRICT_SS;
-	f->uc.uc_stack = altstack_of(s, old);
+	f->uc.uc_stack = s->altstack;
 	gpr_to(&f->uc.uc_mcontext, t->gpr);
 	f->uc.uc_mcontext.rip = t->pc;
 	f->uc.uc_mcontext.eflags = t->flags;
 	f->uc.uc_mcontext.cs = 0x33;
 	f->uc.uc_mcontext.__pad0 = 0x2b; /* ss */
-	f->uc.uc_mcontext.err = w->err;
-	f->uc.uc_mcontext.trapno = w->trapno;
-	f->uc.uc_mcontext.cr2 = w->cr2;
-	f->uc.uc_mcontext.oldmask = w->mask;
+	f->uc.uc_mcontext.err = s->last.err;
+	f->uc.uc_mcontext.trapno = s->last.trapno;
+	f->uc.uc_mcontext.cr2 = s->last.cr2;
+	f->uc.uc_mcontext.oldmask = s->mask;
 	f->uc.uc_mcontext.fpstate = (void *)sp;
-	f->uc.uc_sigmask = w->mask;
+	f->uc.uc_sigmask = s->mask;
 	events_touch(t, (u64)f, sp + bytes + 4 - (u64)f, EVR_WRITE);
-	if (s->altstack.flags & SS_AUTODISARM && a->flags & SA_ONSTACK)
-		s->altstack.size = 0, s->altstack.flags = SS_DISABLE;
+	if (s->altstack.ss_flags & (int)SS_AUTODISARM)
+		s->altstack = (stack_t){.ss_flags = SS_DISABLE};
 	return (u64)f;
 }
 
@@ -398,7 +462,7 @@ static struct action take_action(struct thread *t, int sig)
 	lock_take(&t->process->actions);
 	a = *now;
 	if (a.handler > 1 && a.flags & SA_RESETHAND) {
-		*now = (struct action){0};
+		now->handler = 0;
 		tell_kernel(sig, now);
 	}
 	lock_give(&t->process->actions);
@@ -425,60 +489,90 @@ static void leave_to_kernel(struct thread *t, const struct waiting *w)
 	set_action(w->sig, &(struct action){0});
 	send_again(w->sig, &w->info);
 	signals_unblock(mask);
-	signals_block();
+	signals_unblock(~SYNCHRONOUS);
 	tell_kernel(w->sig, &t->process->action[w->sig]);
 	lock_give(&t->process->actions);
 }
 
-/* The handler is what the program runs next. Returns the mask that holds in it. */
-static u64 deliver(struct thread *t, struct waiting *w)
+/* The handler is what the program runs next. */
+static void deliver(struct thread *t, struct waiting w)
 {
-	struct action a = take_action(t, w->sig);
+	struct action a = take_action(t, w.sig);
+	struct thread_signals *s = &task_of(t)->signals;
 	u64 frame;
 
 	if (a.handler <= 1) {
-		if (a.handler == 0 || (always_ours(w->sig) && w->info.si_code > 0))
-			leave_to_kernel(t, w);
-		return w->mask;
+		if (a.handler == 0 || (always_ours(w.sig) && w.info.si_code > 0))
+			leave_to_kernel(t, &w);
+		return;
 	}
 	t->flags &= ~(u64)EFLAGS_TF;
-	if (w->sig == SIGSYS && w->info.si_code > 0) /* a seccomp filter's: the call was ours */
-		w->info.si_call_addr = (void *)t->pc;
-	frame = write_frame(t, &a, w);
-	if (!frame && (w->sig == SIGSEGV || w->mask >> (SIGSEGV - 1) & 1))
-		die_of(SIGSEGV, &(siginfo_t){.si_signo = SIGSEGV, .si_code = SI_KERNEL});
-	if (!frame)
-		return deliver(
-		    t, &(struct waiting){SIGSEGV, {.si_signo = SIGSEGV, .si_code = SI_KERNEL}, w->mask, 0, 0, 0});
-	t->gpr[RDI] = (u64)w->sig;
+	if (w.sig == SIGSYS && w.info.si_code > 0) /* a seccomp filter's: the call was ours */
+		w.info.si_call_addr = (void *)t->pc;
+	frame = write_frame(t, &a, &w);
+	if (!frame) {
+		struct waiting no_room = {SIGSEGV, {.si_signo = SIGSEGV, .si_code = SI_KERNEL}};
+
+		if (w.sig == SIGSEGV || s->blocked >> (SIGSEGV - 1) & 1)
+			die_of(SIGSEGV, &no_room.info);
+		deliver(t, no_room);
+		return;
+	}
+	t->gpr[RDI] = (u64)w.sig;
 	t->gpr[RSI] = frame + offsetof(struct frame, info);
 	t->gpr[RDX] = frame + offsetof(struct frame, uc);
 	t->gpr[RAX] = 0;
 	t->gpr[RSP] = frame;
 	t->flags &= ~(u64)(EFLAGS_DF | EFLAGS_RF);
 	t->pc = a.handler;
-	return w->mask | a.mask | (a.flags & SA_NODEFER ? 0 : 1ull << (w->sig - 1));
+	s->blocked |= a.mask | (a.flags & SA_NODEFER ? 0 : 1ull << (w.sig - 1));
+	s->mask = s->blocked;
+}
+
+/* The next to be delivered, in the kernel's order; NULL: none. blocked: of those that a handler's mask has. */
+static struct waiting *next_waiting(struct thread_signals *s, bool blocked)
+{
+	if (s->fault.sig && !blocked)
+		return &s->fault;
+	for (unsigned n = 1; n <= ARRAY_SIZE(s->sent); n++) {
+		struct waiting *w = &s->sent[n % ARRAY_SIZE(s->sent)];
+
+		if (w->sig && (s->blocked >> (w->sig - 1) & 1) == blocked)
+			return w;
+	}
+	return NULL;
+}
+
+static struct waiting take_waiting(struct waiting *w)
+{
+	struct waiting was = *w;
+
+	w->sig = 0;
+	return was;
 }
 
 void signal_deliver(struct thread *t)
 {
 	struct thread_signals *s = &task_of(t)->signals;
-	struct waiting first = s->fault, second = s->outside;
-	u64 mask = second.mask;
+	struct waiting *w;
 
-	s->fault.sig = s->outside.sig = 0;
-	t->pending = 0;
 	t->steps = false;
 	t->flags &= ~(u64)EFLAGS_TF;
-	if (first.sig)
-		mask = deliver(t, &first);
-	if (second.sig && first.sig && mask >> (second.sig - 1) & 1) {
-		send_again(second.sig, &second.info);
-	} else if (second.sig) {
-		second.mask = mask;
-		mask = deliver(t, &second);
+	for (;;) {
+		while ((w = next_waiting(s, false)))
+			deliver(t, take_waiting(w));
+		signals_block();
+		if (!next_waiting(s, false))
+			break;
+		signals_unblock(~SYNCHRONOUS);
 	}
-	signals_unblock(mask);
+	while ((w = next_waiting(s, true))) {
+		struct waiting was = take_waiting(w);
+
+		send_again(was.sig, &was.info);
+	}
+	t->pending = 0;
+	signals_unblock(s->mask);
 }
 
 /* What the kernel does with a fault that is blocked, or that nobody handles: it is the process' end. */
@@ -493,20 +587,16 @@ void die_of(int sig, const siginfo_t *info)
 }
 
 /* A fault of the instruction at t->pc that is raised here. */
-static void raise_fault(struct thread *t, const siginfo_t *info, u64 err, u64 trapno, u64 cr2)
+static void raise_fault(struct thread *t, const siginfo_t *info, struct fault f)
 {
 	struct thread_signals *s = &task_of(t)->signals;
-	u64 all = ~SYNCHRONOUS, mask;
 	int sig = info->si_signo;
 
-	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (u64)&all, (u64)&mask, 8, 0, 0);
-	if (s->outside.sig)
-		mask = s->outside.mask;
-	if (t->process->action[sig].handler <= 1 || mask >> (sig - 1) & 1)
+	keep_fault(t, info, signals_block(), f);
+	if (t->process->action[sig].handler <= 1 || s->mask >> (sig - 1) & 1)
 		die_of(sig, info);
-	s->fault = (struct waiting){sig, *info, mask, err, trapno, cr2};
+	signals_unblock(~SYNCHRONOUS);
 	t->flags |= EFLAGS_RF;
-	t->pending = 1;
 	signal_deliver(t);
 }
 
@@ -516,11 +606,11 @@ void signal_fetch(struct thread *t, u64 address)
 	siginfo_t info = {.si_signo = f.sig, .si_code = f.code};
 
 	if (f.code == SI_KERNEL) {
-		raise_fault(t, &info, f.err, PROTECTION, 0);
+		raise_fault(t, &info, (struct fault){f.err, PROTECTION, 0});
 		return;
 	}
 	info.si_addr = (void *)address;
-	raise_fault(t, &info, f.err, PAGE_FAULT, address);
+	raise_fault(t, &info, (struct fault){f.err, PAGE_FAULT, address});
 }
 
 bool signal_illegal(struct thread *t)
@@ -532,10 +622,10 @@ bool signal_illegal(struct thread *t)
 	switch (illegal_at(t->pc, &missing)) {
 	case ILLEGAL:
 		no_insn.si_addr = (void *)t->pc;
-		raise_fault(t, &no_insn, 0, INVALID, 0);
+		raise_fault(t, &no_insn, (struct fault){0, INVALID, 0});
 		return true;
 	case ILLEGAL_LONG:
-		raise_fault(t, &too_long, 0, PROTECTION, 0);
+		raise_fault(t, &too_long, (struct fault){0, PROTECTION, 0});
 		return true;
 	case ILLEGAL_CUT:
 		signal_fetch(t, missing);
@@ -546,6 +636,21 @@ bool signal_illegal(struct thread *t)
 }
 
 /* ---- the program's calls ---- */
+
+/* Returns 0 or -errno. */
+static long altstack_set(stack_t *now, const stack_t *new, u64 sp)
+{
+	u32 mode = (u32) new->ss_flags & ~SS_AUTODISARM;
+
+	if (on_altstack(now, sp))
+		return -EPERM;
+	if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE)
+		return -EINVAL;
+	if (mode != SS_DISABLE && new->ss_size < MIN_STACK)
+		return -ENOMEM;
+	*now = mode == SS_DISABLE ? (stack_t){.ss_flags = new->ss_flags} : *new;
+	return 0;
+}
 
 /* rt_sigreturn: sp is behind the restorer's address. A signal that waits came under the mask of before, and none may
  * come under neither. */
@@ -572,26 +677,24 @@ bool signal_return(struct thread *t)
 				 :
 				 : "r"(uc->uc_mcontext.fpstate), "a"((u32)xsave_mask), "d"((u32)(xsave_mask >> 32))
 				 : "memory");
-	s->altstack.sp = (u64)uc->uc_stack.ss_sp;
-	s->altstack.flags = (u32)uc->uc_stack.ss_flags & ~1u;
-	s->altstack.size = s->altstack.flags & SS_DISABLE ? 0 : uc->uc_stack.ss_size;
+	altstack_set(&s->altstack, &uc->uc_stack, t->gpr[RSP]);
 	signals_unblock(uc->uc_sigmask);
 	return true;
 }
 
-long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes)
+long signal_action(struct thread *t, int sig, u64 new_at, u64 old_at, u64 bytes)
 {
 	struct action *now = &t->process->action[sig], before, new;
 
-	if (sig < 1 || sig > NR_SIGNALS || bytes != 8 || ((sig == SIGKILL || sig == SIGSTOP) && new_at))
+	if (sig < 1 || sig > NR_SIGNALS || bytes != 8 || (NEVER >> (sig - 1) & 1 && new_at))
 		return -EINVAL;
 	if (new_at && program_read(&new, new_at, sizeof(new)) != sizeof(new))
 		return -EFAULT;
 	lock_take(&t->process->actions);
 	before = *now;
 	if (new_at) {
-		*now = new;
-		tell_kernel((int)sig, now);
+		*now = (struct action){new.handler, new.flags &flags_known, new.restorer, new.mask & ~NEVER};
+		tell_kernel(sig, now);
 	}
 	lock_give(&t->process->actions);
 	return old_at ? program_write(old_at, &before, sizeof(before)) : 0;
@@ -599,27 +702,16 @@ long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes)
 
 long signal_altstack(struct thread *t, u64 new_at, u64 old_at)
 {
-	struct thread_signals *s = &task_of(t)->signals;
-	stack_t old = altstack_of(s, t->gpr[RSP]);
+	stack_t *now = &task_of(t)->signals.altstack, old = *now, new;
+	u64 sp = t->gpr[RSP];
+	long ret;
 
-	if (new_at) {
-		u32 flags;
-		stack_t new;
-
-		if (program_read(&new, new_at, sizeof(new)) != sizeof(new))
-			return -EFAULT;
-		flags = (u32) new.ss_flags & ~SS_AUTODISARM;
-		if (on_altstack(s, t->gpr[RSP]))
-			return -EPERM;
-		if (flags != 0 && flags != 1 && flags != SS_DISABLE)
-			return -EINVAL;
-		if (flags != SS_DISABLE && new.ss_size < MIN_STACK)
-			return -ENOMEM;
-		s->altstack.sp = flags == SS_DISABLE ? 0 : (u64) new.ss_sp;
-		s->altstack.size = flags == SS_DISABLE ? 0 : new.ss_size;
-		s->altstack.flags = (u32) new.ss_flags &(flags == SS_DISABLE ? SS_DISABLE : SS_AUTODISARM);
-	}
-	return old_at ? program_write(old_at, &old, sizeof(old)) : 0;
+	old.ss_flags &= (int)SS_AUTODISARM;
+	old.ss_flags |= !old.ss_size ? SS_DISABLE : on_altstack(now, sp) ? SS_ONSTACK : 0;
+	if (new_at && program_read(&new, new_at, sizeof(new)) != sizeof(new))
+		return -EFAULT;
+	ret = new_at ? altstack_set(now, &new, sp) : 0;
+	return ret == 0 && old_at ? program_write(old_at, &old, sizeof(old)) : ret;
 }
 
 /* Ignored signals are ignored by the program that comes, too; the kernel does not know that ours are. */

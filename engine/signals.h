@@ -27,22 +27,26 @@ struct action {
 	u64 handler, flags, restorer, mask;
 };
 
-/* A signal that waits, with the program's mask when it came. sig 0: none. */
+/* A signal that waits. sig 0: none. */
 struct waiting {
 	int sig;
 	siginfo_t info;
-	u64 mask, err, trapno, cr2;
+};
+
+/* The program's last fault: what the frame of any signal shows. */
+struct fault {
+	u64 err, trapno, cr2;
 };
 
 /* A thread's. */
 struct thread_signals {
-	struct waiting fault, outside; /* in a copied instruction; from outside */
-	struct {
-		u64 sp, size;
-		u32 flags;
-	} altstack;  /* the program's */
-	u64 mask;    /* that it begins with */
-	u64 stepped; /* the last single step */
+	struct waiting fault;             /* of a copied instruction */
+	struct waiting sent[SIGSEGV + 1]; /* from outside: of the SYNCHRONOUS by number, of all others [0] */
+	u64 mask;                         /* the program's, while one waits, and at the thread's beginning */
+	u64 blocked; /* while one waits: to be in the next handler; a call may sleep with a mask of its own */
+	struct fault last;
+	stack_t altstack; /* the program's */
+	u64 stepped;      /* the last single step */
 };
 
 struct thread;
@@ -64,7 +68,7 @@ bool signal_illegal(struct thread *t);
 _Noreturn void die_of(int sig, const siginfo_t *info);
 /* The program's system calls. return: false: a signal comes first. */
 bool signal_return(struct thread *t);
-long signal_action(struct thread *t, u64 sig, u64 new_at, u64 old_at, u64 bytes);
+long signal_action(struct thread *t, int sig, u64 new_at, u64 old_at, u64 bytes);
 long signal_altstack(struct thread *t, u64 new_at, u64 old_at);
 /* exec is near (or has failed): what of our handlers it would change is the program's own (or ours again). */
 void signals_exec(const struct thread *t, bool near);

@@ -42,7 +42,7 @@ struct task *task_get(void)
 	if (!k)
 		k = memory_get(sizeof(*k));
 	thread_init(&k->thread, k->stack[1] + RUNTIME_STACK, ring_hub_window(hub));
-	k->signals = (struct thread_signals){.altstack.flags = SS_DISABLE};
+	k->signals = (struct thread_signals){.altstack.ss_flags = SS_DISABLE};
 	k->vfork_parent = NULL;
 	return k;
 }
@@ -89,6 +89,7 @@ static struct task *child_task(const struct thread *t, const struct birth *b)
 	c->process = t->process;
 	c->filters = t->filters;
 	k->signals.mask = b->mask;
+	k->signals.last = task_of(t)->signals.last;
 	return k;
 }
 

@@ -106,6 +106,7 @@ for odd in small-cache short-blocks; do
 done
 unset QUIRE_ENGINE
 same 'signals that repair, skip, nest; on a stack of their own' "$build/test/engine/handlers"
+same 'how the kernel delivers, and what it tells back' "$build/test/engine/delivery"
 same 'what handlers are told of each exception' setarch -R "$build/test/engine/exceptions"
 same 'no instruction, and no handler' sh -c "$build/test/engine/exceptions dies; echo \$?"
 
