@@ -4,7 +4,9 @@
  *
  * Only CPUs whose CPUID dumps the presets cite are taken for them: InstLatx64's 0050654 and 0050657 (Skylake-SP, Cascade
  * Lake), 00606A6 (Ice Lake-SP), 00806F8 and 00C06F2 (Sapphire, Emerald Rapids), 0830F10 (Rome), 0A00F11 (Milan), 0A10F11
- * (Genoa). Of those the stepping is left open.
+ * (Genoa). Of those the stepping is left open. A hypervisor may show another signature (seen: a Granite Rapids that says
+ * it is a Rocket Lake), but a CPU with AMX is Sapphire Rapids or one of its successors, which have its TLBs (Granite
+ * Rapids' CPUID 00A06D1).
  */
 #include "machine/host.h"
 
@@ -13,6 +15,7 @@
 
 #define CPUID_PCID       (1u << 17) /* leaf 1, ECX */
 #define CPUID_HYPERVISOR (1u << 31)
+#define CPUID_AMX_TILE   (1u << 24) /* leaf 7, EDX */
 
 static const struct {
 	u32 signature; /* CPUID leaf 1 EAX, stepping 0 */
@@ -22,23 +25,26 @@ static const struct {
     {0x830f10, "zen2"},   {0xa00f10, "zen3"},   {0xa10f10, "zen4"},
 };
 
-/* CPUID leaf 1: EAX, and ECX. */
-static u32 cpuid_1(u32 *ecx)
-{
-	u32 eax = 1, ebx, edx;
+struct cpuid {
+	u32 eax, ebx, ecx, edx;
+};
 
-	__asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "=c"(*ecx), "=d"(edx));
-	return eax;
+static struct cpuid cpuid(u32 leaf)
+{
+	struct cpuid r = {.eax = leaf, .ecx = 0};
+
+	__asm__ volatile("cpuid" : "+a"(r.eax), "=b"(r.ebx), "+c"(r.ecx), "=d"(r.edx));
+	return r;
 }
 
 const struct cpu_preset *machine_host_cpu(void)
 {
-	u32 ecx, signature = cpuid_1(&ecx) & ~15u;
+	u32 signature = cpuid(1).eax & ~15u;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cpus); i++)
 		if (signature == cpus[i].signature)
 			return cpu_preset_find(cpus[i].preset);
-	return NULL;
+	return cpuid(0).eax >= 7 && cpuid(7).edx & CPUID_AMX_TILE ? cpu_preset_find("goldencove") : NULL;
 }
 
 /* The first line of root's file; false: there is none. */
@@ -62,9 +68,8 @@ struct machine_host machine_host_read(const char *root)
 {
 	struct machine_host h = {0};
 	char line[128];
-	u32 ecx;
+	u32 ecx = cpuid(1).ecx;
 
-	cpuid_1(&ecx);
 	h.pcid = ecx & CPUID_PCID;
 	h.is_virtual = ecx & CPUID_HYPERVISOR;
 	h.kpti =
