@@ -19,7 +19,8 @@
  *   tables         tables_made
  *   flushes        mmu.invlpg, mmu.invpcid, loads of CR3 to flush    what is walked for again: walks
  *   shootdowns     shootdowns (who asks), ipis (who answers)         kernel_entries.ipis
- *   maps           map_calls, entries.unmapped, entries.protected    system calls
+ *   maps           map_calls, entries unmapped (apart those whose
+ *                  page stays), entries.protected                    system calls
  *   fork           forks, entries.forked                             later faults: copy-on-write
  *   system calls   kernel_entries.system_calls                       CR3: KPTI
  *   KPTI           loads of CR3 that are no switch, with kpti=on     flushes
@@ -70,7 +71,8 @@ const struct bill_kind bill_kinds[BILL_NR] = {
 			 PAID(COST_SHOOTDOWN) | PAID(COST_IPI)},
     [BILL_MAPS] = {"Maps and unmaps", "maps",
 		   "mmap, munmap, mremap, mprotect, madvise, brk: calls, and entries by page",
-		   PAID(COST_MAP_CALL) | PAID(COST_UNMAP_4K) | PAID(COST_UNMAP_2M) | PAID(COST_PROTECT_PAGE)},
+		   PAID(COST_MAP_CALL) | PAID(COST_UNMAP_4K) | PAID(COST_UNMAP_2M) | PAID(COST_UNMAP_LEFT) |
+		       PAID(COST_PROTECT_PAGE)},
     [BILL_FORK] = {"Forks", "forks", "and the entries that they copy",
 		   PAID(COST_FORK) | PAID(COST_FORK_4K) | PAID(COST_FORK_2M)},
     [BILL_SYSTEM_CALLS] = {"System-call entries", "system_calls", "into the kernel and out, without what calls do",
@@ -238,8 +240,10 @@ static void bill_flushes(struct bill *b, const struct machine_counters *c, bool 
 static void bill_calls(struct bill *b, const struct machine_counters *c, const struct cost_table *t)
 {
 	const u64(*entries)[2] = c->os.entries;
-	struct cycles unmapped = cycles_add(cycles_of(t, COST_UNMAP_4K, entries[VM_ENTRIES_UNMAPPED][0]),
-					    cycles_of(t, COST_UNMAP_2M, entries[VM_ENTRIES_UNMAPPED][1]));
+	const u64 *all = entries[VM_ENTRIES_UNMAPPED], *left = entries[VM_ENTRIES_LEFT];
+	struct cycles unmapped = cycles_add(
+	    cycles_add(cycles_of(t, COST_UNMAP_4K, all[0] - left[0]), cycles_of(t, COST_UNMAP_2M, all[1] - left[1])),
+	    cycles_of(t, COST_UNMAP_LEFT, left[0] + left[1]));
 	struct cycles forked = cycles_add(cycles_of(t, COST_FORK_4K, entries[VM_ENTRIES_FORKED][0]),
 					  cycles_of(t, COST_FORK_2M, entries[VM_ENTRIES_FORKED][1]));
 	u64 map_calls = 0, protected = entries[VM_ENTRIES_PROTECTED][0] + entries[VM_ENTRIES_PROTECTED][1];

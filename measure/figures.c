@@ -46,6 +46,7 @@ const struct figure_row figure_rows[FIG_NR] = {
     [FIG_FORK_THP_PAGE] = {"fork.thp.page", NULL, "  from these: a 2M page"},
     [FIG_EXIT_1M] = {"exit.1m", NULL, "exit, 1M resident (until wait returns)"},
     [FIG_EXIT_64M] = {"exit.64m", NULL, "exit, 64M resident"},
+    [FIG_EXIT_SHARED_PAGE] = {"exit.shared.page", NULL, "  a 4K page that the parent has, too"},
     [FIG_SWITCH_PROCESS] = {"switch.process", "Switches and flushes", "switch to another process (a pipe)"},
     [FIG_SWITCH_THREAD] = {"switch.thread", NULL, "switch to another thread"},
     [FIG_SHOOT_MPROTECT] = {"shootdown.mprotect", NULL, "shootdown of one CPU by mprotect"},

@@ -29,6 +29,7 @@
 #define SWITCHES   200
 #define EXIT_SMALL (1ull << 20)
 #define EXIT_LARGE (64ull << 20)
+#define EXITS      4
 
 /* This thread, and what it starts, on the CPU where it is now. */
 static void pin_here(cpu_set_t *before)
@@ -148,7 +149,8 @@ void meters_end(void)
 
 /* ---- exit ---- */
 
-/* Ticks from a child's last instruction until wait() has returned; negative: errno says why not. */
+/* Ticks from a child's last instruction, after it touched so much, until wait() has returned; negative: errno says why
+ * not. */
 static double exit_ticks(u64 bytes, volatile u64 *left)
 {
 	char *at;
@@ -157,7 +159,7 @@ static double exit_ticks(u64 bytes, volatile u64 *left)
 	*left = 0; /* the child may be over before the parent runs again */
 	child = sys3(SYS_fork, 0, 0, 0);
 	if (child == 0) {
-		at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		at = bytes == 0 ? NULL : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (at == MAP_FAILED)
 			sys3(SYS_exit_group, 1, 0, 0);
 		madvise(at, bytes, MADV_NOHUGEPAGE);
@@ -173,6 +175,27 @@ static double exit_ticks(u64 bytes, volatile u64 *left)
 	waitpid((pid_t)child, NULL, 0);
 	errno = ENOMEM; /* if it did not come as far */
 	return *left != 0 ? (double)(ticks() - *left) : -1;
+}
+
+/* The page's part in the exit of a child that has `shared` of the parent's memory, and touches none. */
+static void meter_exit_shared(struct measure *m, volatile u64 *left)
+{
+	static struct pages shared;
+	double took[2][EXITS];
+
+	pages_get(m, &shared, PAGES_4K, EXIT_LARGE, FILL_SHARE * m->seconds);
+	for (unsigned i = 0; i < 2 * EXITS && shared.bytes == EXIT_LARGE; i++) {
+		madvise(shared.at, shared.bytes, i & 1 ? MADV_DOFORK : MADV_DONTFORK);
+		took[i & 1][i / 2] = exit_ticks(0, left);
+		if (took[i & 1][i / 2] < 0)
+			series_missing(&m->figure[FIG_EXIT_SHARED_PAGE], "fork: %s", strerror(errno));
+	}
+	if (shared.bytes < EXIT_LARGE)
+		series_missing(&m->figure[FIG_EXIT_SHARED_PAGE], "%s", shared.missing);
+	else if (m->figure[FIG_EXIT_SHARED_PAGE].missing[0] == '\0')
+		figure_add_ticks(m, FIG_EXIT_SHARED_PAGE,
+				 (median_of(took[1], EXITS) - median_of(took[0], EXITS)) / (EXIT_LARGE / PAGE_SIZE));
+	pages_put(&shared);
 }
 
 void meter_exit(struct measure *m)
@@ -198,9 +221,11 @@ void meter_exit(struct measure *m)
 		else
 			series_missing(s, "fork of a child that touches it: %s", strerror(errno));
 	}
-	sched_setaffinity(0, sizeof(before), &before);
-	if (left != MAP_FAILED)
+	if (left != MAP_FAILED) {
+		meter_exit_shared(m, left);
 		munmap((void *)left, PAGE_SIZE);
+	}
+	sched_setaffinity(0, sizeof(before), &before);
 }
 
 /* ---- switches ---- */

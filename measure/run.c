@@ -28,7 +28,7 @@ static const struct meter meters[] = {
     {"large maps", meter_map_large, FIG_MUNMAP_64M, FIG_MUNMAP_PAGE},
     {"switches", meter_switch, FIG_SWITCH_PROCESS, FIG_SWITCH_THREAD},
     {"shootdowns", meter_shootdown, FIG_SHOOT_MPROTECT, FIG_SHOOT_ANSWER},
-    {"exit", meter_exit, FIG_EXIT_1M, FIG_EXIT_64M},
+    {"exit", meter_exit, FIG_EXIT_1M, FIG_EXIT_SHARED_PAGE},
     {"fork", meter_fork, FIG_FORK_1M, FIG_FORK_PAGE},
     {"fork with huge pages", meter_fork_thp, FIG_FORK_THP_64M, FIG_FORK_THP_PAGE},
 };

@@ -45,6 +45,8 @@ static const struct row rows[] = {
     {COST_MAP_CALL, FIG_MMAP, FIG_MMAP, LESS_CALL, "mmap, less the system call"},
     {COST_UNMAP_4K, FIG_MUNMAP_PAGE, FIG_MUNMAP_PAGE, LESS_NOTHING, "munmap of 64M and of 4K"},
     {COST_UNMAP_2M, FIG_MUNMAP_THP, FIG_MUNMAP_THP, LESS_NOTHING, "munmap of 2M pages"},
+    {COST_UNMAP_LEFT, FIG_EXIT_SHARED_PAGE, FIG_EXIT_SHARED_PAGE, LESS_NOTHING,
+     "exits of children of 64M that share it"},
     {COST_PROTECT_PAGE, FIG_MPROTECT_PAGE, FIG_MPROTECT_PAGE, LESS_NOTHING, "mprotect of 64M and of 4K"},
     {COST_FORK_4K, FIG_FORK_PAGE, FIG_FORK_PAGE, LESS_NOTHING, "forks of 1M and more"},
     {COST_FORK_2M, FIG_FORK_THP_PAGE, FIG_FORK_THP_PAGE, LESS_NOTHING, "forks of 64M and more in 2M pages"},

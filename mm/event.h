@@ -72,6 +72,7 @@ enum vm_flush_cause {
 /* What became of entries, where that is work by the page. */
 enum vm_entries {
 	VM_ENTRIES_UNMAPPED = 0,
+	VM_ENTRIES_LEFT,      /* of these, those whose page stays: others map it, or the page cache has it */
 	VM_ENTRIES_PROTECTED, /* other rights */
 	VM_ENTRIES_FORKED,    /* copied into a child */
 	VM_ENTRIES_NR

@@ -22,11 +22,14 @@ static void zap_leaf(struct mmu_gather *tlb, struct mm_struct *mm, const struct 
 		swap_put(mm->vm, swp_slot(old));
 		return;
 	}
-	if (!entry_has_frame(old) || is_zero_pfn(mm->vm, pfn))
+	if (!entry_has_frame(old) || is_zero_pfn(mm->vm, pfn)) {
+		tlb->worked[VM_ENTRIES_LEFT][pos->level > X86_PT]++;
 		return;
+	}
 	if (old & X86_PTE_D && page->kind == PAGE_FILE)
 		page->flags |= PG_dirty;
 	page_remove_rmap(mm, page, pos->va, level_order(pos->level));
+	tlb->worked[VM_ENTRIES_LEFT][pos->level > X86_PT] += page_head(mm->vm, page)->_refcount > 1;
 	tlb_remove_page(tlb, page_head(mm->vm, page));
 }
 

@@ -50,8 +50,6 @@ static struct sentence {
     {&c.os.ipis, BILL_SHOOTDOWNS, {COST_IPI, COST_NR}},
     {&c.map_calls[MAP_MMAP], BILL_MAPS, {COST_MAP_CALL, COST_NR}},
     {&c.map_calls[MAP_OTHER], BILL_MAPS, {COST_MAP_CALL, COST_NR}},
-    {&c.os.entries[VM_ENTRIES_UNMAPPED][0], BILL_MAPS, {COST_UNMAP_4K, COST_NR}},
-    {&c.os.entries[VM_ENTRIES_UNMAPPED][1], BILL_MAPS, {COST_UNMAP_2M, COST_NR}},
     {&c.os.entries[VM_ENTRIES_PROTECTED][0], BILL_MAPS, {COST_PROTECT_PAGE, COST_NR}},
     {&c.os.entries[VM_ENTRIES_PROTECTED][1], BILL_MAPS, {COST_PROTECT_PAGE, COST_NR}},
     {&c.forks, BILL_FORK, {COST_FORK, COST_NR}},
@@ -153,6 +151,14 @@ static void random_counters(void **state)
 			want[BILL_WALKS].most += far * t.at[COST_WALK_L2 + place].most;
 		}
 		want[BILL_WALKS].least /= 4;
+		for (unsigned huge = 0; huge < 2; huge++) {
+			u64 freed = some(1000), left = some(1000);
+
+			c.os.entries[VM_ENTRIES_UNMAPPED][huge] = freed + left;
+			c.os.entries[VM_ENTRIES_LEFT][huge] = left;
+			pay(&want[BILL_MAPS], freed, huge ? COST_UNMAP_2M : COST_UNMAP_4K);
+			pay(&want[BILL_MAPS], left, COST_UNMAP_LEFT);
+		}
 		c.mmu.walks[0] = some(1000);
 		c.mmu.walks[1] = some(1000);
 		c.mmu.walk_faults[0] = 17;

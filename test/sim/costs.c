@@ -52,6 +52,7 @@ static void entries(void **state)
 	assert_int_equal(some.os.entries[VM_ENTRIES_PROTECTED][0] - none.os.entries[VM_ENTRIES_PROTECTED][0], 300);
 	/* None of the tape of `none` ended: its pages are mapped still. */
 	assert_int_equal(some.os.entries[VM_ENTRIES_UNMAPPED][0] - none.os.entries[VM_ENTRIES_UNMAPPED][0], 210);
+	assert_int_equal(some.os.entries[VM_ENTRIES_LEFT][0], none.os.entries[VM_ENTRIES_LEFT][0]);
 	assert_int_equal(some.os.tables_made - none.os.tables_made, 3); /* of this 512G: PDPT, PD, PT */
 	assert_int_equal(some.os.frames_cleared - none.os.frames_cleared, 500);
 	assert_int_equal(some.map_calls[MAP_MMAP] - none.map_calls[MAP_MMAP], 1);
@@ -122,11 +123,31 @@ static void forks(void **state)
 	}
 }
 
+/* Of what the parent unmaps, its own copies go, and what its child maps too stays, as does the zero page. */
+static void whose_page_stays(void **state)
+{
+	struct machine_counters before, after;
+
+	begin();
+	tape_map(&t, A, MIB, RW, MAP_PRIVATE);
+	tape_sweep(&t, A, 100 * PAGE_SIZE, EVR_WRITE);
+	tape_sweep(&t, A + 200 * PAGE_SIZE, 10 * PAGE_SIZE, EVR_READ);
+	tape_fork(&t, 2, 0);
+	before = play("4k");
+	tape_sweep(&t, A, 30 * PAGE_SIZE, EVR_WRITE);
+	tape_range(&t, EV_UNMAP, 0, A, MIB);
+	after = play("4k");
+	assert_int_equal(after.os.entries[VM_ENTRIES_UNMAPPED][0] - before.os.entries[VM_ENTRIES_UNMAPPED][0], 110);
+	assert_int_equal(after.os.entries[VM_ENTRIES_LEFT][0] - before.os.entries[VM_ENTRIES_LEFT][0], 70 + 10);
+	tape_free(&t);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(entries),
 	    cmocka_unit_test(huge_entries),
+	    cmocka_unit_test(whose_page_stays),
 	    cmocka_unit_test(copies_of_the_zero_page),
 	    cmocka_unit_test(forks),
 	};
