@@ -67,7 +67,7 @@ killed() {
 # Prices change the bill and no count.
 prices() {
 	printf 'walk-%s = 1000 1000\n' l2 l3 memory >"$tmp/dear"
-	"$quire" run -j "$tmp/a" -o /dev/null -m 4k -- /bin/true && "$quire" run -j "$tmp/b" -o /dev/null --costs "$tmp/dear" -m 4k -- /bin/true &&
+	"$quire" run -j "$tmp/a" -o /dev/null --cpu zen3 -m 4k -- /bin/true && "$quire" run -j "$tmp/b" -o /dev/null --cpu zen3 --costs "$tmp/dear" -m 4k -- /bin/true &&
 		steps=$(tr -d ' \n' <"$tmp/b" | sed 's/.*"walk_steps":{"all":\([0-9]*\).*/\1/') &&
 		tr -d ' \n' <"$tmp/b" | grep -q "\"walks\":{\"least\":$((steps * 1000 / 6)),\"most\":$((steps * 1000))}" &&
 		tr -d ' \n' <"$tmp/a" | grep -q "\"walk_steps\":{\"all\":$steps"
