@@ -131,10 +131,10 @@ static unsigned flags_at_end(const struct insn *last)
 	}
 }
 
-/* Which flags are live before each instruction. */
-static void find_live(void)
+/* Which flags are live before each instruction; behind one that is executed alone the program may look (signals.c). */
+static void find_live(bool alone)
 {
-	unsigned flags = flags_at_end(&insns[nr_insns - 1]);
+	unsigned flags = alone ? FLAG_ARITH : flags_at_end(&insns[nr_insns - 1]);
 
 	for (unsigned n = nr_insns; n-- > 0;) {
 		if (insn_is_exit(&insns[n])) {
@@ -151,6 +151,6 @@ bool block_read(u64 pc, u64 sp, unsigned most, u64 *missing)
 	code.on_stack = code_same_area(pc, sp);
 	if (!decode_block(pc, most, missing))
 		return false;
-	find_live();
+	find_live(most == 1);
 	return true;
 }

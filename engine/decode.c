@@ -7,6 +7,7 @@
  *     32 (64)
  *   - a flag that is undefined behind an instruction may be what it was before: it is not killed, but see flags.c
  *   - sbb defines AF
+ *   - syscall changes no flag: the kernel gives back what it had in r11
  *   - pause with REX.B exchanges rax and r8
  *   - BSF and BSR of zero leave their destination: they read it
  *   - a 32-bit write clears the upper half: it kills the register; an 8- or 16-bit write reads it
@@ -19,12 +20,22 @@
 #include "engine/state.h"
 
 static ZydisDecoder decoder;
+static bool has_rtm;
 static signed char gpr_number[ZYDIS_REGISTER_MAX_VALUE + 1];
 static u8 gpr_bits[ZYDIS_REGISTER_MAX_VALUE + 1];
+
+static bool find_rtm(void)
+{
+	u32 a = 7, b, c = 0, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return b >> 11 & 1;
+}
 
 void decode_init(void)
 {
 	flags_init();
+	has_rtm = find_rtm();
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	for (unsigned r = 0; r <= ZYDIS_REGISTER_MAX_VALUE; r++) {
 		ZydisRegisterClass c = ZydisRegisterGetClass((ZydisRegister)r);
@@ -84,10 +95,15 @@ static u8 conditional_kind(ZydisMnemonic m)
 	case ZYDIS_MNEMONIC_LOOPNE:
 		return INSN_JRCX;
 	case ZYDIS_MNEMONIC_XBEGIN:
-		return INSN_REFUSED;
+		return has_rtm ? INSN_XBEGIN : INSN_BAD;
 	default:
 		return INSN_JCC;
 	}
+}
+
+static bool is_iret(ZydisMnemonic m)
+{
+	return m == ZYDIS_MNEMONIC_IRET || m == ZYDIS_MNEMONIC_IRETD || m == ZYDIS_MNEMONIC_IRETQ;
 }
 
 static u8 other_kind(const struct decoded *d)
@@ -100,13 +116,12 @@ static u8 other_kind(const struct decoded *d)
 	case ZYDIS_MNEMONIC_INT1:
 	case ZYDIS_MNEMONIC_HLT:
 		return INSN_TRAP;
+	case ZYDIS_MNEMONIC_POPF:
+	case ZYDIS_MNEMONIC_POPFQ:
+		return INSN_POPF;
 	case ZYDIS_MNEMONIC_INT: /* 128 is a system call of 32-bit programs */
 		return d->op[0].imm.value.u == 0x80 ? INSN_REFUSED : INSN_TRAP;
 	case ZYDIS_MNEMONIC_SYSENTER:
-	case ZYDIS_MNEMONIC_IRET:
-	case ZYDIS_MNEMONIC_IRETD:
-	case ZYDIS_MNEMONIC_IRETQ:
-	case ZYDIS_MNEMONIC_SYSRET:
 	case ZYDIS_MNEMONIC_WRGSBASE:
 	case ZYDIS_MNEMONIC_RDGSBASE:
 		return INSN_REFUSED;
@@ -125,7 +140,7 @@ static u8 kind_of(const struct decoded *d)
 	case ZYDIS_CATEGORY_CALL:
 		return branch_kind(d, INSN_CALL, INSN_CALL_IND);
 	case ZYDIS_CATEGORY_RET:
-		return branch_kind(d, INSN_RET, INSN_RET);
+		return is_iret(d->z.mnemonic) ? INSN_REFUSED : branch_kind(d, INSN_RET, INSN_RET);
 	case ZYDIS_CATEGORY_SYSCALL:
 		return d->z.mnemonic == ZYDIS_MNEMONIC_SYSCALL ? INSN_SYSCALL : INSN_REFUSED;
 	case ZYDIS_CATEGORY_STRINGOP:
@@ -248,10 +263,22 @@ static void add_memory(struct insn *i, const struct decoded *d, const ZydisDecod
 	out.index = o->mem.index == ZYDIS_REGISTER_NONE ? BASE_NONE : (u8)gpr_number[o->mem.index];
 	if (out.base == BASE_RIP)
 		out.disp += (s64)(i->pc + i->len);
+	if (d->z.mnemonic == ZYDIS_MNEMONIC_POP && out.base == RSP) /* which is what it is behind the pop */
+		out.disp += out.len;
 	out.times = out.rw == 3 ? 2 : 1;
 	if (out.rw & 2)
 		out.rw = 2; /* a read-modify-write is a write: x86 takes it as one */
 	add_operand(i, out);
+}
+
+/* mov, pop, lgs: the thread's (state.h) would be lost. */
+static bool sets_gs(const struct decoded *d)
+{
+	for (unsigned n = 0; n < d->z.operand_count; n++)
+		if (d->op[n].type == ZYDIS_OPERAND_TYPE_REGISTER && d->op[n].reg.value == ZYDIS_REGISTER_GS &&
+		    d->op[n].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+			return true;
+	return false;
 }
 
 static bool uses_fs(const struct decoded *d)
@@ -331,7 +358,7 @@ static void use_flags(struct insn *i, const struct decoded *d)
 	i->flag_kills = (u16)((f->modified | f->set_0 | f->set_1) & ~f->undefined & FLAG_ARITH);
 	if (d->z.mnemonic == ZYDIS_MNEMONIC_SBB)
 		i->flag_kills = FLAG_ARITH;
-	if (may_shift_by_0(d) || has_rep(&d->z))
+	if (may_shift_by_0(d) || has_rep(&d->z) || d->z.mnemonic == ZYDIS_MNEMONIC_SYSCALL)
 		i->flag_kills = 0;
 }
 
@@ -476,7 +503,8 @@ void decode_by_zydis(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 		return;
 	i->len = d->z.length;
 	i->kind = kind_of(d);
-	if (i->kind == INSN_JCC || i->kind == INSN_JRCX || i->kind == INSN_JUMP || i->kind == INSN_CALL)
+	if (i->kind == INSN_JCC || i->kind == INSN_JRCX || i->kind == INSN_JUMP || i->kind == INSN_CALL ||
+	    i->kind == INSN_XBEGIN)
 		i->target = pc + i->len + (u64)d->op[0].imm.value.s;
 	for (unsigned n = 0; n < d->z.operand_count && i->kind != INSN_STRING && !tells_no_access(&d->z); n++) {
 		if (d->op[n].type != ZYDIS_OPERAND_TYPE_MEMORY || d->op[n].mem.type == ZYDIS_MEMOP_TYPE_AGEN)
@@ -495,6 +523,10 @@ void decode_by_zydis(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 	if (d->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS || (i->kind == INSN_STRING && uses_fs(d))) {
 		i->kind = INSN_REFUSED;
 		i->refusal = "memory by gs, or a string by fs";
+	}
+	if (sets_gs(d)) {
+		i->kind = INSN_REFUSED;
+		i->refusal = "an instruction that sets gs";
 	}
 	if (i->kind == INSN_REFUSED && !i->refusal)
 		i->refusal = "an instruction that only the system uses, or a far jump";

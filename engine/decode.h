@@ -20,6 +20,8 @@ enum insn_kind {
 	INSN_RET,
 	INSN_SYSCALL,
 	INSN_STRING,  /* with a rep prefix */
+	INSN_POPF,    /* what is behind it may be single-stepped */
+	INSN_XBEGIN,  /* the transaction is aborted at once */
 	INSN_GATHER,  /* addresses that the runtime has to work out: gather.h */
 	INSN_TRAP,    /* always faults: ud2, int3, hlt. As it is, and nothing behind it */
 	INSN_REFUSED, /* why: in refusal */

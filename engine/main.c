@@ -52,6 +52,11 @@ _Noreturn void run(struct thread *t)
 {
 	for (;;) {
 		thread_run(t);
+		if (t->traced) { /* a step ends here, or in what follows */
+			t->steps = false;
+			t->traps = 0;
+			t->flags &= ~(u64)EFLAGS_TF;
+		}
 		if (t->why == WHY_SYSCALL)
 			call_perform(t);
 		else if (t->why == WHY_SIGNAL)

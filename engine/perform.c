@@ -27,12 +27,26 @@ void calls_begin(const struct program *p)
 	data_bytes = p->data_bytes;
 }
 
+#define ARCH_SHSTK_ENABLE 0x5001 /* Linux 6.6 */
+#define ARCH_SHSTK_STATUS 0x5005
+
+/* A program's gs is 0. There is no shadow stack for it, as if the CPU had none: generated code's calls are none. */
 static long arch_prctl(struct thread *t, u64 code, u64 value)
 {
+	const u64 no_gs = 0;
+	u64 features;
 	long ret;
 
-	if (code == ARCH_SET_GS || code == ARCH_GET_GS)
+	if (code == ARCH_GET_GS)
+		return program_write(value, &no_gs, sizeof(no_gs));
+	if (code == ARCH_SET_GS && value == 0)
+		return 0;
+	if (code == ARCH_SET_GS)
 		die("the engine does not run programs that use gs", "", 0);
+	if (code == ARCH_SHSTK_ENABLE) {
+		ret = sys3(SYS_arch_prctl, ARCH_SHSTK_STATUS, (u64)&features, 0);
+		return ret ? ret : -EOPNOTSUPP;
+	}
 	ret = sys3(SYS_arch_prctl, code, value, 0);
 	if (code == ARCH_SET_FS && ret == 0)
 		t->fs_base = value;
@@ -68,6 +82,8 @@ static long perform(struct thread *t, long nr, const u64 *a)
 	case SYS_seccomp:
 		return seccomp_call(t, nr, a);
 	case SYS_prctl:
+		if (a[0] == PR_SET_SYSCALL_USER_DISPATCH && a[1]) /* the engine's own would be, too */
+			return -EINVAL;
 		return a[0] == PR_SET_SECCOMP ? seccomp_call(t, nr, a) : gate_call(nr, a);
 	case SYS_rseq:
 		return refuse_rseq(t, a[0], a[2]);
@@ -161,6 +177,6 @@ void call_perform(struct thread *t)
 		return;
 	}
 	t->gpr[RCX] = t->pc;
-	t->gpr[R11] = t->flags;
+	t->gpr[R11] = t->flags | (t->traced ? EFLAGS_TF : 0);
 	t->gpr[RAX] = (u64)ret;
 }

@@ -55,6 +55,7 @@ const void *dispatch(struct thread *t)
 {
 	struct link l = t->why >= 0 ? *link_get((unsigned)t->why) : (struct link){.target = t->pc};
 	s64 why = t->why;
+	bool alone = why == WHY_HIT;
 	bool stale = why == WHY_STALE || why == WHY_HIT;
 	u64 generation = t->generation;
 	const u8 *code;
@@ -68,21 +69,26 @@ const void *dispatch(struct thread *t)
 		t->why = WHY_SIGNAL;
 		return NULL;
 	}
+	if (t->traced && (!t->steps || stale)) {
+		alone = t->steps = true;
+		t->traps = 1;
+		t->flags |= EFLAGS_TF;
+	}
 	cache_lock();
 	if (stale && generation == cache_generation())
 		block_forget(block_get((u32)t->site));
 	b = block_find(t->pc);
-	if (b && why == WHY_HIT) {
+	if (b && alone) {
 		block_forget(b);
 		b = NULL;
 	}
 	if (!b)
-		b = translate_here(t, why == WHY_HIT ? 1 : MAX_INSNS);
+		b = translate_here(t, alone ? 1 : MAX_INSNS);
 	catch_up(t);
-	code = !b ? NULL : l.inner ? b->inner : b->outer;
+	code = !b ? NULL : l.inner || t->traps == 1 ? b->inner : b->outer;
 	if (b && l.field && t->generation == generation)
 		link_set((unsigned)why, b);
-	if (b && !l.field) {
+	if (b && !l.field && !t->traps) {
 		t->indirect.code[(u16)-t->pc] = code;
 		t->indirect.negated[(u16)t->pc] = -t->pc;
 	}

@@ -15,6 +15,9 @@
  *   stack   | restorer | ucontext | siginfo | .. | xsave area | 128 bytes (red zone) | what was there
  *             sp: 16n + 8
  *
+ * A program that single-steps itself (TF, by popf or sigreturn): the runtime has it as thread.traced, and steps from a
+ * block of one instruction to the next block's begin, where the program's SIGTRAP is delivered.
+ *
  * Invariants
  *   S1  The kernel's mask is the program's, but that all but SYNCHRONOUS is blocked from when a signal waits till it is
  *       delivered; the program's is in thread_signals.mask then. All is blocked while our handler runs.
@@ -164,14 +167,19 @@ static bool is_synchronous(int sig)
 	return SYNCHRONOUS >> (sig - 1) & 1;
 }
 
-/* All signals are blocked, and were as in mask before. */
-static void keep_waiting(struct thread *t, struct waiting *w, const siginfo_t *info, u64 mask)
+static void wait_with(struct thread *t, u64 mask)
 {
 	struct thread_signals *s = &task_of(t)->signals;
 
 	if (!t->pending)
 		s->mask = s->blocked = mask;
 	t->pending = 1;
+}
+
+/* All signals are blocked, and were as in mask before. */
+static void keep_waiting(struct thread *t, struct waiting *w, const siginfo_t *info, u64 mask)
+{
+	wait_with(t, mask);
 	if (!w->sig)
 		*w = (struct waiting){info->si_signo, *info};
 }
@@ -194,11 +202,13 @@ static u8 opcode_at(const u8 *code)
 	return *code;
 }
 
-/* The next step is from here; a popf is to leave TF as it is. */
+/* The next step is from here; a popf is to leave TF as it is, and tells the program's. */
 static void step_on(struct thread *t, struct sigcontext *c)
 {
-	if (cache_holds(c->rip) && block_at((const u8 *)c->rip) && opcode_at((const u8 *)c->rip) == 0x9d)
+	if (cache_holds(c->rip) && block_at((const u8 *)c->rip) && opcode_at((const u8 *)c->rip) == 0x9d) {
+		t->traced = *(u16 *)c->rsp & EFLAGS_TF;
 		*(u16 *)c->rsp |= EFLAGS_TF;
+	}
 	task_of(t)->signals.stepped = c->rip;
 }
 
@@ -213,20 +223,36 @@ static void step_begin(struct thread *t, struct ucontext *uc, bool now)
 	uc->uc_mcontext.eflags |= EFLAGS_TF;
 }
 
-/* A trap: has the next block been reached? A pushf has pushed TF, too. */
+/* Generated code is left at pc, for what waits or the program's own step, which ends there. */
+static void step_ends(struct thread *t, struct ucontext *uc, const u64 gpr[NR_GPR], u64 pc)
+{
+	siginfo_t info = {.si_signo = SIGTRAP, .si_code = TRAP_TRACE, .si_addr = (void *)pc};
+
+	t->steps = false;
+	wait_with(t, uc->uc_sigmask);
+	if (t->traps == 2)
+		keep_fault(t, &info, 0, (struct fault){0, DEBUG, 0});
+	leave(t, uc, gpr, pc);
+}
+
+/* A trap: has the next block been reached? A pushf has pushed TF, too. A step of the program's is one turn of a string. */
 static void step(struct thread *t, struct ucontext *uc)
 {
 	struct sigcontext *c = &uc->uc_mcontext;
 	const struct block *b = cache_holds(c->rip) ? block_at((const u8 *)c->rip) : NULL;
-	u64 gpr[NR_GPR], last = task_of(t)->signals.stepped;
+	u64 gpr[NR_GPR], last = task_of(t)->signals.stepped, pc = c->rip;
 
-	if (b && cache_holds(last) && block_at((const u8 *)last) && opcode_at((const u8 *)last) == 0x9c)
+	if (!t->traced && b && cache_holds(last) && block_at((const u8 *)last) && opcode_at((const u8 *)last) == 0x9c)
 		*(u16 *)c->rsp &= (u16)~EFLAGS_TF;
 	step_on(t, c);
-	if (b && (c->rip == (u64)b->inner || c->rip == (u64)b->outer)) {
-		gpr_from(gpr, c);
-		t->steps = false;
-		leave(t, uc, gpr, b->pc);
+	gpr_from(gpr, c);
+	if (b && (pc == (u64)b->inner || pc == (u64)b->outer)) {
+		if (t->traps == 1 && !t->pending)
+			t->traps = 2;
+		else
+			step_ends(t, uc, gpr, b->pc);
+	} else if (t->traps == 2 && pc == last && state_recover(t, gpr, &pc)) {
+		step_ends(t, uc, gpr, pc);
 	} else if (in(c->rip, __executable_start, etext) && !in(c->rip, start_text, start_text_end)) {
 		c->eflags &= ~(u64)EFLAGS_TF; /* in C: start.S traps again behind it, or dispatch() delivers */
 	}
@@ -332,8 +358,11 @@ static void on_signal(int sig, siginfo_t *info, struct ucontext *uc)
 		uc->uc_mcontext.rip = (u64)safe_failed;
 		return;
 	}
-	if (sig == SIGTRAP && info->si_code == TRAP_TRACE && t->process->action[sig].handler > 1)
-		die("the program single-steps itself (TF in RFLAGS): that is not run by the engine", "", 0);
+	if (sig == SIGTRAP && info->si_code == TRAP_TRACE) { /* behind the program's popf */
+		t->traced = t->steps = true;
+		step(t, uc);
+		return;
+	}
 	behind = trap_bytes(&uc->uc_mcontext); /* here as in the program */
 	gpr_from(gpr, &uc->uc_mcontext);
 	pc -= behind;
@@ -439,7 +468,7 @@ static u64 write_frame(struct thread *t, const struct action *a, const struct wa
 	f->uc.uc_stack = s->altstack;
 	gpr_to(&f->uc.uc_mcontext, t->gpr);
 	f->uc.uc_mcontext.rip = t->pc;
-	f->uc.uc_mcontext.eflags = t->flags;
+	f->uc.uc_mcontext.eflags = t->flags | (t->traced ? EFLAGS_TF : 0);
 	f->uc.uc_mcontext.cs = 0x33;
 	f->uc.uc_mcontext.__pad0 = 0x2b; /* ss */
 	f->uc.uc_mcontext.err = s->last.err;
@@ -506,7 +535,6 @@ static void deliver(struct thread *t, struct waiting w)
 			leave_to_kernel(t, &w);
 		return;
 	}
-	t->flags &= ~(u64)EFLAGS_TF;
 	if (w.sig == SIGSYS && w.info.si_code > 0) /* a seccomp filter's: the call was ours */
 		w.info.si_call_addr = (void *)t->pc;
 	frame = write_frame(t, &a, &w);
@@ -524,6 +552,7 @@ static void deliver(struct thread *t, struct waiting w)
 	t->gpr[RAX] = 0;
 	t->gpr[RSP] = frame;
 	t->flags &= ~(u64)(EFLAGS_DF | EFLAGS_RF);
+	t->traced = false;
 	t->pc = a.handler;
 	s->blocked |= a.mask | (a.flags & SA_NODEFER ? 0 : 1ull << (w.sig - 1));
 	s->mask = s->blocked;
@@ -557,6 +586,7 @@ void signal_deliver(struct thread *t)
 	struct waiting *w;
 
 	t->steps = false;
+	t->traps = 0;
 	t->flags &= ~(u64)EFLAGS_TF;
 	for (;;) {
 		while ((w = next_waiting(s, false)))
@@ -672,6 +702,7 @@ bool signal_return(struct thread *t)
 	t->pc = uc->uc_mcontext.rip;
 	t->flags =
 	    (t->flags & ~(u64)EFLAGS_PROGRAM) | (uc->uc_mcontext.eflags & EFLAGS_PROGRAM & ~(u64)EFLAGS_TF) | 0x202;
+	t->traced = uc->uc_mcontext.eflags & EFLAGS_TF;
 	if (uc->uc_mcontext.fpstate)
 		__asm__ volatile("xrstor64 (%0)"
 				 :

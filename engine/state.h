@@ -80,6 +80,8 @@ struct thread {
 	u64 caller;        /* T_CALLER: stack of who called thread_run() */
 	u64 pending;       /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
 	bool steps;        /* single steps go to that place */
+	bool traced;       /* the program's own TF; flags has none */
+	u8 traps;          /* its step: 1: not begun, 2: ends at that place */
 	u32 in;            /* it may run generated code (cache.h) */
 	u64 fs_base;
 	struct thread *next, *before; /* in the list of threads (runtime.h) */

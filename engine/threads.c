@@ -84,6 +84,7 @@ static struct task *child_task(const struct thread *t, const struct birth *b)
 	if (b->stack)
 		c->gpr[RSP] = b->stack;
 	c->flags = t->flags;
+	c->traced = t->traced;
 	c->pc = t->pc;
 	c->fs_base = b->flags & CLONE_SETTLS ? b->tls : t->fs_base;
 	c->process = t->process;
@@ -201,6 +202,8 @@ long thread_clone(struct thread *t, u64 flags, u64 stack, u64 parent_tid, u64 ch
 	struct birth b = {flags, stack, parent_tid, child_tid, tls, 0};
 	long ret = GATE_NOT_BEGUN;
 
+	if (flags & CLONE_THREAD && !(flags & CLONE_SIGHAND))
+		return -EINVAL;
 	refuse(flags);
 	b.mask = signals_block();
 	if (!t->pending)

@@ -616,6 +616,15 @@ static void emit_end(const struct insn *i)
 	case INSN_SYSCALL:
 		emit_leave(next, WHY_SYSCALL);
 		return;
+	case INSN_XBEGIN: /* a transaction would not see the checks' memory; the CPU may always abort one */
+		PUT(&hot, "\xb8\0\0\0"); /* mov eax, 0 */
+		put1(&hot, 0);
+		emit_link_jump(&hot, next - 1, i->target);
+		return;
+	case INSN_POPF:
+		copy_insn(i);
+		emit_link_jump(&hot, next - 1, next);
+		return;
 	case INSN_TRAP:
 		note_copied(i, -1);
 		put(&hot, (const char *)i->bytes, i->len);

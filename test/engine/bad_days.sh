@@ -46,9 +46,9 @@ $run -- sh -c '(sleep 0.3; kill -CONT $$) & kill -STOP $$; echo went on' >"$tmp/
 grep -q 'went on' "$tmp/out"
 verdict $? 'stopped and continued'
 
-$run -- "$build/test/engine/exceptions" steps >"$tmp/out" 2>"$tmp/err"
-[ $? = 125 ] && grep -q 'single-steps itself' "$tmp/err"
-verdict $? 'single steps of its own are refused, in words'
+$run -- "$build/test/engine/exceptions" gs >"$tmp/out" 2>"$tmp/err"
+[ $? = 125 ] && grep -q 'sets gs' "$tmp/err"
+verdict $? 'what sets gs is refused, in words'
 
 $run -- echo word >/dev/full 2>"$tmp/err"
 [ $? = 1 ]

@@ -414,7 +414,8 @@ static void vector_bytes(u8 *at, bool evex, const char *of, bool vsib)
 static void touching_bytes(u8 *at)
 {
 	static const char *const small[] = {
-	    "\xd7", "\x66\x0f\xf7", "\x0f\xae\x38", "\x66\x0f\xae\x38", "\x66\x0f\xae\x30", "\xa4", "\x48\xab"};
+	    "\xd7",     "\x66\x0f\xf7", "\x0f\xae\x38",         "\x66\x0f\xae\x38", "\x66\x0f\xae\x30", "\xa4",
+	    "\x48\xab", "\x8f\x04\x24", "\x66\x8f\x44\x24\xfe", "\xff\x34\x24"}; /* pop and push of what lies by rsp */
 
 	random_bytes(at);
 	switch (next() % 8) {

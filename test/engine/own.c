@@ -2,11 +2,12 @@
  *
  * test/engine/own.c - what the kernel itself does for a program, at the addresses that it chooses: maps with every hint and
  * flag, mremap and its errors, guard pages, reservations larger than any RAM, 30 children by posix_spawn, code while fs
- * leads nowhere, and what a handler of signals finds: an aligned stack, the error code of an access. Prints it; natively
- * and under the engine the same.
+ * leads nowhere, transactions, and what a handler of signals finds: an aligned stack, the error code of an access. Prints
+ * it; natively and under the engine the same.
  */
 #include <asm/prctl.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -164,9 +165,43 @@ static void without_fs(void)
 	printf("without fs: %ld\n", sum);
 }
 
+/* Where the CPU has them; each is done, by a transaction or behind it. */
+static void transactions(void)
+{
+	unsigned a = 7, b, c = 0, d, done = 0;
+
+	__asm__("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	for (int i = 0; i < 3 && b >> 11 & 1; i++)
+		__asm__ volatile("mov $-1, %%eax\n\t"
+				 "xbegin 1f\n"
+				 "1:\n\t"
+				 "inc %[done]\n\t"
+				 "cmp $-1, %%eax\n\t"
+				 "jne 2f\n\t"
+				 "xend\n"
+				 "2:"
+				 : [done] "+r"(done)
+				 :
+				 : "rax", "memory", "cc");
+	printf("transactions: %d\n", (b >> 11 & 1) == 0 || done == 3);
+}
+
+/* What the kernel knows and the program does not use. */
+static void others(void)
+{
+	unsigned long gs = 1;
+	long ret = syscall(SYS_arch_prctl, ARCH_GET_GS, &gs);
+
+	printf("gs: %ld %lx, set %ld", ret, gs, syscall(SYS_arch_prctl, ARCH_SET_GS, 0));
+	printf(", at 8 %d\n", syscall(SYS_arch_prctl, ARCH_GET_GS, 8) ? errno : 0);
+	printf("no thread: %d\n", syscall(SYS_clone, CLONE_VM | CLONE_THREAD, 0, 0, 0, 0) ? errno : 0);
+}
+
 int main(void)
 {
 	maps();
+	transactions();
+	others();
 	without_fs();
 	moves();
 	accesses();
