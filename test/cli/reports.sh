@@ -139,7 +139,7 @@ done
 	verdict $? 'while the program runs a terminal shows its output and nothing else'
 }
 
-"$build/test/cli/terminal" 10 "$quire" run -m 4k -o "$tmp/text" -- sh -c '(sleep 3; echo late) & echo main' >"$tmp/out" 2>"$tmp/err"
+"$build/test/cli/terminal" 10 "$quire" run -m 4k -o "$tmp/text" -- sh -c '(sleep 5; echo late) & echo main' >"$tmp/out" 2>"$tmp/err"
 [ $? = 77 ] && skip 'a terminal' 'no terminals' || {
 	[ "$(tr -d '\r' <"$tmp/out" | sed 's|;.*||' | tr '\n' .)" = 'main.quire: the program has ended.late.' ]
 	verdict $? 'who waits for what was left behind is told so once'
