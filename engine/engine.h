@@ -13,10 +13,11 @@
 #include "engine/runtime.h"
 #include "trace/exec.h"
 
-#define ENGINE_START      0x500000000000ull /* its own segments */
-#define ENGINE_MEMORY     0x500100000000ull
-#define ENGINE_MEMORY_END 0x510000000000ull
-#define ENGINE_END        0x520000000000ull /* behind the hub and the rings */
+/* MemorySanitizer and ThreadSanitizer keep these addresses from being used: place.c. */
+#define ENGINE_START      0x480000000000ull /* its own segments */
+#define ENGINE_MEMORY     0x480100000000ull
+#define ENGINE_MEMORY_END 0x490000000000ull
+#define ENGINE_END        0x4a0000000000ull /* behind the hub and the rings */
 #define EXIT_ENGINE       125
 
 /* How this engine was started: what it starts the next with. */
@@ -62,6 +63,8 @@ void descriptor_keep(int fd, bool adopted);
 void descriptor_stays(bool stays);
 int descriptor_hub(void);
 bool descriptor_answer(long nr, const u64 a[6], long *ret);
+/* place.c: carries out a call on addresses where the engine is; false: it is on others. */
+bool place_answer(long nr, const u64 a[6], long *ret);
 /* mlock.c: mlockall and munlockall; memory of the engine's that was mapped just now is not locked. */
 long mlock_call(long nr, const u64 a[6]);
 void mlock_not(u64 start, u64 bytes);

@@ -116,7 +116,8 @@ static long perform(struct thread *t, long nr, const u64 *a)
 	case SYS_brk:
 		return gate_call(nr, limits_brk(t->process, brk_start, a[0], data_bytes) ? a : (u64[6]){0});
 	default:
-		return paths_answer(nr, a, &ret) || descriptor_answer(nr, a, &ret) || limits_answer(t, nr, a, &ret)
+		return place_answer(nr, a, &ret) || paths_answer(nr, a, &ret) || descriptor_answer(nr, a, &ret) ||
+			       limits_answer(t, nr, a, &ret)
 			   ? ret
 			   : gate_call(nr, a);
 	}

@@ -49,6 +49,9 @@ verdict $? 'stopped and continued'
 $run -- "$build/test/engine/exceptions" gs >"$tmp/out" 2>"$tmp/err"
 [ $? = 125 ] && grep -q 'sets gs' "$tmp/err"
 verdict $? 'what sets gs is refused, in words'
+$run -- "$build/test/engine/own" over >"$tmp/out" 2>"$tmp/err"
+[ $? = 125 ] && grep -q 'where the engine is' "$tmp/err"
+verdict $? 'memory where the engine is is refused, in words'
 
 $run -- echo word >/dev/full 2>"$tmp/err"
 [ $? = 1 ]

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,20 @@ static void maps(void)
 	say("below the least", mmap((void *)page, page, BOTH, MINE | MAP_FIXED, -1, 0));
 	say("brk", sbrk(1 << 20));
 	say("brk again", sbrk(-(1 << 19)));
+}
+
+/* Ranges of many terabytes that nobody is to use, as sanitizers have them: the engine is in one. Or used: refused. */
+static void terabytes(bool used)
+{
+	char *from = (char *)0x400000000000, *end = (char *)0x540000000000;
+	int flags = MINE | MAP_FIXED | MAP_NORESERVE;
+
+	say("terabytes", mmap(from, (size_t)(end - from), used ? BOTH : PROT_NONE, flags, -1, 0));
+	printf("of no use: %d %d", madvise(from, (size_t)(end - from), MADV_DONTDUMP),
+	       mprotect(from + 4096, (size_t)(end - from) - 4096, PROT_NONE));
+	say("; used in part", mmap(from, 1 << 20, BOTH, flags, -1, 0));
+	memset(from, 1, 1 << 20);
+	printf("given up: %d\n", munmap(from, (size_t)(end - from)));
 }
 
 static void moves(void)
@@ -197,9 +212,10 @@ static void others(void)
 	printf("no thread: %d\n", syscall(SYS_clone, CLONE_VM | CLONE_THREAD, 0, 0, 0, 0) ? errno : 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	maps();
+	terabytes(argc > 1);
 	transactions();
 	others();
 	without_fs();
