@@ -207,15 +207,12 @@ static void put_sum(FILE *out, const struct sim_result *r, const struct sim_mach
 }
 
 /* A share of a time that is not known. */
-static struct fmt guess(struct share s)
+static void put_guess(FILE *out, struct share s)
 {
-	struct fmt f;
-
 	if (s.least >= 0.95)
-		snprintf(f.s, sizeof(f.s), "nearly all");
+		fprintf(out, " (nearly all of this program's time) ");
 	else
-		snprintf(f.s, sizeof(f.s), "somewhere in %.18s", share_text(s).s);
-	return f;
+		fprintf(out, " (somewhere in %s of this program's time; --time narrows that) ", share_text(s).s);
 }
 
 void report_answer(char *out, size_t n, const struct sim_result *r)
@@ -237,7 +234,7 @@ void report_answer(char *out, size_t n, const struct sim_result *r)
 	else if (r->native.cpu_ns)
 		fprintf(f, " (more than this program's time, so these costs are too high here) ");
 	else
-		fprintf(f, " (%s of this program's time) ", guess(share_of(r, v.base, v.base->bill.sum)).s);
+		put_guess(f, share_of(r, v.base, v.base->bill.sum));
 	put_machine(f, r, v.base, "with ");
 	for (unsigned i = 0; i < v.nr && first->by == NULL; i++)
 		if (v.finding[i].by != NULL && v.finding[i].saves.most > first->saves.most)

@@ -111,6 +111,15 @@ static void thp_of_asker(FILE *out, const struct sim_result *r)
 		fprintf(out, "The program asks for huge pages itself: only see that " THP "enabled is not never.");
 }
 
+/* Behind what asks for huge pages: who asks gets none where they are off. */
+static void put_where(FILE *out, const struct sim_result *r)
+{
+	if (!r->host.known)
+		fprintf(out, " That needs " THP "enabled to be madvise or always.");
+	else if (r->host.thp == VM_THP_NEVER)
+		fprintf(out, " First set " THP "enabled, which is never here, to madvise.");
+}
+
 void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g, bool tunable)
 {
 	if (g->madvised) {
@@ -121,24 +130,27 @@ void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g,
 	case ALLOCATOR_GLIBC:
 		if (!tunable)
 			break;
-		fprintf(out,
-			"Run it with GLIBC_TUNABLES=glibc.malloc.hugetlb=1 where " THP
-			"enabled is madvise or always%s.",
-			g->kind == REGION_HEAP ? ""
-					       : " and the memory is malloc's; where the program maps it itself, call "
-						 "madvise(MADV_HUGEPAGE) on it after mmap");
+		fprintf(out, "Run it with GLIBC_TUNABLES=glibc.malloc.hugetlb=1%s.",
+			g->kind == REGION_HEAP
+			    ? ""
+			    : " if the memory is malloc's; if the program maps it itself, call madvise(MADV_HUGEPAGE) "
+			      "on it after mmap");
+		put_where(out, r);
 		return;
 	case ALLOCATOR_JEMALLOC:
 		fprintf(out, "Run it with MALLOC_CONF=thp:always.");
+		put_where(out, r);
 		return;
 	case ALLOCATOR_TCMALLOC:
 		fprintf(out, "tcmalloc does not ask for huge pages: set " THP "enabled to always.");
 		return;
 	case ALLOCATOR_MIMALLOC:
 		fprintf(out, "Run it with MIMALLOC_LARGE_OS_PAGES=1."); /* since 2.1 the old name of another */
+		put_where(out, r);
 		return;
 	case ALLOCATOR_JAVA:
 		fprintf(out, "Run java with -XX:+UseTransparentHugePages.");
+		put_where(out, r);
 		return;
 	case ALLOCATOR_GO:
 		fprintf(out, "Go's runtime does not ask for huge pages: set " THP "enabled to always.");

@@ -327,12 +327,25 @@ static u64 refaults(const struct view *v)
 													 : 0;
 }
 
+/* Faults that MAP_POPULATE takes, less what it does instead, and to the pages that nobody touches. */
+static struct cycles populate_saves(const struct cost_table *t, u64 faults, u64 pages)
+{
+	u64 more = pages - min(pages, faults);
+	struct cycles saves =
+	    cycles_less(cycles_add(cycles_of(t, COST_EXCEPTION, faults), cycles_of(t, COST_FAULT_ZERO_WRITE, faults)),
+			cycles_of(t, COST_POPULATE, faults));
+	struct cycles costs = cycles_add(cycles_of(t, COST_POPULATE, more), cycles_of(t, COST_CLEAR_4K, more));
+
+	return (struct cycles){saves.least - min(saves.least, costs.most), saves.most - min(saves.most, costs.least)};
+}
+
 static void find_touch(struct draft *d)
 {
 	struct view *v = d->v;
 	const struct cost_table *t = &v->base->cost;
 	u64 zero = zero_faults(v->base), in_region, again = refaults(v);
 	const struct sim_region *g = faulting_region(v, false, &in_region);
+	u64 pages = g ? g->peak_bytes / PAGE_SIZE : 0;
 	char name[600] = "the program's memory";
 	const struct sim_machine_result *malloc =
 	    g && (g->kind == REGION_HEAP || !helps(v, v->thp, g)) ? malloc_cure(v, g) : NULL;
@@ -369,16 +382,15 @@ static void find_touch(struct draft *d)
 	} else if (g != NULL && is_tcmallocs(v, g)) {
 		fprintf(d->text, ". Its heap grows by 1M, which leaves transparent huge pages no room.");
 		remedy_no_machine_shows(d, g, COST_FAULT_ZERO_WRITE);
-	} else if (g != NULL && g->kind == REGION_ANON && g->peak_bytes >= PMD_SIZE && !cure_is_allocators(v->r, g)) {
+	} else if (g != NULL && g->kind == REGION_ANON && g->peak_bytes >= PMD_SIZE && in_region >= pages / 2 &&
+		   !cure_is_allocators(v->r, g)) { /* mapped at once are pages that nobody touches, too */
 		fprintf(d->text, ".");
 		fprintf(d->how, "Memory that is surely used can be mapped at once: MAP_POPULATE in mmap, or "
 				"madvise(MADV_POPULATE_WRITE) on it.");
 		put_how(d);
-		put_saving(d, cycles_less(cycles_add(cycles_of(t, COST_EXCEPTION, in_region),
-						     cycles_of(t, COST_FAULT_ZERO_WRITE, in_region)),
-					  cycles_of(t, COST_POPULATE, in_region)));
+		put_saving(d, populate_saves(t, in_region, pages));
 	} else {
-		fprintf(d->text, ". No machine here has fewer of them.");
+		fprintf(d->text, ". No machine here has far fewer.");
 		d->f->told = v->nr == 0; /* where it is the dearest, silence would point elsewhere */
 	}
 }
@@ -410,8 +422,10 @@ static void find_files(struct draft *d)
 		remedy_no_machine_shows(d, g, COST_FAULT_FILE);
 		return;
 	} else if (v->r->program.processes > 4) {
-		fprintf(d->how, "Each of %u processes maps its libraries anew: start fewer, or link them statically.",
-			v->r->program.processes);
+		fprintf(
+		    d->how,
+		    "Each of %u processes maps its program and libraries anew: start fewer, or link them statically.",
+		    v->r->program.processes);
 	} else if (g->kind == REGION_FILE_DATA && !is_program_file(v->r, g) &&
 		   cure_allocator(v->r, g) != ALLOCATOR_JAVA) { /* its classes */
 		fprintf(d->how, "Map the file with MAP_POPULATE where most of it is used, or read it.");
@@ -445,8 +459,10 @@ static void find_forks(struct draft *d, u64 copied, u64 reused)
 		put_how(d);
 		put_saving(d, cycles_less(d->cost, cycles_of(&v->base->cost, COST_FORK, c->forks)));
 	} else {
-		fprintf(d->how, "Fork while there is little memory yet, or call madvise(MADV_DONTFORK) on what the "
-				"children do not need.");
+		fprintf(d->how, "%s, or call madvise(MADV_DONTFORK) on what the children do not need.",
+			v->base->bill.row[BILL_FORK].most > d->cost.most / 2
+			    ? "Fork while there is little memory yet"
+			    : "What is written while a child lives is copied: fork when little is written");
 		put_how(d);
 	}
 }

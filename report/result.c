@@ -217,7 +217,8 @@ void result_region_of(char *out, size_t n, const struct sim_result *r, const str
 
 	result_region_name(out, n, g);
 	len = strlen(out);
-	if (r->nr_program_rows < 2 || len + sizeof(" of ") >= n)
+	if (r->nr_program_rows < 2 || len + sizeof(" of ") >= n ||
+	    strcmp(g->name, r->program_row[g->program].path) == 0) /* its own file: "cc1 code" is enough */
 		return;
 	strcpy(out + len, " of ");
 	result_program_name(out + len + 4, n - len - 4, r, g->program);

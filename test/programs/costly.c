@@ -70,6 +70,16 @@ static void once(const char *file)
 	touch(p, 32 * MIB);
 }
 
+/* The same as the advice for it has it. */
+static void populated(const char *file)
+{
+	char *p = map(32 * MIB, MAP_PRIVATE);
+
+	madvise(p, 32 * MIB, MADV_NOHUGEPAGE);
+	madvise(p, 32 * MIB, MADV_POPULATE_WRITE);
+	touch(p, 32 * MIB);
+}
+
 /* The same 64 KiB, a little at a time: nothing of it is for huge pages. */
 static void refaults(const char *file)
 {
@@ -287,10 +297,11 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(const char *file);
 	} kinds[] = {
-	    {"walks", walks},     {"touches", touches}, {"once", once},       {"reads", reads}, {"refaults", refaults},
-	    {"again", again},     {"forks", forks},     {"spawn", spawn},     {"posix", posix}, {"work", work},
-	    {"data", data},       {"copies", copies},   {"protect", protect}, {"calls", calls}, {"shoot", shoot},
-	    {"signals", signals}, {"shared", shared},   {"compute", compute}, {"churn", churn},
+	    {"walks", walks},       {"touches", touches}, {"once", once},   {"reads", reads},
+	    {"refaults", refaults}, {"again", again},     {"forks", forks}, {"spawn", spawn},
+	    {"posix", posix},       {"work", work},       {"data", data},   {"copies", copies},
+	    {"protect", protect},   {"calls", calls},     {"shoot", shoot}, {"signals", signals},
+	    {"shared", shared},     {"compute", compute}, {"churn", churn}, {"populated", populated},
 	};
 
 	for (unsigned i = 0; argc > 1 && i < sizeof(kinds) / sizeof(*kinds); i++)

@@ -122,7 +122,7 @@ static void malloc_that_asks(void **state)
 	synthetic_price(&syn);
 	first("Page walks cost 400M cycles; 100 % of the walks come from [heap], and huge pages for malloc's memory "
 	      "leave "
-	      "0.6 % of those. Run it with GLIBC_TUNABLES=glibc.malloc.hugetlb=1 where");
+	      "0.6 % of those. Run it with GLIBC_TUNABLES=glibc.malloc.hugetlb=1.");
 	expect("That saves 400M cycles.");
 	answers("; huge pages for malloc's memory would leave 0 cycles. Run it with GLIBC_TUNABLES");
 	syn.region[REGION_HEAP].madvised = true;
