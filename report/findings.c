@@ -390,7 +390,7 @@ static void find_touch(struct draft *d)
 		put_how(d);
 		put_saving(d, populate_saves(t, in_region, pages));
 	} else {
-		fprintf(d->text, ". No machine here has far fewer.");
+		fprintf(d->text, ". No machine here does that for much less.");
 		d->f->told = v->nr == 0; /* where it is the dearest, silence would point elsewhere */
 	}
 }

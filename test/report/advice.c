@@ -293,7 +293,7 @@ static void touches_that_nothing_lessens(void **state)
 	zero_faults_in(REGION_STACK, 131072, 131072);
 	synthetic_walks(&syn, SYN_4K, REGION_STACK, 10000000, 10);
 	first("First touches of memory cost ");
-	expect("most in [stack]. No machine here has far fewer.\nPage walks");
+	expect("most in [stack]. No machine here does that for much less.\nPage walks");
 	answers(" with 4K pages; nothing that is known here lessens its dearest part.");
 	synthetic_walks(&syn, SYN_4K, REGION_STACK, 100000000, 40);
 	expect_not("First touches");
