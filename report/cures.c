@@ -5,7 +5,7 @@
  * Sources: glibc manual "Memory Allocation Tunables"; jemalloc(3) MALLOC_CONF; gperftools docs/tcmalloc; mimalloc
  * readme, "Environment Options", and src/options.c of 2.0 and 2.1 for the names that both know; the java command's
  * options, the OpenJDK wiki's page of ZGC; Go runtime/mem_linux.go, arena addresses in runtime/malloc.go; PostgreSQL
- * 18.4 "Managing Kernel Resources", 19.4 "Resource Consumption"; Linux admin-guide/mm/transhuge.rst, madvise(2), mmap(2).
+ * 18.4 "Managing Kernel Resources", 19.4 "Resource Consumption"; Python's "Memory Management" (arenas); Linux admin-guide/mm/transhuge.rst, madvise(2), mmap(2).
  * Of jemalloc 5.3, tcmalloc 2.10, mimalloc 2.0.9, OpenJDK 17, Go 1.19 and PostgreSQL 15 each was tried
  * (test/cost/allocators.sh).
  */
@@ -78,6 +78,8 @@ enum allocator cure_allocator(const struct sim_result *r, const struct sim_regio
 		return maps_file(r, g, "postgres") ? ALLOCATOR_POSTGRES : ALLOCATOR_UNKNOWN;
 	if (g->start >= GO_ARENA && g->start < GO_ARENA_END)
 		return ALLOCATOR_GO;
+	if (g->kind == REGION_ANON && (maps_file(r, g, "python3") || maps_file(r, g, "libpython3")))
+		return ALLOCATOR_PYTHON;
 	for (unsigned i = 0; i < ARRAY_SIZE(files); i++)
 		if (maps_file(r, g, files[i].file))
 			return files[i].allocator;
@@ -150,6 +152,10 @@ void cure_thp(FILE *out, const struct sim_result *r, const struct sim_region *g,
 		return;
 	case ALLOCATOR_JAVA:
 		fprintf(out, "Run java with -XX:+UseTransparentHugePages.");
+		put_where(out, r);
+		return;
+	case ALLOCATOR_PYTHON:
+		fprintf(out, "Run it with PYTHONMALLOC=malloc GLIBC_TUNABLES=glibc.malloc.hugetlb=1.");
 		put_where(out, r);
 		return;
 	case ALLOCATOR_GO:

@@ -19,6 +19,7 @@ enum allocator {
 	ALLOCATOR_JAVA,
 	ALLOCATOR_GO,
 	ALLOCATOR_POSTGRES,
+	ALLOCATOR_PYTHON, /* its objects' arenas; the heap is the C library's */
 };
 
 enum allocator cure_allocator(const struct sim_result *r, const struct sim_region *g);

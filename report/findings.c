@@ -379,6 +379,14 @@ static void find_touch(struct draft *d)
 			remedy_thp(d, g, malloc_helps ? malloc : v->thp);
 	} else if (g != NULL && says_glibc_heap(d, g)) {
 		return;
+	} else if (g != NULL && cure_allocator(v->r, g) == ALLOCATOR_PYTHON && g->peak_bytes >= PMD_SIZE) {
+		fprintf(d->text, ". Python maps it by 1M at most, which leaves huge pages no room; malloc need not. No "
+				 "machine here shows what that leaves.");
+		d->f->told = v->said_thp;
+		if (!v->said_thp)
+			cure_thp(d->how, v->r, g, true);
+		v->said_thp = true;
+		put_how(d);
 	} else if (g != NULL && is_tcmallocs(v, g)) {
 		fprintf(d->text, ". Its heap grows by 1M, which leaves transparent huge pages no room.");
 		remedy_no_machine_shows(d, g, COST_FAULT_ZERO_WRITE);

@@ -66,4 +66,16 @@ if java $heap -version >/dev/null 2>&1; then
 else
 	skip java 'java is not installed'
 fi
+
+work='d = {i: str(i) for i in range(200000)}'
+if python=$(python3 -c 'import sys; print(sys.executable)' 2>/dev/null); then
+	report -m 4k -m thp -- "$python" -c "$work"
+	setting=$(sed -n 's/.*Run it with \(PYTHONMALLOC=[a-z]* [A-Z_]*=[^ ]*\).*/\1/p' "$tmp/advice" | sed 's/\.$//') faults=$(number minflt)
+	# shellcheck disable=SC2086 # two words
+	[ -n "$setting" ] && ! grep -q MAP_POPULATE "$tmp/advice" && report -m madvise -- env $setting "$python" -c "$work" &&
+		[ "$(number minflt)" -lt $((faults / 2)) ]
+	verdict $? "python: $setting: $faults faults without, $(number minflt) with it"
+else
+	skip python 'python3 is not installed'
+fi
 finish

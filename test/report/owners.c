@@ -76,6 +76,19 @@ static void tcmallocs_heap(void **state)
 	expect_not("MEMFS");
 }
 
+/* CPython's objects lie in arenas of its own, and malloc's where it is told so. Its heap is the C library's. */
+static void pythons_arenas(void **state)
+{
+	zero_faults_in(REGION_ANON, 131072, 131072);
+	strcpy(syn.region[REGION_FILE_DATA].name, "/usr/bin/python3.11");
+	first("First touches of memory cost ");
+	expect("Run it with PYTHONMALLOC=malloc GLIBC_TUNABLES=glibc.malloc.hugetlb=1.");
+	expect_not("MAP_POPULATE");
+	zero_faults_in(REGION_HEAP, 131072, 256);
+	strcpy(syn.region[REGION_FILE_DATA].name, "/usr/bin/python3.11");
+	expect("Run it with GLIBC_TUNABLES=glibc.malloc.hugetlb=1.");
+}
+
 /* ZGC's heap is shared memory, and its owner's. */
 static void javas_memfd(void **state)
 {
@@ -190,15 +203,11 @@ static void touches_memory_given_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(allocators),
-	    cmocka_unit_test(already_asked_for),
-	    cmocka_unit_test(tcmallocs_heap),
-	    cmocka_unit_test(javas_memfd),
-	    cmocka_unit_test(heap_that_grows_by_small_steps),
-	    cmocka_unit_test(malloc_that_asks),
-	    cmocka_unit_test(shared_memory),
-	    cmocka_unit_test(shared_by_many),
-	    cmocka_unit_test(touches_memory_given_back),
+	    cmocka_unit_test(allocators),       cmocka_unit_test(already_asked_for),
+	    cmocka_unit_test(tcmallocs_heap),   cmocka_unit_test(pythons_arenas),
+	    cmocka_unit_test(javas_memfd),      cmocka_unit_test(heap_that_grows_by_small_steps),
+	    cmocka_unit_test(malloc_that_asks), cmocka_unit_test(shared_memory),
+	    cmocka_unit_test(shared_by_many),   cmocka_unit_test(touches_memory_given_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
