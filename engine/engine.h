@@ -46,6 +46,8 @@ void program_load(const char *name, const char *path, char **argv, char **envp, 
 u64 program_tell(void *thread, exec_emit *emit);
 /* perform.c: the system call that the thread is at, carried out. rseq_touch: the thread begins to run. */
 void call_perform(struct thread *t);
+/* The thread is at a place in the kernel's page of old that means a system call, which is carried out; false: it is not. */
+bool call_vsyscall(struct thread *t);
 void rseq_touch(struct thread *t);
 
 /* main.c: the loop of a thread, on its own stack. */

@@ -61,6 +61,8 @@ _Noreturn void run(struct thread *t)
 			call_perform(t);
 		else if (t->why == WHY_SIGNAL)
 			signal_deliver(t);
+		else if (t->why == WHY_FETCH && call_vsyscall(t))
+			;
 		else if (t->why == WHY_FETCH)
 			signal_fetch(t, t->address);
 		else if (t->why != WHY_BAD || !signal_illegal(t))

@@ -72,10 +72,14 @@ void rseq_touch(struct thread *t)
 	t->rseq_due = false;
 }
 
+#define X32_BIT 0x40000000
+
 static long perform(struct thread *t, long nr, const u64 *a)
 {
 	long ret;
 
+	if (nr & X32_BIT) /* x32's calls, which Debian's kernels do not have */
+		return -ENOSYS;
 	switch (nr) {
 	case SYS_arch_prctl:
 		return arch_prctl(t, a[0], a[1]);
@@ -145,10 +149,16 @@ static void tell_return(struct thread *t, const struct call *call, long ret)
 	lock_give(&p->told);
 }
 
+/* Linux since 5.14 looks at 32 bits of it. */
+static long call_number(u64 rax)
+{
+	return (long)rax != (int)rax && sys3(1l << 32 | SYS_getpid, 0, 0, 0) > 0 ? (int)rax : (long)rax;
+}
+
 void call_perform(struct thread *t)
 {
 	const u64 *g = t->gpr;
-	long nr = (long)g[RAX], ret;
+	long nr = call_number(g[RAX]), ret;
 	u64 arg[6] = {g[RDI], g[RSI], g[RDX], g[R10], g[R8], g[R9]};
 	struct call call = {.nr = nr, .arg = {arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]}};
 	bool listens, is_map = calls_is_map(&call);
@@ -180,4 +190,37 @@ void call_perform(struct thread *t)
 	t->gpr[RCX] = t->pc;
 	t->gpr[R11] = t->flags | (t->traced ? EFLAGS_TF : 0);
 	t->gpr[RAX] = (u64)ret;
+}
+
+/* ---- vsyscall ---- */
+
+#define VSYSCALL 0xffffffffff600000ull
+
+static bool vsyscall_there;
+
+static void find_vsyscall(const struct maps_line *line)
+{
+	vsyscall_there |= line->start == VSYSCALL;
+}
+
+bool call_vsyscall(struct thread *t)
+{
+	static const long calls[] = {SYS_gettimeofday, SYS_time, SYS_getcpu};
+	u64 pc = t->pc, n = (pc - VSYSCALL) / 1024, rcx = t->gpr[RCX], r11 = t->gpr[R11], back;
+
+	if (n >= ARRAY_SIZE(calls) || pc % 1024 || program_read(&back, t->gpr[RSP], sizeof(back)) != sizeof(back))
+		return false;
+	maps_read(find_vsyscall);
+	if (!vsyscall_there)
+		return false;
+	t->gpr[RAX] = (u64)calls[n];
+	t->pc += 2; /* as if a syscall were there */
+	call_perform(t);
+	if (t->pc == pc)
+		return true;
+	t->gpr[RCX] = rcx;
+	t->gpr[R11] = r11;
+	t->gpr[RSP] += 8;
+	t->pc = back;
+	return true;
 }

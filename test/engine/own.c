@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -201,6 +202,55 @@ static void transactions(void)
 	printf("transactions: %d\n", (b >> 11 & 1) == 0 || done == 3);
 }
 
+/* Where there is such a page: gettimeofday, time, getcpu, called by a program of old. */
+static void vsyscalls(void)
+{
+	bool there = system("grep -q vsyscall /proc/self/maps") == 0;
+	long (*const call[])(void *, void *) = {(long (*)(void *, void *))0xffffffffff600000,
+						(long (*)(void *, void *))0xffffffffff600400,
+						(long (*)(void *, void *))0xffffffffff600800};
+	struct timeval now = {0, 0};
+	time_t seconds = 0;
+	unsigned cpu = ~0u;
+
+	long ret[3];
+
+	if (!there)
+		return;
+	ret[0] = call[0](&now, NULL);
+	ret[1] = call[1](&seconds, NULL);
+	ret[2] = call[2](&cpu, NULL);
+	printf("vsyscalls: %ld %d %d %ld %d\n", ret[0], now.tv_sec > 1000, ret[1] == seconds && seconds >= now.tv_sec,
+	       ret[2], cpu < 100000);
+}
+
+static long raw_call(unsigned long nr)
+{
+	long ret;
+
+	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr) : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* Code that a call with more bits in its number has mapped. */
+static void odd_mmap(void)
+{
+	register long flags __asm__("r10") = MINE, none __asm__("r8") = -1, zero __asm__("r9") = 0;
+	long at;
+
+	__asm__ volatile("syscall"
+			 : "=a"(at)
+			 : "a"(1ul << 32 | SYS_mmap), "D"(0), "S"(4096), "d"(BOTH | PROT_EXEC), "r"(flags), "r"(none),
+			   "r"(zero)
+			 : "rcx", "r11", "memory");
+	if (at < 0) {
+		printf("mapped: %ld\n", at);
+		return;
+	}
+	memcpy((void *)at, "\xb8\x07\0\0\0\xc3", 6);
+	printf("mapped: %d\n", ((int (*)(void))at)());
+}
+
 /* What the kernel knows and the program does not use. */
 static void others(void)
 {
@@ -209,6 +259,8 @@ static void others(void)
 
 	printf("gs: %ld %lx, set %ld", ret, gs, syscall(SYS_arch_prctl, ARCH_SET_GS, 0));
 	printf(", at 8 %d\n", syscall(SYS_arch_prctl, ARCH_GET_GS, 8) ? errno : 0);
+	printf("more than 32 bits of a call's number: %d", raw_call(1ul << 32 | SYS_getpid) == getpid());
+	printf(" %ld\n", raw_call(0x40000000 | SYS_getpid));
 	printf("no thread: %d\n", syscall(SYS_clone, CLONE_VM | CLONE_THREAD, 0, 0, 0, 0) ? errno : 0);
 }
 
@@ -217,6 +269,8 @@ int main(int argc, char **argv)
 	maps();
 	terabytes(argc > 1);
 	transactions();
+	vsyscalls();
+	odd_mmap();
 	others();
 	without_fs();
 	moves();
