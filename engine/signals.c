@@ -523,6 +523,17 @@ static void leave_to_kernel(struct thread *t, const struct waiting *w)
 	lock_give(&t->process->actions);
 }
 
+/* What the kernel does with a fault that is blocked, or that nobody handles: it is the process' end. */
+void die_of(int sig, const siginfo_t *info)
+{
+	struct action by_default = {0};
+
+	set_action(sig, &by_default);
+	signals_unblock(0);
+	send_again(sig, info);
+	die("a signal did not end the program:", "", (u64)sig);
+}
+
 /* The handler is what the program runs next. */
 static void deliver(struct thread *t, struct waiting w)
 {
@@ -589,8 +600,11 @@ void signal_deliver(struct thread *t)
 	t->traps = 0;
 	t->flags &= ~(u64)EFLAGS_TF;
 	for (;;) {
-		while ((w = next_waiting(s, false)))
+		while ((w = next_waiting(s, false))) {
+			if (w == &s->fault && s->blocked >> (w->sig - 1) & 1)
+				die_of(w->sig, &w->info);
 			deliver(t, take_waiting(w));
+		}
 		signals_block();
 		if (!next_waiting(s, false))
 			break;
@@ -605,26 +619,12 @@ void signal_deliver(struct thread *t)
 	signals_unblock(s->mask);
 }
 
-/* What the kernel does with a fault that is blocked, or that nobody handles: it is the process' end. */
-void die_of(int sig, const siginfo_t *info)
-{
-	struct action by_default = {0};
-
-	set_action(sig, &by_default);
-	signals_unblock(0);
-	send_again(sig, info);
-	die("a signal did not end the program:", "", (u64)sig);
-}
-
 /* A fault of the instruction at t->pc that is raised here. */
 static void raise_fault(struct thread *t, const siginfo_t *info, struct fault f)
 {
-	struct thread_signals *s = &task_of(t)->signals;
-	int sig = info->si_signo;
-
 	keep_fault(t, info, signals_block(), f);
-	if (t->process->action[sig].handler <= 1 || s->mask >> (sig - 1) & 1)
-		die_of(sig, info);
+	if (t->process->action[info->si_signo].handler <= 1)
+		die_of(info->si_signo, info);
 	signals_unblock(~SYNCHRONOUS);
 	t->flags |= EFLAGS_RF;
 	signal_deliver(t);

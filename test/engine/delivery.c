@@ -3,7 +3,7 @@
  * test/engine/delivery.c - what the kernel itself decides when it delivers signals: what sigaction and sigaltstack tell
  * back, stacks of their own that arm and disarm, frames for which there is no room or no way back, several signals at
  * once and which of them a handler's mask holds, the mask in a handler of a call that sleeps with one of its own, a fault
- * that a program sends itself. Prints what came of it; natively and under whatever runs it the same.
+ * that a program sends itself, one that is blocked. Prints what came of it; natively and under whatever runs it the same.
  */
 #include <errno.h>
 #include <poll.h>
@@ -13,6 +13,7 @@
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <ucontext.h>
@@ -263,6 +264,45 @@ static void several(void)
 	}
 }
 
+/* ---- a fault that is blocked, while another signal may wait ---- */
+
+static void on_none(int sig)
+{
+	_exit(3);
+}
+
+static void blocked_fault(void)
+{
+	struct itimerval often = {{0, 20}, {0, 20}};
+	long a = 1, b = 3, turns = 20000;
+
+	signal(SIGALRM, nothing);
+	signal(SIGSEGV, on_none);
+	block(BIT(SIGSEGV));
+	setitimer(ITIMER_REAL, &often, NULL);
+	__asm__ volatile("1:\n\t"
+			 ".rept 40; add %0, %1; xor %1, %0; .endr\n\t"
+			 "dec %2; jnz 1b\n\t"
+			 ".rept 40; add %0, %1; xor %1, %0; .endr\n\t"
+			 "movl $1, 0"
+			 : "+r"(a), "+r"(b), "+r"(turns)
+			 :
+			 : "memory", "cc");
+}
+
+static void blocked_faults(void)
+{
+	int status, killed = 0;
+
+	for (int n = 0; n < 200; n++) {
+		if (fork() == 0)
+			blocked_fault();
+		wait(&status);
+		killed += WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
+	}
+	printf("blocked faults kill: %d\n", killed);
+}
+
 /* ---- a fault that nobody caused ---- */
 
 static void send_fault(void)
@@ -317,6 +357,7 @@ int main(void)
 		in_child("a stack too small", too_small);
 	in_child("no restorer", no_restorer);
 	in_child("several", several);
+	in_child("blocked faults", blocked_faults);
 	in_child("faults", faults);
 	return 0;
 }
