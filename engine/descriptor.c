@@ -83,12 +83,44 @@ static long close_range(const u64 a[6])
 	return ret || (u32)a[1] == fd ? ret : gate_call(SYS_close_range, part);
 }
 
-/* Those by which a program would find or harm it. */
+/* Those by which a program would find or harm it: of the first argument. */
 static bool by_descriptor(long nr)
 {
-	return nr == SYS_close || nr == SYS_fcntl || nr == SYS_fstat || nr == SYS_dup || nr == SYS_dup2 ||
-	       nr == SYS_dup3 || nr == SYS_read || nr == SYS_write || nr == SYS_pwrite64 || nr == SYS_ftruncate ||
-	       nr == SYS_ioctl || nr == SYS_lseek;
+	static const u16 calls[] = {SYS_close,     SYS_fcntl,      SYS_fstat,       SYS_fstatfs,     SYS_dup,
+				    SYS_dup2,      SYS_dup3,       SYS_read,        SYS_readv,       SYS_pread64,
+				    SYS_preadv,    SYS_preadv2,    SYS_write,       SYS_writev,      SYS_pwrite64,
+				    SYS_pwritev,   SYS_pwritev2,   SYS_ftruncate,   SYS_fallocate,   SYS_ioctl,
+				    SYS_lseek,     SYS_flock,      SYS_fsync,       SYS_fdatasync,   SYS_fchmod,
+				    SYS_fchown,    SYS_fchdir,     SYS_fgetxattr,   SYS_fsetxattr,   SYS_flistxattr,
+				    SYS_fadvise64, SYS_getsockopt, SYS_getsockname, SYS_getpeername, SYS_setsockopt};
+
+	for (unsigned n = 0; n < ARRAY_SIZE(calls); n++)
+		if (calls[n] == nr)
+			return true;
+	return false;
+}
+
+/* By a name beside the descriptor, or the empty one; at an absolute name nobody looks at it. */
+static bool by_name_beside(long nr, u64 name)
+{
+	char first = 0;
+
+	switch (nr) {
+	case SYS_newfstatat:
+	case SYS_statx:
+	case SYS_openat:
+	case SYS_openat2:
+	case SYS_readlinkat:
+	case SYS_faccessat:
+	case SYS_faccessat2:
+	case SYS_fchmodat:
+	case SYS_fchownat:
+	case SYS_utimensat:
+	case SYS_linkat:
+		return program_read(&first, name, 1) != 1 || first != '/';
+	default:
+		return false;
+	}
 }
 
 /* What getdents64(2) writes. */
@@ -153,7 +185,7 @@ bool descriptor_answer(long nr, const u64 a[6], long *ret)
 		*ret = getdents(a);
 		return true;
 	}
-	if ((int)a[0] == hub_fd && by_descriptor(nr)) {
+	if ((int)a[0] == hub_fd && (by_descriptor(nr) || by_name_beside(nr, a[1]))) {
 		*ret = -EBADF;
 		return true;
 	}

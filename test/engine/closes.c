@@ -5,21 +5,42 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MOST 1100
+
+/* By other calls than most programs try. */
+static bool is_found(int fd)
+{
+	char byte;
+	struct iovec none = {&byte, 0};
+	struct stat st;
+	struct statx sx;
+	struct statfs fs;
+
+	return syscall(SYS_newfstatat, fd, "", &st, AT_EMPTY_PATH) == 0 ||
+	       statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &sx) == 0 || fstat(fd, &st) == 0 ||
+	       fstatfs(fd, &fs) == 0 || errno != EBADF || readv(fd, &none, 1) == 0 || writev(fd, &none, 1) == 0 ||
+	       pread(fd, &byte, 0, 0) == 0 || flock(fd, LOCK_UN) == 0 || fsync(fd) == 0 || errno != EBADF ||
+	       openat(fd, "x", O_RDONLY) >= 0 || errno != EBADF || faccessat(fd, "", F_OK, AT_EMPTY_PATH) == 0;
+}
 
 /* Which of these are open? */
 static void print_open(const char *when)
 {
 	printf("%s:", when);
 	for (int fd = 0; fd < MOST; fd++)
-		if (fcntl(fd, F_GETFD) >= 0 || write(fd, "", 0) == 0)
+		if (fcntl(fd, F_GETFD) >= 0 || write(fd, "", 0) == 0 || is_found(fd))
 			printf(" %d", fd);
 	printf("\n");
 }
