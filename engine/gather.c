@@ -282,6 +282,24 @@ static void touch(struct thread *t, const struct gather *g, u64 at, u64 stamp)
 	t->accesses += runtime_touch(t, at, g->len, g->rw, stamp);
 }
 
+/* Elements that lie side by side in one page are one touch of it: a masked move of bytes has up to 64. Returns false if
+ * they are in two pages. */
+static bool touch_together(struct thread *t, const struct gather *g, u64 elements, u64 stamp)
+{
+	unsigned first, len;
+	u64 at;
+
+	if (!elements)
+		return true;
+	first = (unsigned)__builtin_ctzll(elements);
+	len = (64u - (unsigned)__builtin_clzll(elements) - first) * g->len;
+	at = t->address + first * g->len;
+	if ((at & 4095) + len > 4096)
+		return false;
+	t->accesses += runtime_touch(t, at, len, g->rw, stamp);
+	return true;
+}
+
 const void *access_gather(struct thread *t)
 {
 	const struct gather *g = (const struct gather *)t->site;
@@ -299,7 +317,10 @@ const void *access_gather(struct thread *t)
 	}
 	if (!mask_is_told(g))
 		__asm__ volatile("xsave64 %0" : "=m"(t->xsave) : "a"(XSAVE_VECTORS), "d"(0));
-	for (elements = elements_of(g, mask_of(t, g)); elements; elements &= elements - 1) {
+	elements = elements_of(g, mask_of(t, g));
+	if (g->kind != GATHER_VECTOR && touch_together(t, g, elements, stamp))
+		return g->back;
+	for (; elements; elements &= elements - 1) {
 		unsigned n = (unsigned)__builtin_ctzll(elements);
 
 		if (g->kind != GATHER_VECTOR) {

@@ -190,8 +190,15 @@ static void enter(struct thread *t, struct window *w, u64 page, u32 number, unsi
 		runtime_entered(t, w, page, slot, rwx);
 }
 
+/* What generated code does itself for most accesses: those by a mask, and over a page's end, come here. */
 static void touch(struct thread *t, u64 page, unsigned rw, u64 stamp)
 {
+	struct window_tag *tag = window_tag(&t->data, page);
+
+	if (likely(tag->page[rw == SITE_WRITE] == page)) {
+		tag->used = stamp;
+		return;
+	}
 	enter(t, &t->data, page, 0, rw == SITE_WRITE ? EVR_WRITE : EVR_READ, stamp);
 }
 
