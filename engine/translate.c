@@ -39,34 +39,33 @@ static struct block *current;
 /* Lent: it holds something else, its value is in shadow[]. Kept: the value is there, too. */
 static u32 lent, kept;
 
-/* For how many instructions, from i on, nobody wants what the program has in r; many: it is overwritten first. */
-static unsigned idle(unsigned r, const struct insn *i)
-{
-	for (const struct insn *n = i; n < insns + nr_insns; n++) {
-		if (n->reads >> r & 1)
-			return (unsigned)(n - i);
-		if (n->kills >> r & 1)
-			return 2 * MAX_INSNS;
-	}
-	return MAX_INSNS;
-}
-
-/* One that is lent already, or else is not wanted for long; none of the mask, never rsp. The low ones need the shortest
- * code. */
-static unsigned borrow(u32 not_these, const struct insn *i)
+/* Of the mask; the low ones need the shortest code. */
+static unsigned shortest(u32 mask)
 {
 	static const u8 order[] = {RCX, RDX, RSI, RDI, RAX, RBX, R8, R9, R10, R11, RBP, R13, R14, R15};
-	unsigned best = RSP, most = 0;
+	unsigned n = 0;
 
-	for (unsigned n = 0; n < sizeof(order); n++) {
-		unsigned r = order[n], worth = 1 + idle(r, i) + (lent >> r & 1 ? 4 * MAX_INSNS : 0);
+	while (n < sizeof(order) - 1 && !(mask >> order[n] & 1))
+		n++;
+	return order[n];
+}
 
-		if (not_these >> r & 1 || worth <= most)
-			continue;
-		best = r;
-		most = worth;
+/* One that is lent already, or else one whose value nobody wants from i on, or not for longest; none of the mask, never
+ * rsp. All are looked at together: this is asked twice for each access of a program. */
+static unsigned borrow(u32 not_these, const struct insn *i)
+{
+	u32 may = 0xffff & ~(not_these | 1u << RSP | 1u << R12), wanted = may & lent ? may & lent : may;
+
+	for (; i < insns + nr_insns; i++) {
+		u32 later = wanted & ~i->reads, never = later & i->kills;
+
+		if (never)
+			return shortest(never);
+		if (!later)
+			break;
+		wanted = later;
 	}
-	return best;
+	return shortest(wanted);
 }
 
 static void lend(unsigned r)
