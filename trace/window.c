@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * trace/window.c - the slow half of the recency window. See window.h for the drawing and the invariants W1..W4.
+ * trace/window.c - the slow half of the recency window. See window.h for the drawing and the invariants W1..W6.
  */
+#include <string.h>
+
 #include "trace/window.h"
 
 void window_init(struct window *w, const struct window_shape *shape)
@@ -16,6 +18,7 @@ void window_init(struct window *w, const struct window_shape *shape)
 		w->written[i] = false;
 	}
 	w->untagged = 0;
+	memset(w->of_set, 0, sizeof(w->of_set));
 	for (unsigned g = 0; g < ARRAY_SIZE(w->least); g++)
 		w->least[g] = g * WINDOW_GROUP;
 	for (unsigned i = 0; i < WINDOW_TAGS; i++)
@@ -46,7 +49,7 @@ static void window_untag(struct window *w, unsigned slot)
 	tag->page[0] = tag->page[1] = WINDOW_NONE;
 }
 
-/* ---- leaving ---- */
+/* ---- sets ---- */
 
 /* A page's number among those of its size, and whether two are equal modulo n. */
 static u64 number(u64 page, unsigned size)
@@ -57,6 +60,33 @@ static bool equal(u64 a, u64 b, u32 n)
 {
 	return !((a ^ b) & (n - 1));
 }
+
+/* The slot has this page now, or none. Without limits nobody asks for sets. */
+static void window_place(struct window *w, unsigned slot, u64 page)
+{
+	for (unsigned size = 0; size < ARRAY_SIZE(w->of_set); size++) {
+		if (!w->shape.limit[size].most)
+			continue;
+		if (w->page[slot] != WINDOW_NONE)
+			w->of_set[size][number(w->page[slot], size) % WINDOW_SETS] &= ~(1ull << slot);
+		if (page != WINDOW_NONE)
+			w->of_set[size][number(page, size) % WINDOW_SETS] |= 1ull << slot;
+	}
+	w->page[slot] = page;
+}
+
+/* The slots with pages whose number is `its` modulo n, and more where n is above WINDOW_SETS. */
+static u64 window_set(const struct window *w, unsigned size, u64 its, u32 n)
+{
+	u64 slots = 0;
+
+	n = min(n, (u32)WINDOW_SETS);
+	for (u64 k = its % n; k < WINDOW_SETS; k += n)
+		slots |= w->of_set[size][k];
+	return slots;
+}
+
+/* ---- leaving ---- */
 
 /* The pages in the slots of the mask leave, least recent first: an insertion into left[] a page. */
 static void window_leave(struct window *w, u64 slots)
@@ -73,7 +103,7 @@ static void window_leave(struct window *w, u64 slots)
 		}
 		used[at] = w->lost[i];
 		w->left[at] = (u8)i;
-		w->page[i] = WINDOW_NONE;
+		window_place(w, i, WINDOW_NONE);
 		w->lost[i] = 0;
 		w->written[i] = false;
 		w->untagged &= ~(1ull << i);
@@ -96,17 +126,14 @@ void window_clear(struct window *w)
 static u64 over_limit(const struct window *w, unsigned size, u64 page)
 {
 	const struct window_limit *limit = &w->shape.limit[size];
-	u64 its = number(page, size), used[WINDOW_SLOTS];
-	u64 slots[WINDOW_SLOTS], of_set = 0;
+	u64 its = number(page, size), used[WINDOW_SLOTS], slots[WINDOW_SLOTS];
 	unsigned n = 0, least = 0, first[WINDOW_SLOTS];
 
-	for (unsigned i = 0; i < w->shape.pages; i++) /* most are not: no branch */
-		of_set |= (u64)equal(number(w->page[i], size), its, limit->sets) << i;
-	for (; of_set; of_set &= of_set - 1) {
+	for (u64 of_set = window_set(w, size, its, limit->sets); of_set; of_set &= of_set - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(of_set), at = 0;
 		u64 other = number(w->page[i], size);
 
-		if (w->page[i] == WINDOW_NONE || other == its)
+		if (!equal(other, its, limit->sets) || other == its)
 			continue;
 		while (at < n && number(w->page[first[at]], size) != other)
 			at++;
@@ -123,18 +150,25 @@ static u64 over_limit(const struct window *w, unsigned size, u64 page)
 	return n >= limit->most ? slots[least] : 0;
 }
 
-/* Must the page in slot b leave because that in slot a does? It was used before, and is in an array's set with it. */
-static bool drags(const struct window *w, unsigned a, unsigned b)
+/* The slots whose pages must leave because that in `slot` does: they were used before, and are in an array's set with it. */
+static u64 dragged(const struct window *w, unsigned slot)
 {
-	if (w->page[b] == WINDOW_NONE || *w->used[b] > *w->used[a])
-		return false;
-	for (unsigned size = 0; size < ARRAY_SIZE(w->shape.limit); size++) {
-		u64 one = number(w->page[a], size), other = number(w->page[b], size);
+	u64 slots = 0;
 
-		if (w->shape.limit[size].most && one != other && equal(one, other, w->shape.limit[size].order))
-			return true;
+	for (unsigned size = 0; size < ARRAY_SIZE(w->shape.limit); size++) {
+		const struct window_limit *limit = &w->shape.limit[size];
+		u64 one = number(w->page[slot], size),
+		    of_set = limit->most ? window_set(w, size, one, limit->order) : 0;
+
+		for (; of_set; of_set &= of_set - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(of_set);
+			u64 other = number(w->page[i], size);
+
+			if (one != other && equal(one, other, limit->order) && *w->used[i] <= *w->used[slot])
+				slots |= 1ull << i;
+		}
 	}
-	return false;
+	return slots;
 }
 
 /* Makes room for a page that the window does not have, whose slot would be `slot`. Returns the slot. */
@@ -148,14 +182,10 @@ static unsigned window_fit(struct window *w, u64 page, unsigned slot)
 	if (!leave)
 		return slot;
 	for (u64 todo = leave; todo;) {
-		unsigned a = (unsigned)__builtin_ctzll(todo);
+		u64 more = dragged(w, (unsigned)__builtin_ctzll(todo)) & ~leave;
 
-		todo &= todo - 1;
-		for (unsigned b = 0; b < w->shape.pages; b++)
-			if (!(leave >> b & 1) && drags(w, a, b)) {
-				leave |= 1ull << b;
-				todo |= 1ull << b;
-			}
+		leave |= more;
+		todo = (todo & (todo - 1)) | more;
 	}
 	window_leave(w, leave);
 	return w->left[--w->nr_left];
@@ -219,7 +249,7 @@ int window_enter(struct window *w, u64 page, unsigned write)
 	window_untag(w, slot);
 	if (w->used[tag->slot] == &tag->used)
 		window_untag(w, tag->slot);
-	w->page[slot] = page;
+	window_place(w, slot, page);
 	w->written[slot] = (had && w->written[slot]) || write;
 	w->used[slot] = &tag->used;
 	w->untagged &= ~(1ull << slot);

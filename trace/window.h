@@ -23,6 +23,7 @@
  *   W3  now counts every access, hits included: it is the thread's number of accesses.
  *   W4  a page that has left was used before every page of the window whose number is equal modulo `order`.
  *   W5  least[g] is at most the least such key of group g's slots now, and was one of theirs.
+ *   W6  where size has a limit, of_set[size][k]: the slots whose page's number is k modulo WINDOW_SETS.
  */
 #ifndef TRACE_WINDOW_H
 #define TRACE_WINDOW_H
@@ -31,7 +32,8 @@
 
 #define WINDOW_SLOTS EV_WINDOW /* at most */
 #define WINDOW_TAGS  1024
-#define WINDOW_GROUP 8 /* slots that are searched at once for the one used longest ago */
+#define WINDOW_SETS  64 /* a page's set, modulo it */
+#define WINDOW_GROUP 8  /* slots that are searched at once for the one used longest ago */
 /* An access this close to its page's end may be one over the boundary: the slow path looks. Bytes; QEMU's accesses are
  * at most 16. */
 #define WINDOW_EDGE 16
@@ -62,6 +64,7 @@ struct window {
 	bool written[WINDOW_SLOTS];
 	u64 untagged;                           /* slots whose page has lost its tag: a bit each */
 	u64 least[WINDOW_SLOTS / WINDOW_GROUP]; /* W5: `used * WINDOW_SLOTS + slot` */
+	u64 of_set[2][WINDOW_SETS];             /* W6: slots, a bit each */
 };
 
 /* tag[va's page % WINDOW_TAGS], its offset by one shift and one mask. */
