@@ -149,8 +149,9 @@ static const struct cost common[COST_NR] = {
 	 "Milan VM: madvise 2,348, brk 4,571, mmap 6,211..8,563, munmap 6,120..9,409, less the system call"},
     [COST_UNMAP_4K] = {800, 900, VM_MILAN, "Milan VM: munmap, and MADV_DONTNEED of 200 pages: 804..901"},
     [COST_UNMAP_2M] = {17000, 17728, VM_MILAN, "Milan VM: munmap of 2M pages"},
-    [COST_UNMAP_LEFT] = {205, 517, "Granite Rapids",
-			 "Granite Rapids VM: exits of children that share 64M with their parent, least and median"},
+    [COST_UNMAP_LEFT] =
+	{91, 205, "Granite Rapids",
+	 "Granite Rapids VM: exits of children that share 64M with their parent: 91..101 idle, 205 beside other work"},
     [COST_PROTECT_PAGE] = {245, 320, VM_MILAN, "Milan VM: mprotect to read-only, of many and of 200 pages"},
     [COST_SPLIT] = {35600, 36500, VM_MILAN, "Milan VM: MADV_DONTNEED of 4K in a 2M page, less that of a 4K page"},
     [COST_COLLAPSE] = {607000, 1302000, VM_MILAN,

@@ -103,8 +103,8 @@ static double fork_size_ticks(struct measure *m, const struct fork_size *size, c
 static void fork_sizes(struct measure *m, struct pages *block, enum page_kind kind, const struct fork_size *size,
 		       unsigned nr, enum figure_id page_id)
 {
-	u64 page = kind == PAGES_THP ? PMD_SIZE : PAGE_SIZE, most = size[0].bytes;
-	double first = -1, last = -1, now;
+	u64 page = kind == PAGES_THP ? PMD_SIZE : PAGE_SIZE;
+	double first = -1, now;
 
 	if (block->mapped == 0) {
 		pages_get(m, block, kind, FORK_MOST, FILL_SHARE * m->seconds);
@@ -115,12 +115,11 @@ static void fork_sizes(struct measure *m, struct pages *block, enum page_kind ki
 		now = fork_size_ticks(m, &size[i], block);
 		if (now < 0)
 			break;
-		first = i == 0 ? now : first;
-		last = now;
-		most = size[i].bytes;
+		if (i == 0)
+			first = now;
+		else if (now > first) /* a page of 64M costs more than one of 1G: the caches' doing */
+			figure_add_ticks(m, page_id, (now - first) / (double)((size[i].bytes - size[0].bytes) / page));
 	}
-	if (last > first)
-		figure_add_ticks(m, page_id, (last - first) / (double)((most - size[0].bytes) / page));
 	/* What the first size lacks, all lack; and the cost of a page takes two sizes. */
 	for (unsigned i = 0; i < nr; i++)
 		if (m->figure[size[0].id].missing[0] != '\0')

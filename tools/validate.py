@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Predicted and measured: what six pieces of work cost more in one way than in another (test/programs/ab.c).
 
-Measured: CPU time of the way a less that of b, natively, runs of both in turn, the least of each.
-Predicted: the bill of a less that of b, under quire run, with the costs that quire measure found here.
+Measured: CPU time of the way a less that of b, natively, runs of both in turn, the median of each.
+Predicted: the bill of a less that of b, under quire run, with the costs that quire measure found here. Without the
+interrupts that other CPUs answer: what is measured is the CPU time of the first thread and the children.
 Writes a table in Markdown. usage: validate.py BUILD-FOLDER [SECONDS-FOR-MEASURE [NATIVE-RUNS]]
 """
 import json
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,8 +25,12 @@ def bill(quire, program, work, way, machine, costs, cpu, out):
     subprocess.run(command + (["--cpu", cpu] if cpu else []) + ["--", program, work, way], check=True,
                    stdout=subprocess.DEVNULL)
     with open(out) as f:
-        cost = json.load(f)["machines"][0]["cost"]
-    return cost["sum"]["least"], cost["sum"]["most"]
+        machine = json.load(f)["machines"][0]
+    prices = dict(line.split("#")[0].split("=") for line in open(costs) if "=" in line.split("#")[0])
+    answered = [machine["ipis"] * int(price) for price in dict((k.strip(), v) for k, v in prices.items())
+                .get("ipi", "0 0").split()]
+    cost = machine["cost"]["sum"]
+    return cost["least"] - answered[0], cost["most"] - answered[1]
 
 
 def main():
@@ -46,11 +52,11 @@ def main():
               f"cpu {cpu or 'zen3'}; million cycles\n")
         print("| work | measured | predicted | most / least | encloses |\n|---|---|---|---|---|")
         for work in WORKS:
-            least = {"a": float("inf"), "b": float("inf")}
+            took = {"a": [], "b": []}
             for _ in range(runs):
-                for way in least:
-                    least[way] = min(least[way], natively(program, work, way))
-            measured = (least["a"] - least["b"]) * hertz / 1e6
+                for way in took:
+                    took[way].append(natively(program, work, way))
+            measured = (statistics.median(took["a"]) - statistics.median(took["b"])) * hertz / 1e6
             a, b = (bill(quire, program, work, way, machine, costs, cpu, out) for way in ("a", "b"))
             low, high = sorted(((a[0] - b[0]) / 1e6, (a[1] - b[1]) / 1e6))
             print(f"| {work} | {measured:,.0f} | {low:,.0f} .. {high:,.0f} | "
