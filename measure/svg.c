@@ -148,7 +148,7 @@ static void put_names(FILE *out, const struct measure *m)
 	}
 	if (p == NULL)
 		return;
-	snprintf(model, sizeof(model), "the model's 4K (%s)", p->name);
+	snprintf(model, sizeof(model), "model: %s", p->name);
 	fprintf(out, "<path d=\"M%d %.1fh24\" stroke=\"#111827\" stroke-dasharray=\"2 4\"/>\n", WIDTH - RIGHT + 14,
 		y - 4);
 	put_text(out, WIDTH - RIGHT + 44, y, "start", "", model);
