@@ -115,7 +115,8 @@ struct cycles cycles_of(const struct cost_table *t, enum cost_id id, u64 n)
 	return (struct cycles){mul(n, t->at[id].least), mul(n, t->at[id].most)};
 }
 
-struct cycles bill_walks(const struct cost_table *t, const u64 read_from[MMU_NPLACES][2])
+/* Of entries that were read from each place, nearest and farthest. */
+static struct cycles bill_walks(const struct cost_table *t, const u64 read_from[MMU_NPLACES][2])
 {
 	struct cycles walks = {0};
 

@@ -57,9 +57,7 @@ _Static_assert(COST_NR <= 64, "a bit a cost");
 extern const struct bill_kind bill_kinds[BILL_NR];
 
 struct bill bill_make(const struct machine_counters *c, const struct machine_config *cfg, const struct cost_table *t);
-/* Walks that read so many entries from each place, nearest and farthest. */
-struct cycles bill_walks(const struct cost_table *t, const u64 read_from[MMU_NPLACES][2]);
-/* The share of them that read `steps` of the entries, wherever those lay. */
+/* The share of a machine's walks that read `steps` of the entries, wherever those lay. */
 struct cycles bill_walks_share(const struct machine_counters *c, const struct bill *b, u64 steps);
 /* A device's time for `requests` reads, or writes, one after the other, of `pages` pages in all. ns */
 struct cycles bill_device_ns(const struct cost_table *t, const struct swap_device *device, bool write, u64 requests,

@@ -18,24 +18,17 @@
 #include "engine/cache.h"
 #include "engine/gather.h"
 #include "engine/state.h"
+#include "lib/cpuid.h"
 
 static ZydisDecoder decoder;
 static bool has_rtm;
 static signed char gpr_number[ZYDIS_REGISTER_MAX_VALUE + 1];
 static u8 gpr_bits[ZYDIS_REGISTER_MAX_VALUE + 1];
 
-static bool find_rtm(void)
-{
-	u32 a = 7, b, c = 0, d;
-
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	return b >> 11 & 1;
-}
-
 void decode_init(void)
 {
 	flags_init();
-	has_rtm = find_rtm();
+	has_rtm = cpuid(7, 0).ebx >> 11 & 1;
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	for (unsigned r = 0; r <= ZYDIS_REGISTER_MAX_VALUE; r++) {
 		ZydisRegisterClass c = ZydisRegisterGetClass((ZydisRegister)r);

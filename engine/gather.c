@@ -11,6 +11,7 @@
 
 #include "engine/cache.h"
 #include "engine/runtime.h"
+#include "lib/cpuid.h"
 
 /* Where XSAVE's standard format has them: the upper halves of ymm0.., k0.., the upper halves of zmm0.., zmm16... */
 enum { XSAVE_SSE = 160, XSAVE_AVX = 2, XSAVE_K = 5, XSAVE_ZMM_HIGH = 6, XSAVE_ZMM16 = 7, XSAVE_VECTORS = 0xe6 };
@@ -18,12 +19,8 @@ static u32 xsave_at[XSAVE_ZMM16 + 1];
 
 static void find_xsave(void)
 {
-	for (u32 n = XSAVE_AVX; n <= XSAVE_ZMM16; n++) {
-		u32 a = 0xd, b, c = n, d;
-
-		__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-		xsave_at[n] = b;
-	}
+	for (u32 n = XSAVE_AVX; n <= XSAVE_ZMM16; n++)
+		xsave_at[n] = cpuid(0xd, n).ebx;
 }
 
 /* ---- when the block is translated ---- */

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/cpuid.h"
+
 #define CPUID_PCID       (1u << 17) /* leaf 1, ECX */
 #define CPUID_HYPERVISOR (1u << 31)
 #define CPUID_AMX_TILE   (1u << 24) /* leaf 7, EDX */
@@ -25,26 +27,14 @@ static const struct {
     {0x830f10, "zen2"},   {0xa00f10, "zen3"},   {0xa10f10, "zen4"},
 };
 
-struct cpuid {
-	u32 eax, ebx, ecx, edx;
-};
-
-static struct cpuid cpuid(u32 leaf)
-{
-	struct cpuid r = {.eax = leaf, .ecx = 0};
-
-	__asm__ volatile("cpuid" : "+a"(r.eax), "=b"(r.ebx), "+c"(r.ecx), "=d"(r.edx));
-	return r;
-}
-
 const struct cpu_preset *machine_host_cpu(void)
 {
-	u32 signature = cpuid(1).eax & ~15u;
+	u32 signature = cpuid(1, 0).eax & ~15u;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cpus); i++)
 		if (signature == cpus[i].signature)
 			return cpu_preset_find(cpus[i].preset);
-	return cpuid(0).eax >= 7 && cpuid(7).edx & CPUID_AMX_TILE ? cpu_preset_find("goldencove") : NULL;
+	return cpuid(0, 0).eax >= 7 && cpuid(7, 0).edx & CPUID_AMX_TILE ? cpu_preset_find("goldencove") : NULL;
 }
 
 /* The first line of root's file; false: there is none. */
@@ -68,7 +58,7 @@ struct machine_host machine_host_read(const char *root)
 {
 	struct machine_host h = {0};
 	char line[128];
-	u32 ecx = cpuid(1).ecx;
+	u32 ecx = cpuid(1, 0).ecx;
 
 	h.pcid = ecx & CPUID_PCID;
 	h.is_virtual = ecx & CPUID_HYPERVISOR;

@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "lib/cpuid.h"
 #include "measure/measure.h"
 
 /* The first line of a file, without its end; "": there is none. */
@@ -89,16 +90,14 @@ static void read_hypervisor(struct host *h)
 		     {"TCGTCGTCGTCG", "QEMU's emulation (TCG)"},
 		     {"bhyve bhyve ", "bhyve"},
 		     {"VBoxVBoxVBox", "VirtualBox"}};
-	u32 reg[4], leaf = 1;
 	char signature[13] = "";
+	struct cpuid who;
 
-	__asm__ volatile("cpuid" : "+a"(leaf), "=b"(reg[0]), "=c"(reg[1]), "=d"(reg[2]));
-	if (!(reg[1] >> 31 & 1))
+	if (!(cpuid(1, 0).ecx >> 31 & 1))
 		return;
 	h->is_virtual = TRI_YES;
-	leaf = 0x40000000;
-	__asm__ volatile("cpuid" : "+a"(leaf), "=b"(reg[0]), "=c"(reg[1]), "=d"(reg[2]));
-	memcpy(signature, reg, 12);
+	who = cpuid(0x40000000, 0);
+	memcpy(signature, (u32[]){who.ebx, who.ecx, who.edx}, 12);
 	snprintf(h->hypervisor, sizeof(h->hypervisor), "a hypervisor without a known name");
 	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
 		if (strcmp(signature, known[i].signature) == 0)

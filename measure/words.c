@@ -162,8 +162,8 @@ static void say_model(struct words *w, const struct measure *m)
 	if (m->tlb.walk_near > 0)
 		say(w,
 		    "An L2 TLB hit costs up to %lu cycles there (measured: %.1f), a walk's step up to %lu from the L2 "
-		    "cache "
-		    "and %lu from L3 (a walk just past the reach: %.0f%s). The file that --save writes replaces these.",
+		    "cache and %lu from L3 (a walk just past the reach: %.0f%s). The file that --save writes replaces "
+		    "these.",
 		    t.at[COST_L2_TLB_HIT].most, m->tlb.l2_hit, t.at[COST_WALK_L2].most, t.at[COST_WALK_L3].most,
 		    m->tlb.walk_near - m->tlb.l2_hit,
 		    m->host.is_virtual == TRI_YES ? ", the hypervisor's part in it" : "");

@@ -74,8 +74,8 @@ static inline bool lines_epoch(const struct lines *l, u32 *epoch, unsigned entry
 	return ((now - before) & 15) >= l->young;
 }
 
-/* A walk reads the entry at pa. Returns true if the line of data that it leads to is not in L2 any
- * more, at the nearest: with the line of the table, it has left, too. */
+/* A walk reads the entry at pa. Returns true if the line of data that it leads to is not in L2 any more, at
+ * the nearest: with the line of the table, it has left, too. */
 static inline bool lines_read(struct lines *l, u64 pa, struct mmu_counters *counters)
 {
 	u64 line = pa >> LINE_SHIFT;

@@ -20,17 +20,24 @@ def natively(program, work, way):
     return float(subprocess.run([program, work, way], check=True, stdout=subprocess.PIPE).stdout)
 
 
+def price(costs, name):
+    """Least and most of a row of a file of costs; nothing where it is not."""
+    with open(costs) as f:
+        for line in f:
+            row, _, figures = line.split("#")[0].partition("=")
+            if row.strip() == name:
+                return [int(figure) for figure in figures.split()]
+    return [0, 0]
+
+
 def bill(quire, program, work, way, machine, costs, cpu, out):
     command = [quire, "run", "--front", "engine", "--costs", costs, "-m", machine, "--json", out, "-o", "/dev/null"]
     subprocess.run(command + (["--cpu", cpu] if cpu else []) + ["--", program, work, way], check=True,
                    stdout=subprocess.DEVNULL)
     with open(out) as f:
         machine = json.load(f)["machines"][0]
-    prices = dict(line.split("#")[0].split("=") for line in open(costs) if "=" in line.split("#")[0])
-    answered = [machine["ipis"] * int(price) for price in dict((k.strip(), v) for k, v in prices.items())
-                .get("ipi", "0 0").split()]
-    cost = machine["cost"]["sum"]
-    return cost["least"] - answered[0], cost["most"] - answered[1]
+    cost, ipi = machine["cost"]["sum"], price(costs, "ipi")
+    return cost["least"] - machine["ipis"] * ipi[0], cost["most"] - machine["ipis"] * ipi[1]
 
 
 def main():
