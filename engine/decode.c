@@ -199,6 +199,9 @@ static void add_stack(struct insn *i, const struct decoded *d)
 		}
 		o.disp = -(s64)len;
 		o.rw = 2;
+		add_operand(i, o);
+		o.disp -= (s64)d->op[0].imm.value.u; /* the new top, too, must be such that it could be written */
+		o.times = 0;
 		break;
 	default:
 		return;

@@ -40,7 +40,7 @@ struct operand {
 	bool addr32; /* the address is cut to 32 bits */
 	bool masked; /* not all of it is touched: gather.h */
 	u8 rw;       /* bit 0: read, bit 1: written */
-	u8 times;    /* accesses that it counts as: 2: it is read, then written */
+	u8 times; /* accesses that it counts as: 2: it is read, then written; 0: it must only be such that it could be */
 	u16 len;
 	s64 disp;
 };

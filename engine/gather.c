@@ -27,8 +27,15 @@ static void find_xsave(void)
 
 static bool suppresses_faults(const ZydisDecodedInstruction *z)
 {
-	if (z->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEQB || z->mnemonic == ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB)
-		return false; /* E4NF, which Zydis takes for E4 */
+	switch (z->mnemonic) { /* E4NF, which Zydis takes for E4 */
+	case ZYDIS_MNEMONIC_VCVTNE2PS2BF16:
+	case ZYDIS_MNEMONIC_VDBPSADBW:
+	case ZYDIS_MNEMONIC_VGF2P8AFFINEQB:
+	case ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB:
+		return false;
+	default:
+		break;
+	}
 	switch (z->meta.exception_class) {
 	case ZYDIS_EXCEPTION_CLASS_E1NF:
 	case ZYDIS_EXCEPTION_CLASS_E2NF:
@@ -93,23 +100,17 @@ static bool is_dense(const ZydisDecodedInstruction *z)
 	return z->meta.category == ZYDIS_CATEGORY_EXPAND || z->meta.category == ZYDIS_CATEGORY_COMPRESS;
 }
 
-static bool is_scalar(const ZydisDecodedInstruction *z)
-{
-	return z->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E3 ||
-	       z->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E10 || z->mnemonic == ZYDIS_MNEMONIC_VMOVSS ||
-	       z->mnemonic == ZYDIS_MNEMONIC_VMOVSD;
-}
-
-/* How many bits of the mask there are for the operand o. */
+/* How many bits of the mask there are for the operand o: one for each of its elements, or, where it is broadcast, for each
+ * element of that width that the vector has room for; fewer where that becomes wider. */
 static unsigned mask_bits(const struct decoded *d, const ZydisDecodedOperand *o)
 {
-	bool broadcast =
-	    d->z.avx.broadcast.mode != ZYDIS_BROADCAST_MODE_INVALID || d->z.mnemonic == ZYDIS_MNEMONIC_VMOVDDUP;
-	unsigned n = broadcast ? d->z.avx.vector_length / o->element_size : o->element_count;
+	unsigned n = d->z.avx.vector_length / o->element_size;
 
+	if (d->z.avx.broadcast.mode == ZYDIS_BROADCAST_MODE_INVALID && d->z.mnemonic != ZYDIS_MNEMONIC_VMOVDDUP)
+		return o->element_count;
 	for (unsigned k = 0; k < d->z.operand_count; k++)
 		if (is_vector(&d->op[k]))
-			return is_scalar(&d->z) ? 1 : min(n, (unsigned)d->op[k].element_count);
+			return min(n, (unsigned)d->op[k].element_count);
 	return n;
 }
 

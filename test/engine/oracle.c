@@ -27,6 +27,7 @@
 #include "engine/decoder.h"
 #include "engine/runtime.h"
 #include "engine/translate.h"
+#include "lib/cpuid.h"
 #include "test/engine/random.h"
 
 #define ARENA       0x10000000ull
@@ -37,6 +38,7 @@
 #define CACHE_BYTES (16u << 20)
 #define MAX_LENGTH  12
 #define XSAVE_BYTES 2688   /* up to the end of AVX-512's state */
+#define XSAVE_K     5      /* the state component of k0..k7 */
 #define EFLAGS      0xcd5u /* arithmetic flags and DF */
 
 struct state {
@@ -52,6 +54,7 @@ static sigjmp_buf back;
 static u8 arena[ARENA_BYTES], after[ARENA_BYTES];
 static u64 start_of[MAX_LENGTH + 1]; /* of each instruction */
 static unsigned length;
+static u32 xsave_at[8];   /* of each component; 0: this CPU has none such */
 static bool code_changes; /* the translated code compares itself */
 
 static u64 next(void)
@@ -338,12 +341,12 @@ static void forget_unused(struct state *s)
 {
 	static const struct {
 		u8 bit;
-		u16 at, len;
-	} parts[] = {{2, 576, 256}, {5, 1088, 64}, {6, 1152, 512}, {7, 1664, 1024}}; /* YMM, k, ZMM, ZMM16.. */
+		u16 len;
+	} parts[] = {{2, 256}, {XSAVE_K, 64}, {6, 512}, {7, 1024}}; /* YMM, k, ZMM, ZMM16.. */
 	static const u8 zero[1024];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(parts); i++)
-		if (memcmp(s->x + parts[i].at, zero, parts[i].len) == 0)
+		if (memcmp(s->x + xsave_at[parts[i].bit], zero, parts[i].len) == 0)
 			s->x[512] &= (u8) ~(1u << parts[i].bit);
 }
 
@@ -413,9 +416,13 @@ static void vector_bytes(u8 *at, bool evex, const char *of, bool vsib)
 
 static void touching_bytes(u8 *at)
 {
-	static const char *const small[] = {
-	    "\xd7",     "\x66\x0f\xf7", "\x0f\xae\x38",         "\x66\x0f\xae\x38", "\x66\x0f\xae\x30", "\xa4",
-	    "\x48\xab", "\x8f\x04\x24", "\x66\x8f\x44\x24\xfe", "\xff\x34\x24"}; /* pop and push of what lies by rsp */
+	static const char *const one_of[] = {
+	    "\xd7", "\x66\x0f\xf7", "\x0f\xae\x38", "\x66\x0f\xae\x38", "\x66\x0f\xae\x30", "\xa4", "\x48\xab",
+	    /* pop and push of what lies by rsp; enter 4112, 0 (modulo 32) */
+	    "\x8f\x04\x24", "\x66\x8f\x44\x24\xfe", "\xff\x34\x24", "\xc8\x10\x10\x20",
+	    /* from (%rdi), with k1: vpshufbitqmb, vdbpsadbw, vcvtne2ps2bf16, vcvtps2qq, vpbroadcastw */
+	    "\x62\xf2\x75\x49\x8f\x17", "\x62\xf3\x75\x49\x42\x07", "\x62\xf2\x77\x49\x72\x07",
+	    "\x62\xf1\x7d\x29\x7b\x07", "\x62\xf2\x7d\x09\x79\x07"};
 
 	random_bytes(at);
 	switch (next() % 8) {
@@ -443,7 +450,7 @@ static void touching_bytes(u8 *at)
 		break;
 	default:
 		if (next() % 2) {
-			const char *one = small[next() % ARRAY_SIZE(small)];
+			const char *one = one_of[next() % ARRAY_SIZE(one_of)];
 
 			memcpy(at, one, strlen(one));
 		}
@@ -477,7 +484,7 @@ static void make_touching(void)
 /* Addresses near a page's end, small numbers; vectors of small numbers, masks of all kinds. */
 static void make_touching_state(void)
 {
-	unsigned width = next() % 2 ? 4 : 8;
+	unsigned width = next() % 2 ? 4 : 8, k = xsave_at[XSAVE_K];
 
 	make_state();
 	for (unsigned i = 0; i < NR_GPR; i++) {
@@ -491,11 +498,11 @@ static void make_touching_state(void)
 	for (unsigned at = 160; at + 8 <= XSAVE_BYTES; at += width) {
 		s64 small = (s64)(next() % 4096) - 2048;
 
-		if (at < 416 || (at >= 576 && at < 832) || at >= 1152)
+		if (at < 416 || (at >= 576 && at - k >= 64))
 			memcpy(begin.x + at, &small, width);
 	}
 	if (next() % 4 == 0) /* k0..k7: few */
-		for (unsigned at = 1088; at < 1152; at += 8)
+		for (unsigned at = k; k && at < k + 64; at += 8)
 			memcpy(begin.x + at, &(u64){next() % 3 ? 1ull << next() % 16 : 0}, 8);
 	if (__builtin_cpu_supports("avx512f"))
 		begin.x[512] |= 0xe0;
@@ -557,6 +564,8 @@ int main(int argc, char **argv)
 	map_at(ARENA, ARENA_BYTES);
 	map_at(CODE, 4096);
 	decode_init();
+	for (u32 n = 2; n < ARRAY_SIZE(xsave_at); n++)
+		xsave_at[n] = cpuid(0xd, n).ebx;
 	cache_at = map_at(seed % 2 ? CACHE_NEAR : CACHE_FAR, CACHE_BYTES);
 	cache_init(cache_at, CACHE_BYTES);
 	thread = memory_get(sizeof(*thread));
