@@ -4,7 +4,7 @@
  *
  *   mmu_access
  *     |-- L1 TLB hit, the rights serve -----------------------------> pa         one probe, no RAM read
- *     `-- access_slow
+ *     `-- L1 miss
  *           |-- L2 TLB hit, the rights serve --> fill L1 -----------> pa
  *           |-- hit, D clear on a write, or rights refuse: rewalk -.
  *           |-- miss, PDE cached, its PTE ready (access_by_pte) -----> fill L2, L1 --> pa
@@ -39,6 +39,12 @@ static inline int access_done(struct mmu_result *r, u64 va, u64 data, unsigned s
 	return MMU_OK;
 }
 
+/* Index of what is apart for data and for fetches. */
+static inline unsigned access_is_fetch(unsigned access)
+{
+	return access / MMU_FETCH % 2;
+}
+
 static inline bool access_serves(const struct mmu_cpu *cpu, unsigned access, u64 data)
 {
 	return cpu->allow[access & (ARRAY_SIZE(cpu->allow) - 1)] >> (data & TLB_RIGHTS) & 1 &&
@@ -47,22 +53,18 @@ static inline bool access_serves(const struct mmu_cpu *cpu, unsigned access, u64
 
 /* ---- filling ---- */
 
-static inline struct tlb_ref level_put_kind(struct tlb_level *l, u64 va, unsigned kind, unsigned pcid, u64 data)
+#define ONLY_4K       (1u << tlb_kind(MMU_4K, false))
+#define ALWAYS_INLINE inline __attribute__((always_inline)) /* `size` is a constant where most go */
+
+/* data: of a page of size `size`, which the level holds. */
+static ALWAYS_INLINE void level_put(struct tlb_level *l, u64 va, unsigned size, bool global, unsigned pcid, u64 data)
 {
-	unsigned size = tlb_kind_size(kind);
 	u64 vpn = va >> tlb_size_shift(size);
 	struct tlb_array *a = tlb_level_array(l, size, vpn);
 
-	l->fractions |= (data >> TLB_LEAF_SHIFT & 3) > size;
-	return (struct tlb_ref){a, tlb_array_put(a, vpn, tlb_tag_make(va, kind, pcid), data)};
-}
-
-/* 4K apart, with constant shifts, as in tlb_find(). */
-static struct tlb_ref level_put(struct tlb_level *l, u64 va, unsigned kind, unsigned pcid, u64 data)
-{
-	if (likely(kind == tlb_kind(MMU_4K, false)))
-		return level_put_kind(l, va, tlb_kind(MMU_4K, false), pcid, data);
-	return level_put_kind(l, va, kind, pcid, data);
+	if (unlikely(tlb_data_leaf(data) > size))
+		l->fractions = true;
+	tlb_array_put(a, tlb_array_set(a, vpn), tlb_tag_make(va, tlb_kind(size, global), pcid), data);
 }
 
 /* A translation's data as that of the page of size `smaller` within it that holds va. */
@@ -71,14 +73,31 @@ static u64 data_narrow(u64 data, u64 va, unsigned size, unsigned smaller)
 	return data | (va & (tlb_size_bytes(size) - 1) & ~(tlb_size_bytes(smaller) - 1));
 }
 
-/* data: of a page of size `size`. */
-static inline __attribute__((always_inline)) struct tlb_ref fill_l1(struct mmu_cpu *cpu, bool fetch, u64 va,
-								    unsigned size, bool global, u64 data)
+/* Into an L1 array. The slot, if there is one, is empty. */
+static ALWAYS_INLINE void fill_array(struct mmu_cpu *cpu, struct tlb_level *l1, struct tlb_array *a, u64 vpn,
+				     unsigned size, u64 tag, u64 data, int slot)
 {
-	unsigned held = cpu->l1[fetch]->place[size].size;
+	u32 set = tlb_array_set(a, vpn);
 
-	cpu->counters.fills[held]++;
-	return level_put(cpu->l1[fetch], va, tlb_kind(held, global), cpu->pcid, data_narrow(data, va, size, held));
+	cpu->counters.fills[size]++;
+	if (unlikely(tlb_data_leaf(data) > size))
+		l1->fractions = true;
+	if (likely(slot >= 0))
+		tlb_window_put(&cpu->window, (unsigned)slot, a, set, tag, data);
+	else
+		tlb_window_pass(&cpu->window, (struct tlb_ref){a, tlb_array_put(a, set, tag, data)});
+}
+
+/* data: of a page of size `size`. */
+static ALWAYS_INLINE void fill_l1(struct mmu_cpu *cpu, bool fetch, u64 va, unsigned size, bool global, u64 data,
+				  int slot)
+{
+	struct tlb_level *l1 = cpu->l1[fetch];
+	unsigned held = size == MMU_4K ? MMU_4K : l1->place[size].size;
+	u64 vpn = va >> tlb_size_shift(held);
+
+	fill_array(cpu, l1, tlb_level_array(l1, held, vpn), vpn, held,
+		   tlb_tag_make(va, tlb_kind(held, global), cpu->pcid), data_narrow(data, va, size, held), slot);
 }
 
 /* A rewalk's translation in place of what the level has for va. Returns the entry; none if it has none of that kind. */
@@ -104,9 +123,9 @@ static struct tlb_ref refresh(struct mmu_cpu *cpu, bool fetch, u64 va, unsigned 
 	return level_refresh(cpu->l1[fetch], va, tlb_kind(held, global), cpu->pcid, data_narrow(data, va, size, held));
 }
 
-/* Caches a walk's translation, data of a page of size `size`; returns L1's entry. */
-static struct tlb_ref fill_walked(struct mmu_cpu *cpu, bool fetch, const struct walk *w, unsigned size, u64 data,
-				  bool rewalk)
+/* Caches a walk's translation, data of a page of size `size`. */
+static void fill_walked(struct mmu_cpu *cpu, bool fetch, const struct walk *w, unsigned size, u64 data, bool rewalk,
+			int slot)
 {
 	struct tlb_level *l2 = cpu->l2[fetch];
 	bool global = w->entry[w->stop] & X86_PTE_G && cpu->cr4 & X86_CR4_PGE;
@@ -115,8 +134,11 @@ static struct tlb_ref fill_walked(struct mmu_cpu *cpu, bool fetch, const struct 
 	if (rewalk)
 		e = refresh(cpu, fetch, w->va, size, global, data);
 	else if (l2->place[size].size == size)
-		level_put(l2, w->va, tlb_kind(size, global), cpu->pcid, data);
-	return e.array ? e : fill_l1(cpu, fetch, w->va, size, global, data);
+		level_put(l2, w->va, size, global, cpu->pcid, data);
+	if (e.array)
+		tlb_window_use(&cpu->window, slot, e);
+	else
+		fill_l1(cpu, fetch, w->va, size, global, data, slot);
 }
 
 /* ---- the walk of an access ---- */
@@ -158,7 +180,7 @@ static int access_fault(struct mmu_cpu *cpu, u64 va, bool fetch, struct mmu_resu
 
 static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, bool rewalk, struct mmu_result *r)
 {
-	bool fetch = (access & MMU_KIND) == MMU_FETCH;
+	bool fetch = access_is_fetch(access);
 	struct walk w;
 	int outcome = access_walk(cpu, va, access, &w, &r->error_code);
 
@@ -176,10 +198,9 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	if (outcome == MMU_OK) {
 		unsigned size = min(w.size, cpu->largest);
 		u64 data = walk_data(&w, size);
-		struct tlb_ref e = fill_walked(cpu, fetch, &w, size, data, rewalk);
 
+		fill_walked(cpu, fetch, &w, size, data, rewalk, slot);
 		cpu->counters.walks[fetch]++;
-		tlb_window_use(&cpu->window, slot, e);
 		access_done(r, va, data, size, 0);
 	} else {
 		access_fault(cpu, va, fetch, r);
@@ -194,10 +215,9 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
  * counted or cached. Not for the oracle, nor with protection keys. */
 static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
 {
-	bool fetch = (access & MMU_KIND) == MMU_FETCH, write = (access & MMU_KIND) == MMU_WRITE;
+	bool fetch = access_is_fetch(access), write = (access & MMU_KIND) == MMU_WRITE;
 	u64 e, pde, pa, wanted = X86_PTE_P | X86_PTE_A | (write ? X86_PTE_D : 0);
 	struct tlb_level *l2 = cpu->l2[fetch];
-	struct tlb_ref l1;
 	unsigned rights;
 	bool global;
 	u64 data;
@@ -218,9 +238,8 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	if (likely(cpu->lines.set))
 		lines_walked(&cpu->lines, lines_read(&cpu->lines, pa, &cpu->counters));
 	if (l2->place[MMU_4K].size == MMU_4K)
-		level_put(l2, va, tlb_kind(MMU_4K, global), cpu->pcid, data);
-	l1 = fill_l1(cpu, fetch, va, MMU_4K, global, data);
-	tlb_window_use(&cpu->window, slot, l1);
+		level_put(l2, va, MMU_4K, global, cpu->pcid, data);
+	fill_l1(cpu, fetch, va, MMU_4K, global, data, slot);
 	access_done(r, va, data, MMU_4K, 0);
 	r->steps = 1;
 	r->stop_level = X86_PT;
@@ -229,69 +248,108 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 
 /* ---- the access ---- */
 
-/* The translation of an L2 hit, moved up to L1. */
-static int access_by_l2(struct mmu_cpu *cpu, u64 va, bool fetch, int slot, u64 tag, u64 data, struct mmu_result *r)
-{
-	unsigned size = tlb_kind_size(tlb_tag_kind(tag));
-	struct tlb_ref e = fill_l1(cpu, fetch, va, size, tag & TLB_TAG_GLOBAL, data);
+#define APART __attribute__((noinline)) /* so that those who go elsewhere save no registers for it */
 
-	tlb_window_use(&cpu->window, slot, e);
+static APART int access_missed(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
+{
+	cpu->counters.l2_miss[access_is_fetch(access)]++;
+	if (likely(!cpu->oracle && !cpu->pke) && access_by_pte(cpu, va, access, slot, r))
+		return MMU_OK;
+	return access_by_walk(cpu, va, access, slot, false, r);
+}
+
+/* Of a TLB hit that does not serve. */
+static APART int access_again(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
+{
+	cpu->counters.rewalks[access_is_fetch(access)]++;
+	return access_by_walk(cpu, va, access, slot, true, r);
+}
+
+/* An L2 hit of a large or global page. */
+static APART int access_by_large(struct mmu_cpu *cpu, u64 va, bool fetch, int slot, struct tlb_ref e,
+				 struct mmu_result *r)
+{
+	u64 tag = e.array->tag[e.i], data = e.array->data[e.i];
+	unsigned size = tlb_kind_size(tlb_tag_kind(tag));
+
+	fill_l1(cpu, fetch, va, size, tag & TLB_TAG_GLOBAL, data, slot);
 	return access_done(r, va, data, size, 2);
 }
 
-/* All but an L1 hit that serves. l1: the L1 entry that does not serve, or none. */
-static __attribute__((noinline)) int access_slow(struct mmu_cpu *cpu, u64 va, unsigned access, int slot,
-						 struct tlb_ref l1, struct mmu_result *r)
+/* An L1 hit that does not serve. */
+static APART int access_refused(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
 {
-	bool fetch = (access & MMU_KIND) == MMU_FETCH;
-	struct tlb_ref e = l1;
+	struct tlb_ref e = tlb_find(cpu->l1[access_is_fetch(access)], va, cpu->pcid);
 
-	if (slot >= 0 && !tlb_window_has(&cpu->window, slot, l1))
+	if (slot >= 0 && !tlb_window_has(&cpu->window, slot, e))
 		tlb_window_leave(&cpu->window, slot);
-	if (!e.array) {
-		cpu->counters.l1_miss[fetch]++;
-		e = tlb_find(cpu->l2[fetch], va, cpu->pcid);
-	}
-	if (!e.array) {
-		cpu->counters.l2_miss[fetch]++;
-		if (likely(!cpu->oracle && !cpu->pke) && access_by_pte(cpu, va, access, slot, r))
-			return MMU_OK;
-		return access_by_walk(cpu, va, access, slot, false, r);
-	}
-	if (!access_serves(cpu, access, e.array->data[e.i])) {
-		cpu->counters.rewalks[fetch]++;
-		return access_by_walk(cpu, va, access, slot, true, r);
-	}
-	if (unlikely(cpu->oracle))
-		oracle_check_hit(cpu, va, e, "L2 TLB");
-	tlb_touch(e.array, e.i);
-	return access_by_l2(cpu, va, fetch, slot, e.array->tag[e.i], e.array->data[e.i], r);
+	return access_again(cpu, va, access, slot, r);
+}
+
+static APART bool access_translates(const struct mmu_cpu *cpu, u64 va)
+{
+	return cpu->paging && x86_canonical(va, 64 - cpu->noncanonical_shift);
 }
 
 /* No translation: a non-canonical address, or paging off. */
-static __attribute__((noinline)) int access_untranslated(u64 va, int outcome, struct mmu_result *r)
+static APART int access_untranslated(const struct mmu_cpu *cpu, u64 va, struct mmu_result *r)
 {
-	*r = (struct mmu_result){.pa = outcome == MMU_OK ? va : 0, .outcome = outcome};
-	return outcome;
+	bool canonical = x86_canonical(va, 64 - cpu->noncanonical_shift);
+
+	*r = (struct mmu_result){.pa = canonical ? va : 0, .outcome = canonical ? MMU_OK : MMU_GP};
+	return r->outcome;
 }
 
+/* What a level has for va besides 4K pages that are not global, and where it was not among these. */
+static APART struct tlb_ref find_other(const struct tlb_level *l, u64 va, unsigned pcid)
+{
+	return tlb_find_kinds(l, va, pcid, l->census.present & ~ONLY_4K);
+}
+
+/* Most accesses that come here are to 4K pages: their tag and the L1 array are the same all the way. */
 int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
 {
-	bool fetch = (access & MMU_KIND) == MMU_FETCH;
+	unsigned fetch = access_is_fetch(access);
+	u64 vpn = va >> PAGE_SHIFT, tag = tlb_tag_make(va, tlb_kind(MMU_4K, false), cpu->pcid), data;
+	struct tlb_level *l1 = cpu->l1[fetch], *l2 = cpu->l2[fetch];
+	struct tlb_array *a = tlb_level_array(l1, MMU_4K, vpn);
 	struct tlb_ref e;
 
 	cpu->counters.lookups[fetch]++;
-	if (unlikely((u64)((s64)(va << cpu->noncanonical_shift) >> cpu->noncanonical_shift) != va))
-		return access_untranslated(va, MMU_GP, r);
-	if (unlikely(!cpu->paging))
-		return access_untranslated(va, MMU_OK, r);
-	e = tlb_find(cpu->l1[fetch], va, cpu->pcid);
-	if (unlikely(!e.array || !access_serves(cpu, access, e.array->data[e.i])))
-		return access_slow(cpu, va, access, slot, e, r);
+	if (unlikely(va >= cpu->low_end) && !access_translates(cpu, va))
+		return access_untranslated(cpu, va, r);
+	e = tlb_ref_find(a, tag, vpn);
+	if (!e.array && l1->census.present & ~ONLY_4K)
+		e = find_other(l1, va, cpu->pcid);
+	if (e.array) {
+		data = e.array->data[e.i];
+		if (unlikely(!access_serves(cpu, access, data)))
+			return access_refused(cpu, va, access, slot, r);
+		if (unlikely(cpu->oracle))
+			oracle_check_hit(cpu, va, e, "L1 TLB");
+		tlb_window_use(&cpu->window, slot, e);
+		return access_done(r, va, data, tlb_kind_size(tlb_tag_kind(e.array->tag[e.i])), 1);
+	}
+
+	cpu->counters.l1_miss[fetch]++;
+	if (likely(slot >= 0))
+		tlb_window_leave(&cpu->window, (unsigned)slot);
+	if (likely(l2->census.present & ONLY_4K))
+		e = tlb_ref_find(tlb_level_array(l2, MMU_4K, vpn), tag, vpn);
+	if (!e.array && l2->census.present & ~ONLY_4K)
+		e = find_other(l2, va, cpu->pcid);
+	if (!e.array)
+		return access_missed(cpu, va, access, slot, r);
+	data = e.array->data[e.i];
+	if (unlikely(!access_serves(cpu, access, data)))
+		return access_again(cpu, va, access, slot, r);
 	if (unlikely(cpu->oracle))
-		oracle_check_hit(cpu, va, e, "L1 TLB");
-	tlb_window_use(&cpu->window, slot, e);
-	return access_done(r, va, e.array->data[e.i], tlb_kind_size(tlb_tag_kind(e.array->tag[e.i])), 1);
+		oracle_check_hit(cpu, va, e, "L2 TLB");
+	tlb_touch(e.array, e.i);
+	if (unlikely(e.array->tag[e.i] != tag))
+		return access_by_large(cpu, va, fetch, slot, e, r);
+	fill_array(cpu, l1, a, vpn, MMU_4K, tag, data, slot);
+	return access_done(r, va, data, MMU_4K, 2);
 }
 
 void mmu_data_lines(struct mmu_cpu *cpu, u64 lines)

@@ -72,6 +72,7 @@ static void cpu_derive(struct mmu_cpu *cpu)
 	cpu->pke = cpu->cr4 & X86_CR4_PKE;
 	cpu->levels = cpu->cr4 & X86_CR4_LA57 ? 5 : 4;
 	cpu->noncanonical_shift = cpu->cr4 & X86_CR4_LA57 ? 64 - 57 : 64 - 48;
+	cpu->low_end = cpu->paging ? 1ull << (63 - cpu->noncanonical_shift) : 0;
 	derive_cr3(cpu);
 	derive_reserved(cpu);
 	for (unsigned access = 0; access < ARRAY_SIZE(cpu->allow); access++) {

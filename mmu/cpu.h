@@ -18,6 +18,7 @@ struct mmu_cpu {
 	/* derived, read once an event */
 	unsigned pcid;               /* 0 while CR4.PCIDE = 0 */
 	unsigned noncanonical_shift; /* 64 - width of a linear address */
+	u64 low_end;                 /* addresses below are canonical, and translated; 0: paging is off */
 	u16 allow[16]; /* [access]: bit `rights` = a TLB entry with these rights serves the access as it is */
 	bool paging, pke, oracle;
 	u8 levels;  /* 4 or 5 */

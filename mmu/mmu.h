@@ -29,7 +29,7 @@ struct tlb_array_config {
 };
 #define MMU_MAX_ARRAYS 4
 struct tlb_level_config {
-	struct tlb_array_config array[MMU_MAX_ARRAYS]; /* ends at the first with ways == 0 */
+	struct tlb_array_config array[MMU_MAX_ARRAYS]; /* ends at the first with ways == 0; L1: some hold 4K */
 };
 struct psc_config {
 	u16 entries[6]; /* [level] = entries of the cache of level-`level` entries: [4] PML4E, [3] PDPTE, [2] PDE; 0 =

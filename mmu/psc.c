@@ -30,7 +30,7 @@ u8 *psc_init(struct psc *p, const struct psc_config *cfg, u8 *mem)
 		struct tlb_array_config array = psc_array(cfg, level);
 
 		if (array.ways)
-			mem = tlb_array_init(&p->level[level], &array, &p->census, mem);
+			mem = tlb_array_init(&p->level[level], &array, &p->census, NULL, mem);
 	}
 	return mem;
 }

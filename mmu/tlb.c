@@ -4,7 +4,7 @@
  * structure is drawn and the invariants are numbered.
  *
  * Replacement
- *   LRU     the set's list, most recent first; the victim is its last.
+ *   LRU     the set's list, most recent first; the victim is its last. Or times of last use: the one longest ago.
  *   FIFO    the same list, but a hit does not move an entry.
  *   random  a xorshift generator with a fixed seed: equal runs give equal misses.
  *   tree    tree-PLRU. Ways that are no power of two are `group`s of one (12 ways: 3 groups of 4), the victim is taken
@@ -43,7 +43,7 @@ u64 tlb_array_bytes(const struct tlb_array_config *cfg)
 		    cfg->sets * (sizeof(struct tlb_tree) + sizeof(u64));
 
 	if (buckets)
-		bytes += (buckets + entries) * sizeof(u16);
+		bytes += sizeof(u64) + (buckets + entries + 1) * sizeof(u16);
 	return ALIGN_UP(bytes, 64);
 }
 
@@ -63,7 +63,8 @@ static void array_reset(struct tlb_array *a)
 	}
 }
 
-u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, struct tlb_census *census, u8 *mem)
+u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, struct tlb_census *census,
+		   struct tlb_window *window, u8 *mem)
 {
 	u32 sets = cfg->sets, entries = sets * cfg->ways, buckets = array_buckets(cfg);
 	u8 *end = mem + tlb_array_bytes(cfg);
@@ -72,6 +73,7 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 	ASSERT(cfg->replace != MMU_TREE_PLRU || cfg->ways <= 64);
 	memset(mem, 0, end - mem);
 	*a = (struct tlb_array){.census = census,
+				.window = window,
 				.entries = entries,
 				.ways = cfg->ways,
 				.set_mask = sets - 1,
@@ -80,7 +82,7 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 				.fold = cfg->index == MMU_INDEX_XOR ? __builtin_ctz(sets) : 63,
 				.tree_bits = __builtin_ctz(cfg->ways)};
 	a->tag = (u64 *)mem;
-	a->data = a->tag + entries;
+	a->data = a->tag + entries + (buckets != 0);
 	a->tree = (struct tlb_tree *)(a->data + entries);
 	a->passed = (u64 *)(a->tree + sets);
 	a->link = (struct tlb_link *)(a->passed + sets);
@@ -88,9 +90,16 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 		a->bucket = (u16 *)(a->link + entries + 2 * sets);
 		a->chain = a->bucket + buckets;
 		a->hash_shift = 64 - __builtin_ctz(buckets);
-		memset(a->bucket, 0xff, buckets * sizeof(u16)); /* TLB_NONE */
+		for (u32 b = 0; b < buckets; b++)
+			a->bucket[b] = (u16)entries;
+		a->chain[entries] = (u16)entries;
 	}
-	array_reset(a);
+	if (cfg->replace == MMU_LRU && !window && !buckets) {
+		a->used = (u64 *)a->link;
+		a->link = NULL;
+	} else {
+		array_reset(a);
+	}
 	return end;
 }
 
@@ -195,6 +204,18 @@ static u32 list_victim(struct tlb_array *a, u32 set)
 	return a->link[head].prev;
 }
 
+static u32 used_victim(const struct tlb_array *a, u32 set)
+{
+	u32 first = set * a->ways, oldest = first;
+	u64 at = a->used[first];
+
+	for (u32 i = first + 1; i < first + a->ways; i++) {
+		oldest = a->used[i] < at ? i : oldest;
+		at = min(at, a->used[i]);
+	}
+	return oldest;
+}
+
 /* ---- filling and dropping ---- */
 
 static void window_forget(struct tlb_window *w, const struct tlb_array *a, u32 i)
@@ -206,71 +227,55 @@ static void window_forget(struct tlb_window *w, const struct tlb_array *a, u32 i
 		}
 }
 
-static void chain_remove(struct tlb_array *a, u32 i)
-{
-	u16 *at = &a->bucket[tlb_array_bucket(a, a->tag[i])];
-
-	while (*at != i)
-		at = &a->chain[*at];
-	*at = a->chain[i];
-}
-
-static void chain_insert(struct tlb_array *a, u32 i)
-{
-	u16 *bucket = &a->bucket[tlb_array_bucket(a, a->tag[i])];
-
-	a->chain[i] = *bucket;
-	*bucket = i;
-}
-
 /* A tag of `kind` comes where one of `old` kind was; kind 0 is none. */
-static void census_change(struct tlb_census *c, unsigned kind, unsigned old)
+void tlb_census_change(struct tlb_census *c, unsigned kind, unsigned old)
 {
-	if (likely(kind == old))
-		return;
 	if (kind && !c->count[kind]++)
 		c->present |= 1u << kind;
 	if (old && !--c->count[old])
 		c->present &= ~(1u << old);
 }
 
-/* Entry i loses its page: bucket and holds. It is in its list then. Its tag and its place there are the caller's. */
-static inline void array_unlink(struct tlb_array *a, u32 i)
+/* No slot holds entry i any more. It is in its list then. */
+static void array_release(struct tlb_array *a, u32 i)
 {
-	if (a->bucket)
-		chain_remove(a, i);
-	if (unlikely(a->link[i].hold)) {
-		window_forget(a->window, a, i);
-		a->link[i].hold = 0;
-		if (a->replace == MMU_LRU)
-			tlb_list_insert(a->link, i, a->link[i].head);
-	}
+	window_forget(a->window, a, i);
+	a->link[i].hold = 0;
+	if (a->replace == MMU_LRU)
+		tlb_list_insert(a->link, i, a->link[i].head);
 }
 
 void tlb_array_drop(struct tlb_array *a, u32 i)
 {
-	u32 last;
-
-	array_unlink(a, i);
-	last = a->link[a->link[i].head].prev;
-	census_change(a->census, 0, tlb_tag_kind(a->tag[i]));
+	tlb_census_change(a->census, 0, tlb_tag_kind(a->tag[i]));
+	if (a->bucket)
+		tlb_chain_remove(a, i);
 	a->tag[i] = 0;
-	if (i != last)
-		tlb_list_move(a->link, i, last);
+	if (a->used) {
+		a->used[i] = 0;
+		return;
+	}
+	if (a->link[i].hold)
+		array_release(a, i);
+	if (i != a->link[a->link[i].head].prev)
+		tlb_list_move(a->link, i, a->link[a->link[i].head].prev);
 }
 
-u32 tlb_array_put(struct tlb_array *a, u64 vpn, u64 tag, u64 data)
+u32 tlb_array_put(struct tlb_array *a, u32 set, u64 tag, u64 data)
 {
 	bool listed = a->replace == MMU_LRU || a->replace == MMU_FIFO;
-	u32 set = tlb_array_set(a, vpn), i = listed ? list_victim(a, set) : way_victim(a, set);
+	u32 i;
 
-	if (likely(a->tag[i]))
-		array_unlink(a, i);
-	census_change(a->census, tlb_tag_kind(tag), tlb_tag_kind(a->tag[i]));
-	a->tag[i] = tag;
-	a->data[i] = data;
-	if (a->bucket)
-		chain_insert(a, i);
+	if (a->used) {
+		i = used_victim(a, set);
+		tlb_array_replace(a, i, tag, data);
+		a->used[i] = ++a->clock;
+		return i;
+	}
+	i = listed ? list_victim(a, set) : way_victim(a, set);
+	if (unlikely(a->link[i].hold))
+		array_release(a, i);
+	tlb_array_replace(a, i, tag, data);
 	if (likely(listed))
 		tlb_list_move(a->link, i, a->entries + set);
 	else
@@ -340,11 +345,11 @@ u8 *tlb_level_init(struct tlb_level *l, const struct tlb_level_config *cfg, stru
 	for (; l->nr < MMU_MAX_ARRAYS && cfg->array[l->nr].ways; l->nr++) {
 		struct tlb_array *a = &l->array[l->nr];
 
-		mem = tlb_array_init(a, &cfg->array[l->nr], &l->census, mem);
-		a->window = window;
+		mem = tlb_array_init(a, &cfg->array[l->nr], &l->census, window, mem);
 	}
 	for (unsigned size = 0; size < MMU_NSIZES; size++)
 		level_place(l, cfg, size);
+	ASSERT(!window || l->place[MMU_4K].array[0]);
 	return mem;
 }
 
@@ -360,7 +365,7 @@ u64 tlb_level_drop_if(struct tlb_level *l, u64 mask, u64 match)
 /* Is entry i a fraction of a page that holds va? */
 static bool fraction_of(const struct tlb_array *a, u32 i, u64 va)
 {
-	unsigned leaf = a->data[i] >> TLB_LEAF_SHIFT & 3;
+	unsigned leaf = tlb_data_leaf(a->data[i]);
 
 	if (!a->tag[i] || leaf <= tlb_kind_size(tlb_tag_kind(a->tag[i])))
 		return false;

@@ -6,7 +6,7 @@
  *   +---------+---------+        +------+------+------+-----+    tag[i]  who: 0 = empty
  *   | array 0 | array 1 | ...    | way 0| way 1| ...  |     |    data[i] what it translates to
  *   +---------+---------+        +------+------+------+-----+    link[i] its place in its set's recency list, and the
- *    4K          2M, 1G           set 0, then set 1, ...                 recency-window slots that hold it
+ *    4K          2M, 1G           set 0, then set 1, ...                 recency-window slots that hold it; or used[i]
  *
  *   tag   63                  16  15  14  13  12  11     0
  *        |  va bits 59:12       | 0 | G | size+1 |  PCID  |     G: a global entry, its PCID field is 0
@@ -23,13 +23,15 @@
  *  3. LRU, FIFO: a set's list has each of its entries once, most recent first, the empty ones last; of LRU's, those
  *     that are not held.
  *  4. link[i].hold = slots of the window that name entry i; an empty entry is held by none.
+ *     used[] in place of link[]: when entry i was used last, on the array's clock; 0 is an empty one.
  *  5. A set's mark (tlb_mark) is in its list, too: behind it is what was used before the kernel used the set
  *     last, inside a window, at passed[set] of the window's clock. 0: all held ones were used after that.
  *
- * What makes it fast: a lookup probes only the kinds that the level holds now, so the usual machine pays for one page
- * size and for no global entries; tags lie apart from the rest, so a set is one or two cache lines and is compared
+ * What makes it fast: a lookup probes 4K and the other kinds that the level holds now, so the usual machine pays for one
+ * page size and for no global entries; tags lie apart from the rest, so a set is one or two cache lines and is compared
  * without a branch; an array of many ways is found through buckets; recency is a linked list, so a hit, a victim and a
- * release take constant time, however many entries are held. No division anywhere.
+ * release take constant time, however many entries are held. Where few ways are LRU and none is held, a hit writes down
+ * its time, and a victim is the least of a set's: neither has a branch. No division anywhere.
  */
 #ifndef MMU_TLB_H
 #define MMU_TLB_H
@@ -84,7 +86,8 @@ struct tlb_tree {
 struct tlb_array {
 	u64 *tag, *data;
 	struct tlb_link *link;
-	u16 *bucket, *chain; /* NULL: found by scanning the set */
+	u64 *used, clock;    /* LRU of few ways without a window: in place of link[]; else NULL */
+	u16 *bucket, *chain; /* both end with `entries`, whose tag is 0; NULL: found by scanning the set */
 	struct tlb_tree *tree;
 	u64 *passed; /* by set, invariant 5 */
 	struct tlb_census *census;
@@ -141,6 +144,11 @@ static inline u64 tlb_tag_make(u64 va, unsigned kind, unsigned pcid)
 	return va >> shift << (shift + 4) | kind << TLB_KIND_SHIFT | (kind & TLB_GLOBAL ? 0 : pcid);
 }
 
+static inline unsigned tlb_data_leaf(u64 data)
+{
+	return data >> TLB_LEAF_SHIFT & 3;
+}
+
 /* ---- lookup and recency: inline, they run once an event ---- */
 
 static inline u32 tlb_array_set(const struct tlb_array *a, u64 vpn)
@@ -155,9 +163,10 @@ static inline u32 tlb_array_find(const struct tlb_array *a, u64 tag, u64 vpn)
 {
 	u32 found = TLB_NONE, first, i;
 
-	if (a->bucket) {
-		for (i = a->bucket[tlb_array_bucket(a, tag)]; i != TLB_NONE && a->tag[i] != tag;)
-			i = a->chain[i];
+	if (a->bucket) { /* compared before it is known whether there is one: that takes no guess */
+		for (i = a->bucket[tlb_array_bucket(a, tag)]; a->tag[i] != tag;)
+			if (likely((i = a->chain[i]) == a->entries))
+				return TLB_NONE;
 		return i;
 	}
 	first = tlb_array_set(a, vpn) * a->ways;
@@ -169,28 +178,34 @@ static inline struct tlb_array *tlb_level_array(const struct tlb_level *l, unsig
 {
 	const struct tlb_place *p = &l->place[size];
 
-	return p->array[(vpn >> p->shift) & p->mask];
+	return likely(!p->mask) ? p->array[0] : p->array[(vpn >> p->shift) & p->mask];
+}
+static inline struct tlb_ref tlb_ref_find(struct tlb_array *a, u64 tag, u64 vpn)
+{
+	u32 i = tlb_array_find(a, tag, vpn);
+
+	return (struct tlb_ref){i == TLB_NONE ? NULL : a, i};
 }
 static inline struct tlb_ref tlb_find_kind(const struct tlb_level *l, u64 va, unsigned kind, unsigned pcid)
 {
 	unsigned size = tlb_kind_size(kind);
 	u64 vpn = va >> tlb_size_shift(size);
-	struct tlb_array *a = tlb_level_array(l, size, vpn);
-	u32 i = tlb_array_find(a, tlb_tag_make(va, kind, pcid), vpn);
 
-	return (struct tlb_ref){i == TLB_NONE ? NULL : a, i};
+	return tlb_ref_find(tlb_level_array(l, size, vpn), tlb_tag_make(va, kind, pcid), vpn);
 }
-/* The entry that translates va for this PCID, of any page size, global or not. 4K comes first, with constant shifts. */
-static inline struct tlb_ref tlb_find(const struct tlb_level *l, u64 va, unsigned pcid)
+/* The entry that translates va for this PCID, of one of these kinds. */
+static inline struct tlb_ref tlb_find_kinds(const struct tlb_level *l, u64 va, unsigned pcid, u32 kinds)
 {
-	u32 present = l->census.present;
 	struct tlb_ref e = {NULL, 0};
 
-	if (present & 1u << tlb_kind(MMU_4K, false))
-		e = tlb_find_kind(l, va, tlb_kind(MMU_4K, false), pcid);
-	for (u32 left = present & ~(1u << tlb_kind(MMU_4K, false)); left && !e.array; left &= left - 1)
-		e = tlb_find_kind(l, va, __builtin_ctz(left), pcid);
+	for (; kinds && !e.array; kinds &= kinds - 1)
+		e = tlb_find_kind(l, va, __builtin_ctz(kinds), pcid);
 	return e;
+}
+/* Of any page size, global or not. */
+static inline struct tlb_ref tlb_find(const struct tlb_level *l, u64 va, unsigned pcid)
+{
+	return tlb_find_kinds(l, va, pcid, l->census.present);
 }
 
 static inline void tlb_list_remove(struct tlb_link *link, u32 i)
@@ -218,7 +233,9 @@ void tlb_tree_touch(struct tlb_array *a, u32 i);
 /* Entry i was used now. */
 static inline void tlb_touch(struct tlb_array *a, u32 i)
 {
-	if (likely(a->replace == MMU_LRU)) {
+	if (likely(a->used)) {
+		a->used[i] = ++a->clock;
+	} else if (likely(a->replace == MMU_LRU)) {
 		u32 head = a->link[i].head;
 
 		if (a->link[head].next != i && !a->link[i].hold)
@@ -322,12 +339,11 @@ void tlb_window_flush(struct tlb_window *w);
 
 /* Bytes of memory that init wants, a multiple of 8. init returns the first byte after what it took. */
 u64 tlb_array_bytes(const struct tlb_array_config *cfg);
-u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, struct tlb_census *census, u8 *mem);
+u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, struct tlb_census *census,
+		   struct tlb_window *window, u8 *mem);
 u64 tlb_level_bytes(const struct tlb_level_config *cfg);
 u8 *tlb_level_init(struct tlb_level *l, const struct tlb_level_config *cfg, struct tlb_window *window, u8 *mem);
 
-/* Puts a tag that the array does not have, in the victim's place. vpn: the tag's. Returns the entry. */
-u32 tlb_array_put(struct tlb_array *a, u64 vpn, u64 tag, u64 data);
 void tlb_array_drop(struct tlb_array *a, u32 i);
 /* Drops each entry whose tag masked is `match`; returns their number. */
 u64 tlb_array_drop_if(struct tlb_array *a, u64 mask, u64 match);
@@ -335,5 +351,62 @@ u64 tlb_array_drop_if(struct tlb_array *a, u64 mask, u64 match);
 u64 tlb_level_drop_if(struct tlb_level *l, u64 mask, u64 match);
 /* Drops what translates va for this PCID; global entries too if `global`. Returns the number of entries. */
 u64 tlb_level_drop_va(struct tlb_level *l, u64 va, unsigned pcid, bool global);
+
+/* ---- filling: inline, most events of many programs do it ---- */
+
+static inline void tlb_chain_remove(struct tlb_array *a, u32 i)
+{
+	u16 *at = &a->bucket[tlb_array_bucket(a, a->tag[i])];
+
+	while (*at != i)
+		at = &a->chain[*at];
+	*at = a->chain[i];
+}
+static inline void tlb_chain_insert(struct tlb_array *a, u32 i)
+{
+	u16 *bucket = &a->bucket[tlb_array_bucket(a, a->tag[i])];
+
+	a->chain[i] = *bucket;
+	*bucket = (u16)i;
+}
+void tlb_census_change(struct tlb_census *c, unsigned kind, unsigned old);
+/* Entry i, which no slot holds, is of this page now. Its place in the order is the caller's. */
+static inline void tlb_array_replace(struct tlb_array *a, u32 i, u64 tag, u64 data)
+{
+	u64 old = a->tag[i];
+
+	if (unlikely((old ^ tag) >> TLB_KIND_SHIFT & 7))
+		tlb_census_change(a->census, tlb_tag_kind(tag), tlb_tag_kind(old));
+	if (a->bucket && likely(old))
+		tlb_chain_remove(a, i);
+	a->tag[i] = tag;
+	a->data[i] = data;
+	if (a->bucket)
+		tlb_chain_insert(a, i);
+}
+/* Puts a tag that the array does not have, in the victim's place. set: the tag's. Returns the entry. */
+u32 tlb_array_put(struct tlb_array *a, u32 set, u64 tag, u64 data);
+/* The same, as the use that enters an empty slot: an LRU entry goes from its list's end straight to being held. */
+static inline struct tlb_ref tlb_window_put(struct tlb_window *w, unsigned slot, struct tlb_array *a, u32 set, u64 tag,
+					    u64 data)
+{
+	u32 head = a->entries + set, i = a->link[head].prev;
+	struct tlb_ref e;
+
+	i = i == tlb_mark(a, head) ? a->link[i].prev : i;
+	if (unlikely(a->replace != MMU_LRU || i == head)) {
+		e = (struct tlb_ref){a, tlb_array_put(a, set, tag, data)};
+		tlb_window_enter(w, slot, e);
+		return e;
+	}
+	e = (struct tlb_ref){a, i};
+	tlb_list_remove(a->link, i);
+	tlb_array_replace(a, i, tag, data);
+	a->link[i].hold = 1;
+	w->slot[slot] = e;
+	w->entered[slot] = ++w->clock;
+	w->held++;
+	return e;
+}
 
 #endif
