@@ -40,7 +40,6 @@
 #include "lib/sys.h"
 
 #define MAX_AREAS 131072 /* more than the kernel lets a process have */
-#define USER_END  0x7ffffffff000ull
 #define STACK_GAP                                                                                                      \
 	(128ull << 20) /* nothing is mapped so near below the stack, unless at an address that was asked for */
 

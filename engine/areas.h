@@ -21,6 +21,8 @@ struct fetch_fault {
 };
 struct fetch_fault fetch_fault(u64 at);
 
+#define USER_END 0x7ffffffff000ull
+
 /* A line of /proc/self/maps. */
 struct maps_line {
 	u64 start, end;

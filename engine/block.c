@@ -27,7 +27,7 @@ bool may_hit_code(const struct operand *o)
 {
 	bool stack = (o->base == RSP || o->base == RBP) && o->index == BASE_NONE;
 
-	return code.changes && !o->fs && o->base != BASE_RIP && (!stack || code.on_stack);
+	return code.changes && o->segment != SEGMENT_FS && o->base != BASE_RIP && (!stack || code.on_stack);
 }
 
 /* A block whose code may change ends where it is known to write to its page, and where what it writes is known behind it

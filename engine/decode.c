@@ -114,9 +114,12 @@ static u8 other_kind(const struct decoded *d)
 		return INSN_POPF;
 	case ZYDIS_MNEMONIC_INT: /* 128 is a system call of 32-bit programs */
 		return d->op[0].imm.value.u == 0x80 ? INSN_REFUSED : INSN_TRAP;
-	case ZYDIS_MNEMONIC_SYSENTER:
+	case ZYDIS_MNEMONIC_WRFSBASE:
+		return INSN_FS_BASE;
 	case ZYDIS_MNEMONIC_WRGSBASE:
 	case ZYDIS_MNEMONIC_RDGSBASE:
+		return INSN_GS_BASE;
+	case ZYDIS_MNEMONIC_SYSENTER:
 		return INSN_REFUSED;
 	default:
 		return INSN_COPY;
@@ -234,12 +237,19 @@ static u16 memory_len(const struct decoded *d, const ZydisDecodedOperand *o)
 	}
 }
 
+static u8 segment_of(const ZydisDecodedOperand *o)
+{
+	return o->mem.segment == ZYDIS_REGISTER_FS   ? SEGMENT_FS
+	       : o->mem.segment == ZYDIS_REGISTER_GS ? SEGMENT_GS
+						     : SEGMENT_NONE;
+}
+
 static void add_memory(struct insn *i, const struct decoded *d, const ZydisDecodedOperand *o)
 {
 	struct operand out = {
 	    .base = (u8)decoder_base(o->mem.base),
 	    .scale = o->mem.scale ? o->mem.scale : 1,
-	    .fs = o->mem.segment == ZYDIS_REGISTER_FS,
+	    .segment = segment_of(o),
 	    .addr32 = d->z.address_width == 32,
 	    .masked = gather_is_masked(d, o),
 	    .rw = (u8)access_bits(o->actions),
@@ -277,9 +287,24 @@ static bool sets_gs(const struct decoded *d)
 	return false;
 }
 
-static bool uses_fs(const struct decoded *d)
+static bool accesses_by_gs(const struct insn *i)
 {
-	return d->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS;
+	for (unsigned n = 0; n < i->nr_operands; n++)
+		if (i->operand[n].segment == SEGMENT_GS)
+			return true;
+	return false;
+}
+
+/* Memory by a segment with a base that cannot be had by another ModRM. */
+static bool in_no_operand(const struct insn *i, const struct decoded *d)
+{
+	bool by_modrm = d->z.attributes & ZYDIS_ATTRIB_HAS_MODRM && d->z.raw.modrm.mod != 3;
+
+	if (i->kind == INSN_STRING)
+		return d->z.attributes & (ZYDIS_ATTRIB_HAS_SEGMENT_FS | ZYDIS_ATTRIB_HAS_SEGMENT_GS);
+	if (i->kind == INSN_GATHER)
+		return d->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS;
+	return i->by_gs && (i->kind != INSN_COPY || !by_modrm);
 }
 
 /* ---- registers and flags ---- */
@@ -461,6 +486,14 @@ static void find_base_bit(struct insn *i, const ZydisDecodedInstruction *z)
 	i->base_set = 0x20;
 }
 
+/* Where the immediate is, or would be. */
+static u8 tail_at(const ZydisDecodedInstruction *z)
+{
+	bool sib = z->raw.modrm.mod != 3 && z->raw.modrm.rm == 4;
+
+	return (u8)(z->raw.modrm.offset + 1 + sib + z->raw.disp.size / 8);
+}
+
 static void find_details(struct insn *i, const struct decoded *d)
 {
 	const ZydisDecodedOperand *first = &d->op[0];
@@ -476,11 +509,17 @@ static void find_details(struct insn *i, const struct decoded *d)
 		i->string = (u8)string_rw(d->z.mnemonic);
 		i->element = (u8)(d->z.operand_width / 8);
 	}
-	if (i->relative) {
+	if (i->kind == INSN_FS_BASE || i->kind == INSN_GS_BASE) {
+		i->base_in = (u8)decoder_gpr(first->reg.value, NULL);
+		i->element = (u8)(first->size / 8);
+	}
+	if (i->relative || i->by_gs) {
 		i->modrm_at = d->z.raw.modrm.offset;
 		i->disp_at = d->z.raw.disp.offset;
 		find_base_bit(i, &d->z);
 	}
+	if (i->by_gs)
+		i->tail_at = tail_at(&d->z);
 	find_step(i, d);
 }
 
@@ -513,12 +552,13 @@ void decode_by_zydis(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 	}
 	if (stack)
 		add_stack(i, d);
+	i->by_gs = accesses_by_gs(i);
 	use_flags(i, d);
 	use_registers(i, d);
 	find_details(i, d);
-	if (d->z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS || (i->kind == INSN_STRING && uses_fs(d))) {
+	if (in_no_operand(i, d)) {
 		i->kind = INSN_REFUSED;
-		i->refusal = "memory by gs, or a string by fs";
+		i->refusal = "a string, a gather, a jump or an absolute address by gs, or a string by fs";
 	}
 	if (sets_gs(d)) {
 		i->kind = INSN_REFUSED;

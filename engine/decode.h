@@ -21,6 +21,8 @@ enum insn_kind {
 	INSN_SYSCALL,
 	INSN_STRING,  /* with a rep prefix */
 	INSN_POPF,    /* what is behind it may be single-stepped */
+	INSN_FS_BASE, /* wrfsbase */
+	INSN_GS_BASE, /* rdgsbase, wrgsbase: of the program's gs, which the thread keeps */
 	INSN_XBEGIN,  /* the transaction is aborted at once */
 	INSN_GATHER,  /* addresses that the runtime has to work out: gather.h */
 	INSN_TRAP,    /* always faults: ud2, int3, hlt. As it is, and nothing behind it */
@@ -32,11 +34,13 @@ enum insn_kind {
 #define BASE_NONE 16
 #define BASE_RIP  17
 
+enum { SEGMENT_NONE, SEGMENT_FS, SEGMENT_GS };
+
 /* One access: [base + index * scale + disp], of len bytes. */
 struct operand {
 	u8 base, index; /* 0..15, BASE_NONE; base: BASE_RIP: disp is the address */
 	u8 scale;
-	bool fs;     /* fs: */
+	u8 segment;  /* SEGMENT_* */
 	bool addr32; /* the address is cut to 32 bits */
 	bool masked; /* not all of it is touched: gather.h */
 	u8 rw;       /* bit 0: read, bit 1: written */
@@ -53,18 +57,20 @@ struct insn {
 	u8 len, kind;
 	u8 nr_operands;
 	bool relative;              /* an operand is at an address relative to RIP */
+	bool by_gs;                 /* one has SEGMENT_GS */
 	u16 reads, kills, writes;   /* registers: bit n; kills: overwrites whole */
 	u16 flag_reads, flag_kills; /* FLAG_ARITH bits of RFLAGS */
 	u16 flag_live, flag_taken;  /* before it; where an exit leads: block.c */
 	u16 pops;                   /* INSN_RET: bytes beside the address */
 	u8 condition;               /* INSN_JCC: of its opcode */
 	u8 target_in;               /* INSN_JUMP_IND, INSN_CALL_IND: the register; BASE_NONE: operand[0] has it */
-	u8 string, element;         /* INSN_STRING: SITE_* of cache.h; bytes */
+	u8 base_in;                 /* INSN_FS_BASE, INSN_GS_BASE: the register */
+	u8 string, element;         /* INSN_STRING: SITE_* of cache.h; bytes (INSN_GS_BASE, too) */
 	u8 steps;                   /* the register to which `step` is added and nothing else; BASE_NONE: none */
 	s32 step;
-	/* relative: where in its bytes ModRM and the displacement are; where the bits are that make a base r8..15, and how
-	 * they say that it is none of those */
-	u8 modrm_at, disp_at, base_at, base_clear, base_set;
+	/* relative, by_gs: where in its bytes ModRM and the displacement are, and (by_gs) what is behind that; where the bits
+	 * are that make a base r8..15, and how they say that it is none of those */
+	u8 modrm_at, disp_at, tail_at, base_at, base_clear, base_set;
 	const char *refusal;
 	struct operand operand[MAX_OPERANDS];
 };
@@ -82,7 +88,8 @@ void decode(u64 pc, const u8 *bytes, unsigned most, struct insn *insn);
 
 static inline bool insn_ends_block(const struct insn *i)
 {
-	return i->kind != INSN_COPY && i->kind != INSN_STRING && i->kind != INSN_GATHER;
+	return i->kind != INSN_COPY && i->kind != INSN_STRING && i->kind != INSN_GATHER && i->kind != INSN_FS_BASE &&
+	       i->kind != INSN_GS_BASE;
 }
 
 #endif

@@ -40,18 +40,23 @@ static inline void put(u8 **at, const char *bytes, unsigned n)
 }
 #define PUT(at, bytes) put(at, bytes, sizeof(bytes) - 1)
 
-/* op r, gs:[off], 64 bits */
-static inline void emit_gs(u8 **at, unsigned op, unsigned r, s32 off)
+/* op r, gs:[off], 64 bits if wide, else 32 */
+static inline void emit_gs_sized(u8 **at, unsigned op, unsigned r, s32 off, bool wide)
 {
 	u8 *p = *at;
 
 	put1(&p, 0x65);
-	put1(&p, 0x48 | (r >> 3) << 2);
+	put1(&p, (wide ? 0x48 : 0x40) | (r >> 3) << 2);
 	put1(&p, op);
 	put1(&p, 4 | (r & 7) << 3);
 	put1(&p, 0x25);
 	put4(&p, off);
 	*at = p;
+}
+
+static inline void emit_gs(u8 **at, unsigned op, unsigned r, s32 off)
+{
+	emit_gs_sized(at, op, r, off, true);
 }
 
 static inline void emit_save(u8 **at, unsigned r, s32 off)
@@ -141,6 +146,14 @@ static inline void emit_set64(u8 **at, s32 off, u64 value)
 	*at = p;
 }
 
+/* The program's register becomes a base that the thread keeps. */
+static inline void emit_keep_base(u8 **at, const struct insn *i, s32 off)
+{
+	if (i->element == 4)
+		emit_set(at, off, 0);
+	emit_gs_sized(at, 0x89, i->base_in, off, i->element == 8);
+}
+
 /* jmp gs:[off] */
 static inline void emit_jump_gs(u8 **at, s32 off)
 {
@@ -197,6 +210,57 @@ static inline void emit_operand(u8 **at, unsigned op, unsigned r, const struct o
 	*at = p;
 }
 
+/* lea r, [the operand's address]; fs, gs: by way of their bases. */
+static inline void emit_address(u8 **at, unsigned r, unsigned other, const struct operand *o)
+{
+	if (o->base == BASE_RIP)
+		emit_constant(at, r, (u64)o->disp);
+	else
+		emit_operand(at, 0x8d, r, o, !o->addr32);
+	if (o->segment) {
+		emit_load(at, other, o->segment == SEGMENT_FS ? OFF(fs_base) : OFF(gs_base));
+		put1(at, 0x48 | (r >> 3) * 5 | (other >> 3) << 1); /* lea r, [r + other] */
+		put1(at, 0x8d);
+		put1(at, 0x44 | (r & 7) << 3);
+		put1(at, (other & 7) << 3 | (r & 7));
+		put1(at, 0);
+	}
+}
+
+#define TAG_MASK (sizeof(((struct window *)0)->tag) - sizeof(struct window_tag))
+
+/* rorx to, from, 7; and to32, mask: a tag's offset */
+static inline void emit_tag(u8 **at, unsigned to, unsigned from)
+{
+	put1(at, 0xc4);
+	put1(at, 0x43 | (to < 8 ? 0x80 : 0) | (from < 8 ? 0x20 : 0));
+	PUT(at, "\xfb\xf0");
+	put1(at, 0xc0 | (to & 7) << 3 | (from & 7));
+	put1(at, 7);
+	if (to >= 8)
+		put1(at, 0x41);
+	put1(at, 0x81);
+	put1(at, 0xe0 | (to & 7));
+	put4(at, TAG_MASK);
+}
+
+/* A prefix for 16 or 64 bits, and the opcode, which is the one before for 8. */
+static inline void emit_sized(u8 **at, unsigned op, unsigned len)
+{
+	if (len == 2)
+		put1(at, 0x66);
+	if (len == 8)
+		put1(at, 0x48);
+	put1(at, len == 1 ? op - 1 : op);
+}
+
+/* mov [address], rax or a part of it */
+static inline void emit_load_absolute(u8 **at, u64 address, unsigned len)
+{
+	emit_sized(at, 0xa1, len);
+	put8(at, address);
+}
+
 /* add gs:[off], n, 64 bits; flags are kept on demand */
 static inline void emit_add(u8 **at, s32 off, s32 n, bool keeps_flags)
 {
@@ -218,6 +282,38 @@ static inline void emit_add(u8 **at, s32 off, s32 n, bool keeps_flags)
 	emit_lea(at, RCX, RCX, n);
 	emit_save(at, RCX, off);
 	emit_load(at, RCX, OFF(scratch[0]));
+}
+
+/* Of an instruction's copy: its operand is at [r + disp32]. r is one of the first eight. */
+static inline void set_base(u8 *copy, const struct insn *i, unsigned r)
+{
+	copy[i->base_at] = (u8)((copy[i->base_at] & ~i->base_clear) | i->base_set);
+	copy[i->modrm_at] = (u8)((copy[i->modrm_at] & 0x38) | 0x80 | r);
+}
+
+/* Those of a segment or of a 32-bit address become ds, which says nothing. */
+static inline void clear_prefixes(u8 *copy)
+{
+	for (;; copy++)
+		switch (*copy) {
+		case 0x64:
+		case 0x65:
+		case 0x67:
+			*copy = 0x3e;
+			break;
+		case 0x26:
+		case 0x2e:
+		case 0x36:
+		case 0x3e:
+		case 0x40 ... 0x4f: /* REX */
+		case 0x66:
+		case 0xf0:
+		case 0xf2:
+		case 0xf3:
+			break;
+		default:
+			return;
+		}
 }
 
 /* A 32-bit field that a jump's or an operand's distance goes into; false: out of reach. */

@@ -23,7 +23,7 @@ static bool same_group(const struct group *g, const struct operand *o, s64 at)
 	s64 lo = min(g->first + g->lo, at), hi = max(g->first + g->hi, at + o->len);
 
 	return g->base.root == value[o->base].root && g->index.root == value[o->index].root && g->scale == o->scale &&
-	       g->fs == o->fs && !o->addr32 && !o->masked && !g->masked && hi - lo <= GROUP_REACH &&
+	       g->segment == o->segment && !o->addr32 && !o->masked && !g->masked && hi - lo <= GROUP_REACH &&
 	       g->nr < ARRAY_SIZE(g->access);
 }
 
@@ -50,7 +50,7 @@ static void group_operand(unsigned n, unsigned k)
 		return;
 	}
 	g = &groups[nr_groups++];
-	*g = (struct group){value[o->base], value[o->index], o->scale, 0, (u8)k, 0, o->fs, o->masked, n, at, 0, 0,
+	*g = (struct group){value[o->base], value[o->index], o->scale, 0, (u8)k, 0, o->segment, o->masked, n, at, 0, 0,
 			    {{0}}};
 	group_add(g, o, at);
 }

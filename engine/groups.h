@@ -17,8 +17,8 @@ struct value {
 
 struct group {
 	struct value base, index;
-	u8 scale, rw, operand, nr;
-	bool fs, masked;
+	u8 scale, rw, operand, nr, segment;
+	bool masked;
 	unsigned insn; /* the first's */
 	s64 first;     /* its displacement, from the roots */
 	s64 lo, hi;    /* of all, from the first's */

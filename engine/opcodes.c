@@ -521,7 +521,7 @@ static void use_memory(struct insn *i, const struct opcode *row, const struct en
 		add_operand(i, (struct operand){.base = (u8)base,
 						.index = (u8)index,
 						.scale = index < BASE_NONE ? (u8)(1u << (e->sib >> 6)) : 1,
-						.fs = e->fs,
+						.segment = e->fs ? SEGMENT_FS : SEGMENT_NONE,
 						.rw = how & W ? 2 : 1,
 						.times = how == RW ? 2 : 1,
 						.len = (u16)size_of(row->rm, e),

@@ -30,19 +30,20 @@ void calls_begin(const struct program *p)
 #define ARCH_SHSTK_ENABLE 0x5001 /* Linux 6.6 */
 #define ARCH_SHSTK_STATUS 0x5005
 
-/* A program's gs is 0. There is no shadow stack for it, as if the CPU had none: generated code's calls are none. */
+/* A program's gs is kept by its thread. There is no shadow stack for it, as if the CPU had none: generated code's calls are none. */
 static long arch_prctl(struct thread *t, u64 code, u64 value)
 {
-	const u64 no_gs = 0;
 	u64 features;
 	long ret;
 
 	if (code == ARCH_GET_GS)
-		return program_write(value, &no_gs, sizeof(no_gs));
-	if (code == ARCH_SET_GS && value == 0)
+		return program_write(value, &t->gs_base, sizeof(t->gs_base));
+	if (code == ARCH_SET_GS) {
+		if (value >= USER_END)
+			return -EPERM;
+		t->gs_base = value;
 		return 0;
-	if (code == ARCH_SET_GS)
-		die("the engine does not run programs that use gs", "", 0);
+	}
 	if (code == ARCH_SHSTK_ENABLE) {
 		ret = sys3(SYS_arch_prctl, ARCH_SHSTK_STATUS, (u64)&features, 0);
 		return ret ? ret : -EOPNOTSUPP;

@@ -87,6 +87,7 @@ static struct task *child_task(const struct thread *t, const struct birth *b)
 	c->traced = t->traced;
 	c->pc = t->pc;
 	c->fs_base = b->flags & CLONE_SETTLS ? b->tls : t->fs_base;
+	c->gs_base = t->gs_base;
 	c->process = t->process;
 	c->filters = t->filters;
 	k->signals.mask = b->mask;

@@ -29,8 +29,6 @@
 #include "engine/gather.h"
 #include "engine/groups.h"
 
-#define TAG_MASK (sizeof(((struct window *)0)->tag) - sizeof(struct window_tag))
-
 static u8 *hot, *cold;
 static struct block *current;
 
@@ -236,10 +234,33 @@ static void copy_far(const struct insn *i, u64 address)
 	note_copied(i, lent >> r & 1 ? -1 : (int)r);
 	copy = hot;
 	put(&hot, (const char *)i->bytes, i->len);
-	copy[i->base_at] = (u8)((copy[i->base_at] & ~i->base_clear) | i->base_set);
-	copy[i->modrm_at] = (u8)((copy[i->modrm_at] & 0x38) | 0x80 | r);
+	set_base(copy, i, r);
 	memset(copy + i->disp_at, 0, 4);
 	emit_load(&hot, r, OFF(scratch[0]));
+}
+
+/* The engine's gs is the thread: [r + 0] instead, r the address by the program's. Not rbp, whose segment is the stack's,
+ * if there is another. */
+static void copy_by_gs(const struct insn *i)
+{
+	u32 used = i->reads | i->kills | 0xff00u | 1u << RSP;
+	unsigned r = borrow((used | 1u << RBP) == 0xffff ? used : used | 1u << RBP, i);
+	unsigned other = borrow(i->reads | i->kills | 1u << r, i);
+	const struct operand *o = i->operand;
+	u8 *copy;
+
+	while (o->segment != SEGMENT_GS)
+		o++;
+	lend(r);
+	lend(other);
+	emit_address(&hot, r, other, o);
+	note_copied(i, -1);
+	copy = hot;
+	put(&hot, (const char *)i->bytes, i->modrm_at + 1u);
+	put4(&hot, 0);
+	put(&hot, (const char *)i->bytes + i->tail_at, i->len - i->tail_at);
+	clear_prefixes(copy);
+	set_base(copy, i, r);
 }
 
 static void copy_insn(const struct insn *i)
@@ -247,6 +268,10 @@ static void copy_insn(const struct insn *i)
 	u64 address;
 	s32 d;
 
+	if (i->by_gs) {
+		copy_by_gs(i);
+		return;
+	}
 	if (!i->relative) {
 		note_copied(i, -1);
 		put(&hot, (const char *)i->bytes, i->len);
@@ -292,38 +317,6 @@ static void emit_leave_all(u32 borrowed, u64 pc, s32 why)
 }
 
 /* ---- checks ---- */
-
-/* lea r, [the operand's address]; fs: by way of its base. */
-static void emit_address(u8 **at, unsigned r, unsigned other, const struct operand *o)
-{
-	if (o->base == BASE_RIP)
-		emit_constant(at, r, (u64)o->disp);
-	else
-		emit_operand(at, 0x8d, r, o, !o->addr32);
-	if (o->fs) {
-		emit_load(at, other, OFF(fs_base));
-		put1(at, 0x48 | (r >> 3) * 5 | (other >> 3) << 1); /* lea r, [r + other] */
-		put1(at, 0x8d);
-		put1(at, 0x44 | (r & 7) << 3);
-		put1(at, (other & 7) << 3 | (r & 7));
-		put1(at, 0);
-	}
-}
-
-/* rorx to, from, 7; and to32, mask: a tag's offset */
-static void emit_tag(u8 **at, unsigned to, unsigned from)
-{
-	put1(at, 0xc4);
-	put1(at, 0x43 | (to < 8 ? 0x80 : 0) | (from < 8 ? 0x20 : 0));
-	PUT(at, "\xfb\xf0");
-	put1(at, 0xc0 | (to & 7) << 3 | (from & 7));
-	put1(at, 7);
-	if (to >= 8)
-		put1(at, 0x41);
-	put1(at, 0x81);
-	put1(at, 0xe0 | (to & 7));
-	put4(at, TAG_MASK);
-}
 
 /* Code that may change (below) is written to: does the access of len bytes at r, for which tag and rax (flags) have been
  * borrowed as well, hit this block? Then it is left before the instruction, with all as it would be there; that is then
@@ -482,6 +475,20 @@ static void emit_fetch(u32 number, s32 stamp, bool keeps_flags)
 	emit_jump_gs(&cold, keeps_flags ? OFF(enter[ENTER_FLAGS]) : OFF(enter[ENTER_ACCESS]));
 }
 
+/* ---- the bases of fs and gs ---- */
+
+static void emit_base(const struct insn *i)
+{
+	if (i->kind == INSN_FS_BASE) { /* it may fault */
+		copy_insn(i);
+		emit_keep_base(&hot, i, OFF(fs_base));
+	} else if (i->writes) {
+		emit_gs_sized(&hot, 0x8b, i->base_in, OFF(gs_base), i->element == 8);
+	} else {
+		emit_keep_base(&hot, i, OFF(gs_base));
+	}
+}
+
 /* ---- strings ---- */
 
 /* With rep: how many elements it takes is known behind it. The runtime finds its begin in scratch[]. */
@@ -540,7 +547,7 @@ static void emit_target(const struct insn *i)
 		PUT(&hot, "\x48\x8b\x09"); /* mov rcx, [rcx] */
 		return;
 	}
-	if (o->fs)
+	if (o->segment == SEGMENT_FS)
 		put1(&hot, 0x64);
 	emit_operand(&hot, 0x8b, RCX, o, true);
 }
@@ -648,30 +655,13 @@ static void emit_end(const struct insn *i)
  *
  * What was live at the old code tells nothing about the new: so all is put back there. */
 
-/* A prefix for 16 or 64 bits, and the opcode, which is the one before for 8. */
-static void emit_sized(unsigned op, unsigned len)
-{
-	if (len == 2)
-		put1(&hot, 0x66);
-	if (len == 8)
-		put1(&hot, 0x48);
-	put1(&hot, len == 1 ? op - 1 : op);
-}
-
-/* mov [address], rax or a part of it */
-static void emit_load_absolute(u64 address, unsigned len)
-{
-	emit_sized(0xa1, len);
-	put8(&hot, address);
-}
-
 static void emit_compare_parts(const u8 *copy, const u8 *mismatch)
 {
 	for (unsigned at = 0, len = 8; at < code.len; at += len) {
 		while (len > code.len - at)
 			len /= 2;
-		emit_load_absolute(code.pc + at, len);
-		emit_sized(0x3b, len); /* cmp rax, [rip + copy] */
+		emit_load_absolute(&hot, code.pc + at, len);
+		emit_sized(&hot, 0x3b, len); /* cmp rax, [rip + copy] */
 		put1(&hot, 0x05);
 		put4(&hot, 0);
 		emit_patch(hot - 4, copy + at);
@@ -691,7 +681,7 @@ static void emit_compare(void)
 	lend(RAX);
 	note_copied(&insns[0], FAR_COMPARES);
 	if (crosses) /* its last page may not be there: a fault while the flags are whole */
-		emit_load_absolute(code.pc + code.len - 1, 1);
+		emit_load_absolute(&hot, code.pc + code.len - 1, 1);
 	PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
 	emit_save(&hot, RAX, OFF(scratch[1]));
 	emit_compare_parts(copy, cold);
@@ -744,6 +734,8 @@ static void emit_insn(const struct insn *i)
 		emit_gather(&hot, i, stamp, NULL);
 	if (i->kind == INSN_STRING)
 		emit_string(i, stamp);
+	else if (i->kind == INSN_FS_BASE || i->kind == INSN_GS_BASE)
+		emit_base(i);
 	else if (!insn_ends_block(i))
 		copy_insn(i);
 	else

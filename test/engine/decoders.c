@@ -57,7 +57,7 @@ void runtime_entered(struct thread *t, const struct window *w, u64 page, int slo
 
 static bool same_operand(const struct operand *a, const struct operand *b)
 {
-	return a->base == b->base && a->index == b->index && a->scale == b->scale && a->fs == b->fs &&
+	return a->base == b->base && a->index == b->index && a->scale == b->scale && a->segment == b->segment &&
 	       a->addr32 == b->addr32 && a->masked == b->masked && a->rw == b->rw && a->times == b->times &&
 	       a->len == b->len && a->disp == b->disp;
 }
@@ -85,9 +85,9 @@ static void print(const char *name, const struct insn *i)
 	       (unsigned long long)i->target, i->target_in, i->pops, i->steps, i->step, i->relative, i->modrm_at,
 	       i->disp_at, i->base_at, i->base_clear, i->base_set);
 	for (unsigned n = 0; n < i->nr_operands; n++)
-		printf("#     [%u + %u * %u + %llx] fs %d rw %u len %u times %u\n", i->operand[n].base,
+		printf("#     [%u + %u * %u + %llx] segment %u rw %u len %u times %u\n", i->operand[n].base,
 		       i->operand[n].index, i->operand[n].scale, (unsigned long long)i->operand[n].disp,
-		       i->operand[n].fs, i->operand[n].rw, i->operand[n].len, i->operand[n].times);
+		       i->operand[n].segment, i->operand[n].rw, i->operand[n].len, i->operand[n].times);
 }
 
 static void try(const u8 *bytes)

@@ -42,7 +42,7 @@
 #define EFLAGS      0xcd5u /* arithmetic flags and DF */
 
 struct state {
-	u64 gpr[NR_GPR], flags, rip, address;
+	u64 gpr[NR_GPR], flags, rip, address, gs_base;
 	int signal;
 	u8 x[XSAVE_BYTES] __attribute__((aligned(64)));
 };
@@ -121,6 +121,8 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	siglongjmp(back, 1);
 }
 
+static u64 native_code __attribute__((used));
+
 /* Loads s into the CPU and jumps to code. */
 static __attribute__((noinline)) void run_native(const struct state *s, u64 code)
 {
@@ -128,12 +130,12 @@ static __attribute__((noinline)) void run_native(const struct state *s, u64 code
 	    "xrstor64 (%3)\n\t"
 	    "push %2\n\tpopfq\n\t"
 	    "mov %1, %%r15\n\tmov %0, %%r14\n\t"
-	    "mov %%r15, %%gs:280\n\t"
+	    "mov %%r15, native_code(%%rip)\n\t"
 	    "mov 0(%%r14), %%rax\n\tmov 8(%%r14), %%rcx\n\tmov 16(%%r14), %%rdx\n\tmov 24(%%r14), %%rbx\n\t"
 	    "mov 32(%%r14), %%rsp\n\tmov 40(%%r14), %%rbp\n\tmov 48(%%r14), %%rsi\n\tmov 56(%%r14), %%rdi\n\t"
 	    "mov 64(%%r14), %%r8\n\tmov 72(%%r14), %%r9\n\tmov 80(%%r14), %%r10\n\tmov 88(%%r14), %%r11\n\t"
 	    "mov 96(%%r14), %%r12\n\tmov 104(%%r14), %%r13\n\tmov 120(%%r14), %%r15\n\tmov 112(%%r14), %%r14\n\t"
-	    "jmp *%%gs:280"
+	    "jmp *native_code(%%rip)"
 	    :
 	    : "r"(s->gpr), "r"(code), "r"(s->flags), "r"(s->x), "a"(~0u), "d"(~0u)
 	    : "memory");
@@ -143,6 +145,7 @@ static __attribute__((noinline)) void run_native(const struct state *s, u64 code
 static __attribute__((noinline)) void run_translated(const struct state *s, u64 code)
 {
 	memcpy(thread->gpr, s->gpr, sizeof(s->gpr));
+	thread->gs_base = s->gs_base;
 	thread->flags = s->flags;
 	thread->pc = code;
 	thread->why = WHY_INDIRECT;
@@ -151,11 +154,14 @@ static __attribute__((noinline)) void run_translated(const struct state *s, u64 
 	catching->signal = thread->why == WHY_BAD ? SIGILL : -1;
 }
 
-/* Both begin with the arena as `arena` has it. */
-static void run(void (*how)(const struct state *, u64), struct state *end)
+/* Both begin with the arena as `arena` has it. page: may be accessed so only; NULL: all may. */
+static void run(void (*how)(const struct state *, u64), struct state *end, void *page, int protection)
 {
 	memcpy((void *)ARENA, arena, ARENA_BYTES);
+	if (page)
+		mprotect(page, 4096, protection);
 	catching = end;
+	syscall(SYS_arch_prctl, ARCH_SET_GS, how == run_native ? begin.gs_base : (u64)thread);
 	if (sigsetjmp(back, 1) == 0)
 		how(&begin, CODE);
 }
@@ -223,7 +229,7 @@ static bool usable(const struct insn *i, const struct decoded *d)
 static void random_bytes(u8 *at)
 {
 	static const u8 prefix[] = {0x66, 0xf2, 0xf3, 0xf0, 0x48, 0x4c, 0x41, 0x49,
-				    0x67, 0x64, 0x0f, 0x0f, 0x0f, 0xc4, 0xc5, 0x62};
+				    0x67, 0x65, 0x0f, 0x0f, 0x0f, 0xc4, 0xc5, 0x62};
 
 	for (unsigned i = 0; i < 15; i++)
 		at[i] = (u8)next();
@@ -275,6 +281,7 @@ static void make_state(void)
 			       : kind < 7 ? next() % 64
 					  : next();
 	}
+	begin.gs_base = next() % 4096;
 	begin.gpr[RCX] = next() % 3 ? next() % 40 : begin.gpr[RCX];
 	begin.gpr[RSP] = (ARENA + ARENA_BYTES / 2 + next() % 1024) & ~7ull;
 	begin.flags = 0x202 | (next() & 0x8d5) | (next() % 8 ? 0 : 0x400);
@@ -464,7 +471,8 @@ static void make_touching(void)
 	u8 *at = (u8 *)CODE;
 
 	do {
-		touching_bytes(at);
+		at[0] = 0x65;
+		touching_bytes(at + (next() % 8 == 0));
 		look(CODE, &i, &d);
 		if (d.z.raw.disp.size == 32 && i.kind != INSN_BAD) { /* not far */
 			bool relative = d.z.raw.modrm.mod == 0 && d.z.raw.modrm.rm == 5;
@@ -510,11 +518,7 @@ static void make_touching_state(void)
 
 static bool faults_with(void *page, int protection)
 {
-	memcpy((void *)ARENA, arena, ARENA_BYTES);
-	mprotect(page, 4096, protection);
-	catching = &ours;
-	if (sigsetjmp(back, 1) == 0)
-		run_native(&begin, CODE);
+	run(run_native, &ours, page, protection);
 	mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);
 	return ours.signal == SIGSEGV;
 }
@@ -570,7 +574,6 @@ int main(int argc, char **argv)
 	cache_init(cache_at, CACHE_BYTES);
 	thread = memory_get(sizeof(*thread));
 	thread_init(thread, stack + (1 << 20), (struct window_shape[2]){{.pages = EV_WINDOW}, {.pages = EV_WINDOW}});
-	syscall(SYS_arch_prctl, ARCH_SET_GS, thread);
 	for (u64 k = 0; k < n; k++) {
 		rng = (seed << 32 | (k + 1)) * 0x9e3779b97f4a7c15ull | 1;
 		next();
@@ -583,7 +586,7 @@ int main(int argc, char **argv)
 		}
 		code_changes = next() % 2;
 		mprotect(cache_at, CACHE_BYTES, PROT_NONE);
-		run(run_native, &native);
+		run(run_native, &native, NULL, 0);
 		mprotect(cache_at, CACHE_BYTES, PROT_READ | PROT_WRITE | PROT_EXEC);
 		if (native.address - (u64)cache_at < CACHE_BYTES) /* by chance it would change what runs it */
 			continue;
@@ -592,7 +595,7 @@ int main(int argc, char **argv)
 		memset(&thread->indirect, 0, sizeof(thread->indirect));
 		window_clear(&thread->data);
 		told = told_written = 0;
-		run(run_translated, &ours);
+		run(run_translated, &ours, NULL, 0);
 		ends[native.signal & 63]++;
 		if (!compare() || (touches && !compare_touches())) {
 			printf("# sequence %llu of seed %llu:\n", (unsigned long long)k, (unsigned long long)seed);

@@ -80,6 +80,7 @@ else # a sanitizer takes terabytes
 	n=$((n + 1))
 	echo "ok $n - quire itself begun under a limit # SKIP this build of it needs more"
 fi
+same 'memory by fs and gs' setarch -R "$build/test/engine/segments"
 same 'filters of system calls' "$build/test/engine/sandbox"
 same 'bad addresses' "$build/test/engine/pointers"
 same 'a user namespace' sh -c 'unshare -r id -u'
@@ -145,6 +146,7 @@ percent=1
 equal 'gzip' gzip -c "$tmp/lines"
 equal 'mallocs of a few MiB' "$build/test/host/blocks"
 equal 'forks and execs' "$build/test/engine/births" "$build/test/engine/alone"
+equal 'pages by fs and gs' "$build/test/engine/segments" pages
 equal 'locks' "$build/test/host/locks"
 equal 'a compiler' cc -O1 "$tmp/x.c" -o "$tmp/x"
 finish
