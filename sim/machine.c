@@ -384,7 +384,7 @@ static inline bool machine_access(struct machine *m, struct machine_cpu *c, u64 
 		return false;
 	if (r.level_hit == 0)
 		account_walk(m, c, va, (access & MMU_KIND) == MMU_FETCH, r.size);
-	if (r.size != MMU_4K && m->touch.huge_chunks != 0)
+	if ((r.size != MMU_4K || m->cfg.host_page) && m->touch.huge_chunks != 0)
 		touch_mark(&m->touch, m->running->id + 1, va);
 	return true;
 }

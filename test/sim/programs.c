@@ -116,6 +116,9 @@ static void huge(void **state)
 	assert_int_equal(r.count.peak_untouched_bytes, SIZE - 8 * PAGE_SIZE);
 	assert_int_equal(r.region[0].peak_huge_bytes, SIZE);
 	sim_destroy(sim);
+	r = played("thp,host-page=4k"); /* its TLB holds pieces, but the pages are huge */
+	assert_int_equal(r.count.peak_untouched_bytes, SIZE - 8 * PAGE_SIZE);
+	sim_destroy(sim);
 	r = played("2m");
 	assert_int_equal(faults(&r), 8);
 	sim_destroy(sim);
