@@ -7,8 +7,8 @@
  *   row            is paid for                                       and leaves out, as it is in
  *   walks          mmu.read_from: all walks, the kernel's, those
  *                  that end in faults, and those after flushes
- *   nested         with host-page=: the same walks, by where they
- *                  end; known for hosts of 4K pages, else from 0
+ *   nested         mmu.host_walks and .host_read_from: the same
+ *                  walks, with host-page=
  *   L2 hits        l1_miss - l2_miss
  *   zero ... swap  faults by cause: exception + handler; copies of
  *                  the zero page (cow_zero) are zero-fill too                    clear, copy, tables, I/O; kernel_entries.page_faults
@@ -38,12 +38,13 @@
 
 #define PAID(id)    (1ull << (id))
 #define READS(read) (3ull << (read)) /* a device's, and their pages */
+#define WALK        (PAID(COST_WALK_L2) | PAID(COST_WALK_L3) | PAID(COST_WALK_MEMORY) | PAID(COST_WALKS_AT_ONCE))
 
 const struct bill_kind bill_kinds[BILL_NR] = {
-    [BILL_WALKS] = {"Page walks", "walks", "entries that walks read, by where they lay",
-		    PAID(COST_WALK_L2) | PAID(COST_WALK_L3) | PAID(COST_WALK_MEMORY) | PAID(COST_WALKS_AT_ONCE)},
-    [BILL_NESTED] = {"Walks, host's part", "walks_nested", "the host's tables, with host-page=: for each walk",
-		     PAID(COST_NESTED_WALK_4K) | PAID(COST_NESTED_WALK_HUGE)},
+    [BILL_WALKS] = {"Page walks", "walks", "entries that walks read, by where they lay", WALK},
+    [BILL_NESTED] = {"Walks, host's part", "walks_nested",
+		     "entries of the host's tables that walks read, with host-page=, by where they lay",
+		     WALK | PAID(COST_NESTED_WALK)},
     [BILL_L2_HITS] = {"L2 TLB hits", "l2_tlb_hits", "accesses that the L2 TLB served", PAID(COST_L2_TLB_HIT)},
     [BILL_ZERO] = {"Faults, zero-fill", "faults_zero", "exceptions and handlers: empty memory, the stack",
 		   PAID(COST_EXCEPTION) | PAID(COST_FAULT_ZERO_READ) | PAID(COST_FAULT_ZERO_WRITE) |
@@ -115,11 +116,9 @@ struct cycles cycles_of(const struct cost_table *t, enum cost_id id, u64 n)
 	return (struct cycles){mul(n, t->at[id].least), mul(n, t->at[id].most)};
 }
 
-/* Of entries that were read from each place, nearest and farthest. */
-static struct cycles bill_walks(const struct cost_table *t, const u64 read_from[MMU_NPLACES][2])
+/* Walks that may overlap, and what they read from each place, nearest and farthest. */
+static struct cycles bill_walks(const struct cost_table *t, struct cycles walks, const u64 read_from[MMU_NPLACES][2])
 {
-	struct cycles walks = {0};
-
 	for (unsigned place = 0; place < MMU_NPLACES; place++) {
 		const struct cost *step = &t->at[COST_WALK_L2 + place];
 
@@ -136,19 +135,6 @@ struct cycles bill_walks_share(const struct machine_counters *c, const struct bi
 	double share = c->mmu.walk_steps[0] ? (double)steps / (double)c->mmu.walk_steps[0] : 0;
 
 	return (struct cycles){(u64)((double)all->least * share), (u64)((double)all->most * share)};
-}
-
-/* A walk that reads an entry of the last level is to a 4K page; all others end at a huge one, or at a hole. */
-static struct cycles nested_walks(const struct machine_counters *c, unsigned host_page, const struct cost_table *t)
-{
-	u64 all = c->mmu.walks[0] + c->mmu.walks[1] + c->mmu.walk_faults[0] + c->mmu.walk_faults[1];
-	u64 small = min(all, c->mmu.walk_steps[X86_PT]);
-	struct cycles sum =
-	    cycles_add(cycles_of(t, COST_NESTED_WALK_4K, small), cycles_of(t, COST_NESTED_WALK_HUGE, all - small));
-
-	if (host_page > 1)
-		sum.least = 0;
-	return sum;
 }
 
 /* n faults: exception and handler. */
@@ -262,9 +248,8 @@ struct bill bill_make(const struct machine_counters *c, const struct machine_con
 {
 	struct bill b = {0};
 
-	b.row[BILL_WALKS] = bill_walks(t, c->mmu.read_from);
-	if (cfg->host_page)
-		b.row[BILL_NESTED] = nested_walks(c, cfg->host_page, t);
+	b.row[BILL_WALKS] = bill_walks(t, (struct cycles){0}, c->mmu.read_from);
+	b.row[BILL_NESTED] = bill_walks(t, cycles_of(t, COST_NESTED_WALK, c->mmu.host_walks), c->mmu.host_read_from);
 	b.row[BILL_L2_HITS] = cycles_of(t, COST_L2_TLB_HIT,
 					c->mmu.l1_miss[0] + c->mmu.l1_miss[1] - c->mmu.l2_miss[0] - c->mmu.l2_miss[1]);
 	bill_faults(&b, &c->os, t);

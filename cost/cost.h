@@ -23,8 +23,7 @@ enum cost_id {
 	COST_WALK_L3,
 	COST_WALK_MEMORY,
 	COST_WALKS_AT_ONCE,
-	COST_NESTED_WALK_4K,
-	COST_NESTED_WALK_HUGE,
+	COST_NESTED_WALK,
 	COST_EXCEPTION,
 	COST_FAULT_ZERO_READ, /* handlers: without the exception, what they clear and copy, and tables */
 	COST_FAULT_ZERO_WRITE,

@@ -125,27 +125,6 @@ static void put_zero_read(FILE *out, const struct measure *m)
 	put_row(out, m, &row);
 }
 
-/* A walk is measured with the hypervisor's part in it. The model has that apart (host-page=): so its own step is taken off.
- * The least is of walks that overlap, as many as the CPU does at once. */
-static void put_nested(FILE *out, const struct tlb_found *t)
-{
-	const struct cpu_preset *p = machine_host_cpu();
-	struct cost_table model;
-	double near, far, at_once;
-
-	cost_table_make(&model, p ? p->name : "", NULL);
-	near = t->l2_hit + (double)model.at[COST_WALK_L2].least;
-	far = t->l2_hit + (double)model.at[COST_WALK_L3].most;
-	at_once = (double)model.at[COST_WALKS_AT_ONCE].most;
-	fputs("# The host backs this machine with 4K pages: --machine NAME,host-page=4k counts with the next two.\n",
-	      out);
-	put(out, COST_NESTED_WALK_4K, (t->walk_near - near) / at_once, t->walk_512m - far,
-	    "just past the reach, overlapping .. at 512 MiB");
-	if (t->thp_near > 0)
-		put(out, COST_NESTED_WALK_HUGE, (t->thp_near - near) / at_once, t->thp_512m - far,
-		    "the same of 2M pages");
-}
-
 /* Just past the reach of the TLBs, tables are in the L2 cache; at 512 MiB the eight entries of a line are used 1.2 MiB of
  * lines apart, at 4 GiB 9.4. */
 static void put_walks(FILE *out, const struct tlb_found *t)
@@ -154,6 +133,44 @@ static void put_walks(FILE *out, const struct tlb_found *t)
 
 	put(out, COST_WALK_L2, near, near, "just past the reach");
 	put(out, COST_WALK_L3, min(middle, far), max(middle, far), "at 512 MiB .. at the curve's end");
+}
+
+/* Loads of twice to four times the L2 cache, side by side: pages that the L2 TLB holds. An entry is taken to cost as much. */
+static void put_loads(FILE *out, const struct measure *m, const struct cache_config *cache)
+{
+	const struct chase *c = &m->chase[CHASE_LINES];
+	u32 lines = cache->l2_bytes / 64;
+	double low = 0, high = 0;
+
+	for (unsigned i = 0; i < c->nr; i++) {
+		const struct series *cycles = &c->point[i].cycles;
+
+		if (c->point[i].lines < 2 * lines || c->point[i].lines > 4 * lines || cycles->nr == 0)
+			continue;
+		low = low > 0 ? min(low, series_least(cycles)) : series_least(cycles);
+		high = max(high, series_quantile(cycles, 0.5));
+	}
+	if (low > m->tlb.l2_hit)
+		put(out, COST_WALK_L3, low - m->tlb.l2_hit, high - m->tlb.l2_hit, "loads of 2 to 4 times the L2 cache");
+}
+
+/* Where the hypervisor breaks pages up, a walk near the reach reads two entries, of the guest's and of the host's, from the
+ * near caches. What it takes beyond those is the host's. */
+static void put_nested(FILE *out, const struct measure *m)
+{
+	const struct tlb_found *t = &m->tlb;
+	const struct cpu_preset *p = machine_host_cpu();
+	double near = t->walk_near - t->l2_hit, huge = t->thp_near > 0 ? t->thp_near - t->l2_hit : near;
+	struct cost_table model;
+
+	cost_table_make(&model, p ? p->name : "", NULL);
+	fputs("# The host backs this machine with 4K pages: --machine NAME,host-page=4k counts with the next one.\n",
+	      out);
+	put(out, COST_NESTED_WALK, min(huge, near) - 2 * (double)model.at[COST_WALK_L2].most,
+	    near - 2 * (double)model.at[COST_WALK_L2].least,
+	    "just past the reach, less two entries, 2M pages .. 4K pages");
+	if (p)
+		put_loads(out, m, &p->cache);
 }
 
 static void put_translation(FILE *out, const struct measure *m)
@@ -167,7 +184,7 @@ static void put_translation(FILE *out, const struct measure *m)
 	if (t->walk_near <= t->l2_hit)
 		fputs("# walk-l2, walk-l3: the chases do not show them\n", out);
 	else if (m->host.is_virtual == TRI_YES && t->thp_share > BROKEN_UP)
-		put_nested(out, t);
+		put_nested(out, m);
 	else
 		put_walks(out, t);
 }

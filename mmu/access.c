@@ -167,6 +167,24 @@ static int access_walk(struct mmu_cpu *cpu, u64 va, unsigned access, struct walk
 	return MMU_OK;
 }
 
+/* Where what a walk read lay. The table that a paging-structure cache names needs no host any more: such entries join both
+ * translations, too. */
+static void access_lines(struct mmu_cpu *cpu, const struct walk *w, bool ok)
+{
+	bool host = cpu->cfg.host_page, away = false;
+
+	for (unsigned level = w->top; level >= w->stop; level--) {
+		if (host && (level < w->top || level == cpu->levels))
+			nested_read(cpu, w->pa[level], MMU_4K);
+		away = lines_read(&cpu->lines, w->pa[level], cpu->counters.read_from);
+	}
+	if (!ok)
+		return;
+	if (host)
+		nested_read(cpu, walk_data(w, MMU_4K) & TLB_FRAME, w->size);
+	lines_walked(&cpu->lines, away);
+}
+
 static int access_fault(struct mmu_cpu *cpu, u64 va, bool fetch, struct mmu_result *r)
 {
 	cpu->counters.walk_faults[fetch]++;
@@ -187,14 +205,8 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	for (unsigned level = w.top; level >= w.stop; level--)
 		cpu->counters.walk_steps[level]++;
 	cpu->counters.walk_steps[0] += w.steps;
-	if (cpu->lines.set) {
-		bool away = false;
-
-		for (unsigned level = w.top; level >= w.stop; level--)
-			away = lines_read(&cpu->lines, w.pa[level], &cpu->counters);
-		if (outcome == MMU_OK)
-			lines_walked(&cpu->lines, away);
-	}
+	if (cpu->lines.set)
+		access_lines(cpu, &w, outcome == MMU_OK);
 	if (outcome == MMU_OK) {
 		unsigned size = min(w.size, cpu->largest);
 		u64 data = walk_data(&w, size);
@@ -235,8 +247,13 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	cpu->counters.walk_steps[X86_PT]++;
 	cpu->counters.walks[fetch]++;
 	cpu->counters.walk_steps[0]++;
-	if (likely(cpu->lines.set))
-		lines_walked(&cpu->lines, lines_read(&cpu->lines, pa, &cpu->counters));
+	if (likely(cpu->lines.set)) {
+		bool away = lines_read(&cpu->lines, pa, cpu->counters.read_from);
+
+		if (unlikely(cpu->cfg.host_page))
+			nested_read(cpu, data & TLB_FRAME, MMU_4K);
+		lines_walked(&cpu->lines, away);
+	}
 	if (l2->place[MMU_4K].size == MMU_4K)
 		level_put(l2, va, MMU_4K, global, cpu->pcid, data);
 	fill_l1(cpu, fetch, va, MMU_4K, global, data, slot);

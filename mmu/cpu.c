@@ -39,7 +39,7 @@ u64 mmu_cpu_bytes(const struct mmu_config *cfg)
 	const struct cpu_preset *p = cfg->preset;
 
 	return ALIGN_UP(sizeof(struct mmu_cpu), 64) + tlb_level_bytes(&p->l1d) + tlb_level_bytes(&p->l1i) +
-	       tlb_level_bytes(&p->l2) + tlb_level_bytes(&p->l2i) + psc_bytes(&p->psc);
+	       tlb_level_bytes(&p->l2) + tlb_level_bytes(&p->l2i) + psc_bytes(&p->psc) * (cfg->host_page ? 2 : 1);
 }
 
 /* Bits that must be 0 in a present entry, by level and by PS (SDM 4.5.4, tables 4-15 to 4-20). */
@@ -101,7 +101,9 @@ void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg)
 	mem = tlb_level_init(&cpu->level[1], &p->l1i, &cpu->window, mem);
 	mem = tlb_level_init(&cpu->level[2], &p->l2, NULL, mem);
 	mem = tlb_level_init(&cpu->level[3], &p->l2i, NULL, mem);
-	psc_init(&cpu->psc, &p->psc, mem);
+	mem = psc_init(&cpu->psc, &p->psc, mem);
+	if (cfg->host_page)
+		psc_init(&cpu->host_psc, &p->psc, mem);
 	if (cfg->lines)
 		lines_init(&cpu->lines, &p->cache, cfg->lines);
 	cpu->l1[0] = &cpu->level[0];

@@ -6,6 +6,7 @@
  *  1. What is derived (pcid, root, levels, rsvd, allow...) follows the registers: cpu_derive() ran after the last load.
  *  2. l1[kind], l2[kind]: kind 0 = data, 1 = fetch; both l2 are one level unless the CPU splits it.
  *  3. counters: l2_miss + rewalks = walks + walk_faults, for data and for fetches.
+ *  4. host_psc is of no use on bare metal, and has no memory there.
  */
 #ifndef MMU_CPU_H
 #define MMU_CPU_H
@@ -34,9 +35,13 @@ struct mmu_cpu {
 	u64 cr0, cr3, cr4, efer;
 	u32 pkru;
 	struct mmu_config cfg;
-	struct psc psc;
+	struct psc psc, host_psc;  /* host_psc: of guest-physical addresses (nested.c) */
 	struct tlb_level level[4]; /* L1 data, L1 fetch, L2, L2 fetch */
 };
+
+/* The host's tables are read for the guest-physical address gpa, in a page of the guest's of that size. Only with
+ * mmu_config.host_page and .lines. */
+void nested_read(struct mmu_cpu *cpu, u64 gpa, unsigned size);
 
 /* What a #PF at va invalidates, so that it cannot come again from a stale entry (SDM 4.10.4.1). */
 void cpu_fault_invalidate(struct mmu_cpu *cpu, u64 va);

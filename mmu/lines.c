@@ -55,6 +55,21 @@ unsigned lines_put(struct lines *l, struct lines_set *s, u32 tag)
 	return oldest;
 }
 
+/* Who asks for the one clock keeps the other going: by it lines leave. */
+void lines_read_either(struct lines *l, const u64 pa[2], u64 from[MMU_NPLACES][2])
+{
+	unsigned place = MMU_L2;
+
+	for (unsigned which = MMU_NEAREST; which <= MMU_FARTHEST; which++) {
+		unsigned way;
+		struct lines_set *s = lines_at(l, pa[which], &way);
+
+		place = lines_use(l, s, way, which, place);
+		s->used[way][!which] = (u32)l->clock[!which];
+		from[place][which]++;
+	}
+}
+
 void lines_sweep(struct lines *l)
 {
 	for (struct lines_set *s = l->set; s <= l->set + l->set_mask; s++)

@@ -11,6 +11,8 @@
  *   MMU_FARTHEST   with a walk come as many lines as there were accesses since the walk before, 1..64: a page's. None of
  *                  them was in L2, and none of them twice
  *
+ * The host's tables of a virtual machine (nested.c) have lines here, too, at addresses beyond all RAM.
+ *
  *   set      0              1              a line's set is its address modulo the sets, as in real caches, so that the
  *         +--------------+--------------+  lines of a table stand side by side
  *   tag   | 4 ways       |              |  the line's address behind the set's, plus 1; 0: nothing
@@ -20,7 +22,8 @@
  *
  * Invariants
  *  1. A line's nearest place is never farther than its farthest.
- *  2. mmu_counters: over all places, read_from[place][which] adds up to walk_steps[0], for both.
+ *  2. mmu_counters: over all places, read_from[place][which] adds up to walk_steps[0], for both, and host_read_from to
+ *     host_steps.
  */
 #ifndef MMU_LINES_H
 #define MMU_LINES_H
@@ -74,29 +77,46 @@ static inline bool lines_epoch(const struct lines *l, u32 *epoch, unsigned entry
 	return ((now - before) & 15) >= l->young;
 }
 
-/* A walk reads the entry at pa. Returns true if the line of data that it leads to is not in L2 any more, at
- * the nearest: with the line of the table, it has left, too. */
-static inline bool lines_read(struct lines *l, u64 pa, struct mmu_counters *counters)
+/* The set of the line at pa, and its way there: put in if it is not there. */
+static inline struct lines_set *lines_at(struct lines *l, u64 pa, unsigned *way)
 {
 	u64 line = pa >> LINE_SHIFT;
 	u32 tag = (u32)(line >> l->set_bits) + 1;
 	struct lines_set *s = &l->set[line & l->set_mask];
-	unsigned way = lines_find(s, tag);
-	bool away;
 
-	if (unlikely(way == LINES_WAYS))
-		way = lines_put(l, s, tag);
-	away = (u32)l->clock[MMU_NEAREST] - s->used[way][MMU_NEAREST] >= l->l2;
-	for (unsigned which = MMU_NEAREST; which <= MMU_FARTHEST; which++) {
-		u32 age = (u32)l->clock[which] - s->used[way][which];
-		unsigned place = MMU_L2 + (age >= l->l2) + (age >= l->l3);
+	*way = lines_find(s, tag);
+	if (unlikely(*way == LINES_WAYS))
+		*way = lines_put(l, s, tag);
+	return s;
+}
 
-		counters->read_from[place][which]++;
-		l->clock[which] += place != MMU_L2;
-		s->used[way][which] = (u32)l->clock[which];
-	}
+/* The line is read, by one of the clocks, and does not lie nearer than `nearest`. Returns its place. */
+static inline unsigned lines_use(struct lines *l, struct lines_set *s, unsigned way, unsigned which, unsigned nearest)
+{
+	u32 age = (u32)l->clock[which] - s->used[way][which];
+	unsigned place = max((unsigned)MMU_L2 + (age >= l->l2) + (age >= l->l3), nearest);
+
+	l->clock[which] += place != MMU_L2;
+	s->used[way][which] = (u32)l->clock[which];
+	return place;
+}
+
+/* A walk reads the entry at pa. Returns true if the line of data that it leads to is not in L2 any more, at
+ * the nearest: with the line of the table, it has left, too. */
+static inline bool lines_read(struct lines *l, u64 pa, u64 from[MMU_NPLACES][2])
+{
+	unsigned way;
+	struct lines_set *s = lines_at(l, pa, &way);
+	bool away = (u32)l->clock[MMU_NEAREST] - s->used[way][MMU_NEAREST] >= l->l2;
+
+	for (unsigned which = MMU_NEAREST; which <= MMU_FARTHEST; which++)
+		from[lines_use(l, s, way, which, MMU_L2)][which]++;
 	return lines_epoch(l, &s->epoch[way], pa >> 3 & 7) | away;
 }
+
+/* The same of an entry that lies at pa[MMU_NEAREST] if it lies well, and at pa[MMU_FARTHEST] if it does not: addresses that
+ * nothing else has, nor the other. */
+void lines_read_either(struct lines *l, const u64 pa[2], u64 from[MMU_NPLACES][2]);
 
 /* A walk has come to a page, by an entry of which lines_read() said so. */
 static inline void lines_walked(struct lines *l, bool away)

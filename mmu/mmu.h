@@ -68,7 +68,8 @@ struct mmu_config {
 	bool gbpages;  /* CPUID: 1G leaves exist; PS in a PDPTE is reserved otherwise */
 	void *lines;   /* zeroes, mmu_lines_bytes() of them: count from where walks read; NULL: do not */
 	/* A guest whose memory the host backs with pages of enum mmu_size host_page - 1; 0: bare metal. A TLB entry of
-	 * a guest joins both translations, so it covers the smaller of both pages (SDM 29.4.2). */
+	 * a guest joins both translations, so it covers the smaller of both pages (SDM 29.4.2). Where the host's tables
+	 * lie that walks read, too, is counted (mmu/nested.c). */
 	u8 host_page;
 	u8 oracle; /* 1: on each hit walk again and compare (the TLB oracle) */
 	/* Oracle only: is a flush pending that will cover va of this PCID? NULL: never. */
@@ -164,6 +165,9 @@ struct mmu_counters {
 	u64 rewalks[2];
 	u64 walk_steps[6];             /* entries read: [0] all, [1..5] by their level */
 	u64 read_from[MMU_NPLACES][2]; /* the same by where they lay, with mmu_config.lines */
+	/* Guest-physical addresses that walks came to, entries of the host's tables that they read for those, and where these
+	 * lay: with mmu_config.host_page and .lines. */
+	u64 host_walks, host_steps, host_read_from[MMU_NPLACES][2];
 	u64 invlpg, invpcid, cr3_loads, cr3_flushes, entries_flushed;
 	u64 fills[MMU_NSIZES]; /* L1 fills by page size of the entry */
 };

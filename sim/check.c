@@ -2,15 +2,17 @@
  *
  * sim/check.c - what must hold between events, recomputed from scratch and compared. The files that own a fact number
  * it at their head; each INV() here names the file and that number. What only holds at one place in the code (machine.c
- * 1, R1 to R3 of trace/ring.c) is asserted there. mm/'s own facts are vm_check's.
+ * 1, R1 to R3 of trace/ring.c) is asserted there. mm/'s own facts are vm_check's; of mmu/'s only what its counters are to
+ * each other is looked at.
  */
 #include "sim/internal.h"
 
-#define INV(file, nr, cond)                                                                                            \
+#define INV_OF(file, nr, cond)                                                                                         \
 	do {                                                                                                           \
 		if (!(cond))                                                                                           \
-			hw_panic("sim/" file ": invariant " #nr " is broken: " #cond);                                 \
+			hw_panic(file ": invariant " #nr " is broken: " #cond);                                        \
 	} while (0)
+#define INV(file, nr, cond) INV_OF("sim/" file, nr, cond)
 
 /* ---- the program's side ---- */
 
@@ -186,6 +188,18 @@ static void check_window(const struct machine_thread *th)
 	}
 }
 
+static void check_lines(const u64 from[MMU_NPLACES][2], u64 steps)
+{
+	u64 nearest = 0, farthest = 0; /* in memory, in L3 or farther, all */
+
+	for (unsigned place = MMU_NPLACES; place-- > 0;) {
+		nearest += from[place][MMU_NEAREST];
+		farthest += from[place][MMU_FARTHEST];
+		INV_OF("mmu/lines.h", 1, nearest <= farthest);
+	}
+	INV_OF("mmu/lines.h", 2, nearest == steps && farthest == steps);
+}
+
 static void check_machine(const struct machine *m)
 {
 	INV("machine.c", 3, m->rss_pages <= m->peak_rss_pages);
@@ -195,6 +209,10 @@ static void check_machine(const struct machine *m)
 
 		INV("machine.c", 2, !c->mm || mm_lives(m, c->mm));
 		INV("entry.c", 1, !c->hw || c->in_kernel || (c->runs && c->mm));
+		if (!c->counters)
+			continue;
+		check_lines(c->counters->read_from, c->counters->walk_steps[0]);
+		check_lines(c->counters->host_read_from, c->counters->host_steps);
 	}
 	for (unsigned id = 0; id < m->cap_spaces; id++) {
 		INV("process.c", 3, !m->space[id].mm || (id < m->sim->nr_spaces && m->sim->space[id]));

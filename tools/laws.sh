@@ -6,7 +6,8 @@
 #  1  mm/ includes only mm/ lib/ x86/ hw/hw.h; mmu/ only mmu/ lib/ x86/. No include cycles anywhere.
 #  2  mm/ is one relocatable object that needs exactly the hw_* names of hw/hw.h plus memcpy, memmove, memset, memcmp.
 #  3  No global mutable state in mm/ or mmu/.
-#  4  It stays readable: mm/ + its lib/ 12,000 lines (8,000 until reclaim, swap and KPTI came, 10,000 until locks, compaction and hugetlb), mmu/ 2,500, a file 800.
+#  4  It stays readable: mm/ + its lib/ 12,000 lines (8,000 until reclaim, swap and KPTI came, 10,000 until locks, compaction and hugetlb), mmu/ 2,500
+#     without its table of CPUs (that with it, until the host's tables came), a file 800.
 #  5  Every numbered invariant of vm_check has a test that breaks it and sees it caught.
 #  6  C code is as clang-format 14 writes it with .clang-format (other versions of it write otherwise).
 #  7  Cycles come from cost/: no other room gives a name or a field of them a number.
@@ -58,7 +59,7 @@ fi
 
 {
 	cat mm/*.[ch] lib/gap.[ch] lib/types.h lib/errno.h lib/assert.h | wc -l | awk '$1 > 12000 { print "mm/ with lib/: " $1 " lines" }'
-	cat mmu/*.[ch] | wc -l | awk '$1 > 2500 { print "mmu/: " $1 " lines" }'
+	find mmu -name '*.[ch]' ! -name presets.c -exec cat {} + | wc -l | awk '$1 > 2500 { print "mmu/: " $1 " lines" }'
 	xargs wc -l <"$tmp/code" | awk '$2 != "total" && $1 > 800 { print $2 ": " $1 " lines" }'
 } >"$tmp/size"
 verdict "law 4: budgets of lines" "$tmp/size"

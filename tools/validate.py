@@ -21,13 +21,13 @@ def natively(program, work, way):
 
 
 def price(costs, name):
-    """Least and most of a row of a file of costs; nothing where it is not."""
+    """Least and most of a row of a file of costs; None where it is not."""
     with open(costs) as f:
         for line in f:
             row, _, figures = line.split("#")[0].partition("=")
             if row.strip() == name:
                 return [int(figure) for figure in figures.split()]
-    return [0, 0]
+    return None
 
 
 def bill(quire, program, work, way, machine, costs, cpu, out):
@@ -36,7 +36,7 @@ def bill(quire, program, work, way, machine, costs, cpu, out):
                    stdout=subprocess.DEVNULL)
     with open(out) as f:
         machine = json.load(f)["machines"][0]
-    cost, ipi = machine["cost"]["sum"], price(costs, "ipi")
+    cost, ipi = machine["cost"]["sum"], price(costs, "ipi") or [0, 0]
     return cost["least"] - machine["ipis"] * ipi[0], cost["most"] - machine["ipis"] * ipi[1]
 
 
@@ -52,7 +52,7 @@ def main():
         with open(found) as f:
             here = json.load(f)
         hertz, cpu = here["clock"]["core_hz"], (here["model"] or {}).get("preset")
-        nested = "nested-walk-4k" in open(costs).read()
+        nested = price(costs, "nested-walk") is not None
         machine = "madvise,host-page=4k" if nested else "madvise"
         print(f"{here['host']['cpu']}, Linux {here['host']['kernel']}, {here['host']['hypervisor'] or 'no hypervisor'}, "
               f"load {here['host']['load']:.0f} on {here['host']['cpus_online']} CPUs; machine {machine}, "

@@ -44,6 +44,7 @@ static struct sentence {
     {&c.os.huge_cleared[1], BILL_CLEAR, {COST_CLEAR_1G, COST_NR}},
     {&c.os.huge_copied, BILL_COPY, {COST_COPY_2M, COST_NR}},
     {&c.os.tables_made, BILL_TABLES, {COST_TABLE, COST_NR}},
+    {&c.mmu.host_walks, BILL_NESTED, {COST_NESTED_WALK, COST_NR}},
     {&c.mmu.invlpg, BILL_FLUSHES, {COST_INVLPG, COST_NR}},
     {&c.mmu.invpcid, BILL_FLUSHES, {COST_INVPCID, COST_NR}},
     {&c.os.shootdowns, BILL_SHOOTDOWNS, {COST_SHOOTDOWN, COST_NR}},
@@ -149,8 +150,14 @@ static void random_counters(void **state)
 			c.mmu.read_from[place][MMU_FARTHEST] = far;
 			want[BILL_WALKS].least += near * t.at[COST_WALK_L2 + place].least;
 			want[BILL_WALKS].most += far * t.at[COST_WALK_L2 + place].most;
+			near = some(1000000), far = some(1000000);
+			c.mmu.host_read_from[place][MMU_NEAREST] = near;
+			c.mmu.host_read_from[place][MMU_FARTHEST] = far;
+			want[BILL_NESTED].least += near * t.at[COST_WALK_L2 + place].least;
+			want[BILL_NESTED].most += far * t.at[COST_WALK_L2 + place].most;
 		}
 		want[BILL_WALKS].least /= 4;
+		want[BILL_NESTED].least /= 4;
 		for (unsigned huge = 0; huge < 2; huge++) {
 			u64 freed = some(1000), left = some(1000);
 
@@ -159,18 +166,6 @@ static void random_counters(void **state)
 			pay(&want[BILL_MAPS], freed, huge ? COST_UNMAP_2M : COST_UNMAP_4K);
 			pay(&want[BILL_MAPS], left, COST_UNMAP_LEFT);
 		}
-		c.mmu.walks[0] = some(1000);
-		c.mmu.walks[1] = some(1000);
-		c.mmu.walk_faults[0] = 17;
-		c.mmu.walk_steps[X86_PT] = some(c.mmu.walks[0] + 17);
-		cfg.host_page = (u8)some(4);
-		if (cfg.host_page) {
-			pay(&want[BILL_NESTED], c.mmu.walk_steps[X86_PT], COST_NESTED_WALK_4K);
-			pay(&want[BILL_NESTED], c.mmu.walks[0] + c.mmu.walks[1] + 17 - c.mmu.walk_steps[X86_PT],
-			    COST_NESTED_WALK_HUGE);
-		}
-		if (cfg.host_page > 1)
-			want[BILL_NESTED].least = 0;
 		c.mmu.l2_miss[0] = some(1000);
 		c.mmu.l2_miss[1] = some(1000);
 		c.mmu.l1_miss[0] = c.mmu.l2_miss[0] + 300;
@@ -225,6 +220,7 @@ static void paid_once(void **state)
 				      &c.mmu.rewalks[0],
 				      &c.mmu.walk_steps[0],
 				      &c.mmu.walk_steps[1],
+				      &c.mmu.host_steps,
 				      &c.mmu.cr3_flushes,
 				      &c.kernel_walks[0],
 				      &c.kernel_walk_steps,
@@ -259,14 +255,13 @@ static void rows_say_what_is_paid(void **state)
 	u64 paid[BILL_NR] = {0};
 	struct bill before, after;
 
-	for (unsigned k = 0; k < 16; k++) {
+	for (unsigned k = 0; k < 8; k++) {
 		strange_costs();
 		for (u64 *p = (u64 *)&c; p < (u64 *)(&c + 1); p++)
 			*p = 1000 + some(1000);
 		c.os.frames_cleared = c.os.frames_copied = 1ull << 40;
-		cfg.host_page = (u8)(k & 1);
-		cfg.kpti = k >> 1 & 1;
-		cfg.swap_device = &swap_devices[k >> 2];
+		cfg.kpti = k & 1;
+		cfg.swap_device = &swap_devices[k >> 1];
 		before = bill_make(&c, &cfg, &t);
 		for (unsigned id = 0; id < COST_NR; id++) {
 			struct cost was = t.at[id];

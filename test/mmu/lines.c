@@ -57,7 +57,7 @@ static void in_turn(unsigned lines, unsigned data, unsigned nearest, unsigned fa
 	for (unsigned round = 0; round < 8; round++) {
 		memset(&k, 0, sizeof(k));
 		for (unsigned i = 0; i < lines; i++) {
-			bool away = lines_read(&l, ((u64)i << LINE_SHIFT) + 8 * round, &k);
+			bool away = lines_read(&l, ((u64)i << LINE_SHIFT) + 8 * round, k.read_from);
 
 			assert_true(away);
 			lines_walked(&l, away);
@@ -85,7 +85,7 @@ static void again(void **state)
 	begin();
 	for (unsigned round = 0; round < 100; round++)
 		for (unsigned i = 0; i < L2 / 4; i++) {
-			bool away = lines_read(&l, (u64)i << LINE_SHIFT, &k);
+			bool away = lines_read(&l, (u64)i << LINE_SHIFT, k.read_from);
 
 			assert_int_equal(away, round == 0);
 			lines_walked(&l, away);
@@ -105,12 +105,12 @@ static void at_random(void **state)
 
 	begin();
 	for (unsigned page = 0; page < pages; page++)
-		lines_walked(&l, lines_read(&l, 8ull * page, &k));
+		lines_walked(&l, lines_read(&l, 8ull * page, k.read_from));
 	memset(&k, 0, sizeof(k));
 	for (u64 i = 0; i < n; i++) {
 		u64 page = rnd(&seed) % pages, use[2] = {page / 8, lines + page};
 
-		lines_walked(&l, lines_read(&l, 8 * page, &k));
+		lines_walked(&l, lines_read(&l, 8 * page, k.read_from));
 		for (unsigned u = 0; u < 2; u++) {
 			unsigned at = 0;
 
@@ -158,7 +158,7 @@ static void random_reads(void **state)
 			l.data = 1 + (r >> 50 & 63);
 		memset(&k, 0, sizeof(k));
 		entry = r >> 36 & 7;
-		away = lines_read(&l, (line << LINE_SHIFT) + 8 * entry, &k);
+		away = lines_read(&l, (line << LINE_SHIFT) + 8 * entry, k.read_from);
 		then = clock[MMU_NEAREST] / (L2 / 2);
 		left = place_of(clock[MMU_NEAREST] - seen[line].used[MMU_NEAREST], seen[line].known) != MMU_L2;
 		for (unsigned which = 0; which < 2; which++) {

@@ -28,7 +28,7 @@ static int setup(void **state)
 {
 	struct tape t;
 
-	sim = tape_sim("thp;2m,cpus=1,kpti=on", ",ram=64M,check=1");
+	sim = tape_sim("thp;2m,cpus=1,kpti=on,host-page=4k", ",ram=64M,check=1");
 	m = &sim->machine[1];
 	for (unsigned pid = 1; pid <= 2; pid++) {
 		tape_begin(&t, pid, HEAP);
@@ -155,6 +155,29 @@ static void touched_pages(void)
 {
 	m->touch.touched_pages++;
 }
+/* What walks read, of the guest's tables and of the host's. */
+static struct mmu_counters *walks(void)
+{
+	return (struct mmu_counters *)m->cpu[0].counters;
+}
+static void nearer_than_nearest(void)
+{
+	walks()->read_from[MMU_MEMORY][MMU_NEAREST] += 1u << 20;
+	walks()->read_from[MMU_L2][MMU_NEAREST] -= 1u << 20;
+}
+static void read_from_nowhere(void)
+{
+	walks()->read_from[MMU_L2][MMU_FARTHEST]++;
+}
+static void host_nearer_than_nearest(void)
+{
+	walks()->host_read_from[MMU_L3][MMU_NEAREST] += 1u << 20;
+	walks()->host_read_from[MMU_L2][MMU_NEAREST] -= 1u << 20;
+}
+static void host_read_from_nowhere(void)
+{
+	walks()->host_steps++;
+}
 
 static const struct {
 	const char *wanted;
@@ -183,6 +206,10 @@ static const struct {
     {"sim/cpu.c: invariant 1 ", slot_of_another},
     {"sim/cpu.c: invariant 1 ", slot_of_another_kind},
     {"sim/touch.h: invariant 1 ", touched_pages},
+    {"mmu/lines.h: invariant 1 ", nearer_than_nearest},
+    {"mmu/lines.h: invariant 2 ", read_from_nowhere},
+    {"mmu/lines.h: invariant 1 ", host_nearer_than_nearest},
+    {"mmu/lines.h: invariant 2 ", host_read_from_nowhere},
 };
 
 static void each_is_found(void **state)
