@@ -4,7 +4,7 @@
  *
  * Only CPUs whose CPUID dumps the presets cite are taken for them: InstLatx64's 0050654 and 0050657 (Skylake-SP, Cascade
  * Lake), 00606A6 (Ice Lake-SP), 00806F8 and 00C06F2 (Sapphire, Emerald Rapids), 0830F10 (Rome), 0A00F11 (Milan), 0A10F11
- * (Genoa). Of those the stepping is left open. A hypervisor may show another signature (seen: a Granite Rapids that says
+ * (Genoa), 0B00F21 (Turin). Of those the stepping is left open. A hypervisor may show another signature (seen: a Granite Rapids that says
  * it is a Rocket Lake), but a CPU with AMX is Sapphire Rapids or one of its successors, which have its TLBs (Granite
  * Rapids' CPUID 00A06D1).
  */
@@ -24,7 +24,7 @@ static const struct {
 	const char *preset;
 } cpus[] = {
     {0x50650, "skylake"}, {0x606a0, "icelake"}, {0x806f0, "goldencove"}, {0xc06f0, "goldencove"},
-    {0x830f10, "zen2"},   {0xa00f10, "zen3"},   {0xa10f10, "zen4"},
+    {0x830f10, "zen2"},   {0xa00f10, "zen3"},   {0xa10f10, "zen4"},      {0xb00f20, "zen5"},
 };
 
 const struct cpu_preset *machine_host_cpu(void)

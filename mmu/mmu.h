@@ -50,7 +50,7 @@ struct cpu_preset {
 	bool gbpages_smashed; /* 1G leaves are cached as 2M entries (Zen 2) */
 	bool pcid;
 };
-/* zen3, zen2, zen4, skylake, icelake, goldencove; NULL-terminated by name == NULL. */
+/* zen3, zen2, zen4, zen5, skylake, icelake, goldencove; NULL-terminated by name == NULL. */
 extern const struct cpu_preset cpu_presets[];
 const struct cpu_preset *cpu_preset_find(const char *name);
 /* How many pages of one set of an L1 array the recency window (below) may hold and be exact. */

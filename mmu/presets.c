@@ -2,7 +2,8 @@
  *
  * mmu/presets.c - real CPUs as data, each figure with its source.
  *
- * CPUID dumps: github.com/InstLatx64/InstLatx64 (leaves 2, 4, 18h of Intel; 80000005h, 80000006h, 80000019h of AMD).
+ * CPUID dumps: github.com/InstLatx64/InstLatx64 (leaves 2, 4, 18h of Intel; 80000005h, 80000006h, 80000019h of AMD). From
+ * Zen 5 on the L2 TLBs' figures there are in units of 32, which bit 14 of 80000021h EAX says (Linux 228200f695c0).
  * NewMemLat: the latency measurements of the same repository. TLB;DR: the tool's README at github.com/vusec/tlbdr.
  *
  * Left out everywhere: AMD's coalescing of four 4K entries, Intel's store-only data TLB, and the few PCIDs that a real
@@ -80,6 +81,23 @@ const struct cpu_preset cpu_presets[] = {
 		 ARRAY(B2M, 256, 2, MMU_LRU, "CPUID Genoa 0A10F11: 512, 2M 2-way; LRU assumed")}},
 	.psc = ZEN_PSC(1536),
 	.cache = {1024 << 10, 32768 << 10, "CPUID Genoa 0A10F11: 1M; 32M for 8 cores"},
+	.pcid = true,
+    },
+    {
+	.name = "zen5",
+	.title = "AMD Zen 5 (EPYC Turin)",
+	.l1i = {{ARRAY(B4K | B2M | B1G, 1, 64, MMU_LRU, "CPUID Turin 0B00F21: 64, full; LRU assumed")}},
+	.l1d = {{ARRAY(B4K | B2M | B1G, 1, 96, MMU_LRU,
+		       "CPUID Turin 0B00F21: 96, full; measured on Turin: 96 to 104; LRU assumed")}},
+	.l2 = {{ARRAY(B4K | B2M, 256, 16, MMU_LRU,
+		      "CPUID Turin 0B00F21, in units of 32 (80000021.EAX[14]): 4096, 4K 8..15-way, 2M 4-way: 256 x 16 "
+		      "fits; AMD at Hot Chips 2024: 4K; LRU assumed"),
+		ARRAY(B1G, 256, 4, MMU_LRU,
+		      "CPUID Turin 80000019.EBX, in units of 32: 1024, 4-way (AMD's slide: no 1G: conflict)")}},
+	.l2i = {{ARRAY(B4K, 512, 4, MMU_LRU, "CPUID Turin 0B00F21, in units of 32: 2048, 4K 4-way; LRU assumed"),
+		 ARRAY(B2M, 1024, 2, MMU_LRU, "CPUID Turin 0B00F21, in units of 32: 2048, 2M 2-way; LRU assumed")}},
+	.psc = ZEN_PSC(2048),
+	.cache = {1024 << 10, 32768 << 10, "CPUID Turin 0B00F21: 1M; 32M for 8 cores"},
 	.pcid = true,
     },
     {

@@ -239,7 +239,7 @@ static void cyclic(void **state)
 /* Every figure has a source, and each L1 has room for the smallest page. */
 static void presets_are_sourced(void **state)
 {
-	static const char *const names[] = {"zen3", "zen2", "zen4", "skylake", "icelake", "goldencove"};
+	static const char *const names[] = {"zen3", "zen2", "zen4", "zen5", "skylake", "icelake", "goldencove"};
 
 	for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
 		const struct cpu_preset *p = cpu_preset_find(names[n]);

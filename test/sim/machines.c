@@ -160,6 +160,9 @@ static void windows_fit(void **state)
 	shapes("4k,cpu=zen4", w); /* 72 ways, 8 for the kernel's pages; code: 64 */
 	assert_int_equal(w[0].pages, 64);
 	assert_int_equal(w[1].pages, 56);
+	shapes("4k,cpu=zen5", w); /* 96, of which 64 suffice; code: 64 */
+	assert_int_equal(w[0].pages, 64);
+	assert_int_equal(w[1].pages, 56);
 	shapes("4k,cpu=zen3;thp,cpu=zen4", w);
 	assert_int_equal(w[0].pages, 56);
 	assert_int_equal(w[0].limit[0].most | w[0].limit[1].most | w[1].limit[0].most | w[1].limit[1].most, 0);
