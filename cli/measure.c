@@ -142,7 +142,7 @@ int cmd_measure(int argc, char **argv)
 	if (o.to[TO_JSON].out && measure_json(o.to[TO_JSON].out, &m) != 0)
 		fprintf(stderr, "quire measure: --json %s: no memory for it\n", o.to[TO_JSON].file);
 	if (o.to[TO_SAVE].out)
-		measure_save(o.to[TO_SAVE].out, &m);
+		measure_save(o.to[TO_SAVE].out, &m, machine_host_cpu());
 	if (o.to[TO_PLOT].out)
 		measure_svg(o.to[TO_PLOT].out, &m);
 	return close_targets(&o);

@@ -298,7 +298,8 @@ void tlb_find_reach(const struct chase chase[CHASE_NR], struct tlb_found *found)
 unsigned measure_words(const struct measure *m, char *sentence[MAX_SENTENCES]);
 void measure_text(FILE *out, const struct measure *m);
 int measure_json(FILE *out, const struct measure *m);
-void measure_save(FILE *out, const struct measure *m);
+/* cpu: the model of this CPU, whose rows stay where what was measured is of several; or NULL. */
+void measure_save(FILE *out, const struct measure *m, const struct cpu_preset *cpu);
 void measure_svg(FILE *out, const struct measure *m);
 
 #endif

@@ -9,7 +9,6 @@
  * The least is the quietest batch, the most the median of all. What could not be measured stays out.
  */
 #include "cost/cost.h"
-#include "machine/host.h"
 #include "measure/measure.h"
 
 enum less {
@@ -156,24 +155,23 @@ static void put_loads(FILE *out, const struct measure *m, const struct cache_con
 
 /* Where the hypervisor breaks pages up, a walk near the reach reads two entries, of the guest's and of the host's, from the
  * near caches. What it takes beyond those is the host's. */
-static void put_nested(FILE *out, const struct measure *m)
+static void put_nested(FILE *out, const struct measure *m, const struct cpu_preset *cpu)
 {
 	const struct tlb_found *t = &m->tlb;
-	const struct cpu_preset *p = machine_host_cpu();
 	double near = t->walk_near - t->l2_hit, huge = t->thp_near > 0 ? t->thp_near - t->l2_hit : near;
 	struct cost_table model;
 
-	cost_table_make(&model, p ? p->name : "", NULL);
+	cost_table_make(&model, cpu ? cpu->name : "", NULL);
 	fputs("# The host backs this machine with 4K pages: --machine NAME,host-page=4k counts with the next one.\n",
 	      out);
 	put(out, COST_NESTED_WALK, min(huge, near) - 2 * (double)model.at[COST_WALK_L2].most,
 	    near - 2 * (double)model.at[COST_WALK_L2].least,
 	    "just past the reach, less two entries, 2M pages .. 4K pages");
-	if (p)
-		put_loads(out, m, &p->cache);
+	if (cpu)
+		put_loads(out, m, &cpu->cache);
 }
 
-static void put_translation(FILE *out, const struct measure *m)
+static void put_translation(FILE *out, const struct measure *m, const struct cpu_preset *cpu)
 {
 	const struct tlb_found *t = &m->tlb;
 
@@ -184,19 +182,19 @@ static void put_translation(FILE *out, const struct measure *m)
 	if (t->walk_near <= t->l2_hit)
 		fputs("# walk-l2, walk-l3: the chases do not show them\n", out);
 	else if (m->host.is_virtual == TRI_YES && t->thp_share > BROKEN_UP)
-		put_nested(out, m);
+		put_nested(out, m, cpu);
 	else
 		put_walks(out, t);
 }
 
-void measure_save(FILE *out, const struct measure *m)
+void measure_save(FILE *out, const struct measure *m, const struct cpu_preset *cpu)
 {
 	fprintf(out, "# quire measure: %s, Linux %s%s%s. Core cycles.\n", m->host.cpu[0] ? m->host.cpu : "x86-64",
 		m->host.kernel, m->host.hypervisor[0] ? ", under " : "", m->host.hypervisor);
-	if (machine_host_cpu())
-		fprintf(out, "# Its model: quire run --cpu %s --costs THIS-FILE\n", machine_host_cpu()->name);
+	if (cpu)
+		fprintf(out, "# Its model: quire run --cpu %s --costs THIS-FILE\n", cpu->name);
 	put(out, COST_CLOCK, m->clock.core_hz / 1e6, m->clock.core_hz / 1e6, "MHz, as the core ran");
-	put_translation(out, m);
+	put_translation(out, m, cpu);
 	put_zero_read(out, m);
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
 		put_row(out, m, &rows[i]);

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "measure/measure.h"
@@ -152,6 +153,58 @@ static void short_curves(void **state)
 	assert_int_equal(f.l1.least, 0);
 }
 
+/* The row of what measure_save() wrote; false: it is not there. */
+static bool saved(const struct measure *m, const char *name, long row[2])
+{
+	char *text = NULL, *at;
+	size_t bytes;
+	FILE *f = open_memstream(&text, &bytes);
+	bool there;
+
+	assert_non_null(f);
+	measure_save(f, m, cpu_preset_find("zen3"));
+	fclose(f);
+	at = text;
+	while (at && strncmp(at, name, strlen(name)) != 0)
+		at = (at = strchr(at, '\n')) ? at + 1 : NULL;
+	there = at && sscanf(strchr(at, '=') + 1, "%ld %ld", &row[0], &row[1]) == 2;
+	free(text);
+	return there;
+}
+
+static void near(const long row[2], long least, long most)
+{
+	if (labs(row[0] - least) > 1 || labs(row[1] - most) > 1)
+		fail_msg("%ld .. %ld, not %ld .. %ld", row[0], row[1], least, most);
+}
+
+/* A walk of 60 - 7 cycles where pages are broken up is two entries from L2, 12 .. 19 each on Zen 3, and the rest the host's; of
+ * 2M pages it is 34 - 7, less than those. L3 is what loads from there take (of the points up to 4 times 512K the nearest and
+ * the median of the farthest), less the L2 TLB's 7. Where they are not broken up a walk is one entry. */
+static void walks_are_saved(void **state)
+{
+	static struct measure m;
+	long row[2];
+
+	for (unsigned nested = 0; nested < 2; nested++) {
+		draw(m.chase, &cpus[4], 33);
+		tlb_find_reach(m.chase, &m.tlb);
+		m.host.is_virtual = nested ? TRI_YES : TRI_NO;
+		assert_int_equal(saved(&m, "nested-walk", row), nested);
+		if (nested) {
+			near(row, 0, 53 - 2 * 12);
+			assert_false(saved(&m, "walk-l2", row));
+			assert_true(saved(&m, "walk-l3", row));
+			near(row, 14 - 7, 330 - 7);
+		} else {
+			assert_true(saved(&m, "walk-l2", row));
+			near(row, 53, 53);
+			assert_true(saved(&m, "walk-l3", row));
+			near(row, 53, 53);
+		}
+	}
+}
+
 static void quantiles(void **state)
 {
 	struct series s = {.nr = 0};
@@ -227,13 +280,10 @@ static void names_are_documented(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(reach_is_found),
-	    cmocka_unit_test(models),
-	    cmocka_unit_test(short_curves),
-	    cmocka_unit_test(quantiles),
-	    cmocka_unit_test(stability),
-	    cmocka_unit_test(means),
-	    cmocka_unit_test(names_are_documented),
+	    cmocka_unit_test(reach_is_found), cmocka_unit_test(walks_are_saved),
+	    cmocka_unit_test(models),         cmocka_unit_test(short_curves),
+	    cmocka_unit_test(quantiles),      cmocka_unit_test(stability),
+	    cmocka_unit_test(means),          cmocka_unit_test(names_are_documented),
 	};
 
 	docs = argv[1];
