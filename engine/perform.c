@@ -99,7 +99,7 @@ static long perform(struct thread *t, long nr, const u64 *a)
 	case SYS_vfork:
 		return thread_clone(t, CLONE_VFORK | CLONE_VM | SIGCHLD, 0, 0, 0, 0);
 	case SYS_clone:
-		return thread_clone(t, a[0], a[1], a[2], a[3], a[4]);
+		return thread_clone(t, (u32)a[0], a[1], a[2], a[3], a[4]);
 	case SYS_exit:
 		thread_exit(t, a[0]);
 	case SYS_exit_group:

@@ -399,9 +399,23 @@ static void stack_begin(struct thread *t)
 	sys3(SYS_sigaltstack, (u64)&ours, 0, 0);
 }
 
+void signals_clear(const struct thread *t)
+{
+	for (int sig = 1; sig <= NR_SIGNALS; sig++) {
+		struct action *a = &t->process->action[sig];
+		bool handled = a->handler > 1;
+
+		*a = (struct action){.handler = a->handler == 1};
+		if (handled)
+			tell_kernel(sig, a);
+	}
+}
+
 void signals_thread_begin(struct thread *t)
 {
 	stack_begin(t);
+	if (task_of(t)->signals.begins_clear)
+		signals_clear(t);
 	signals_unblock(task_of(t)->signals.mask);
 }
 

@@ -45,8 +45,9 @@ struct thread_signals {
 	u64 mask;                         /* the program's, while one waits, and at the thread's beginning */
 	u64 blocked; /* while one waits: to be in the next handler; a call may sleep with a mask of its own */
 	struct fault last;
-	stack_t altstack; /* the program's */
-	u64 stepped;      /* the last single step */
+	stack_t altstack;  /* the program's */
+	u64 stepped;       /* the last single step */
+	bool begins_clear; /* with signals_clear(): its process is new */
 };
 
 struct thread;
@@ -55,6 +56,8 @@ struct thread;
 void signals_begin(struct thread *t);
 /* This thread's from now on: the kernel's stack for our handler, and the mask it begins with. */
 void signals_thread_begin(struct thread *t);
+/* What is handled has its default from now on (CLONE_CLEAR_SIGHAND). All signals are blocked. */
+void signals_clear(const struct thread *t);
 /* All are blocked, but for what cannot be; returns the mask of before. */
 u64 signals_block(void);
 void signals_unblock(u64 mask);

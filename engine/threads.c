@@ -91,6 +91,7 @@ static struct task *child_task(const struct thread *t, const struct birth *b)
 	c->process = t->process;
 	c->filters = t->filters;
 	k->signals.mask = b->mask;
+	k->signals.begins_clear = b->flags & CLONE_CLEAR_SIGHAND;
 	k->signals.last = task_of(t)->signals.last;
 	return k;
 }
@@ -175,6 +176,8 @@ static long make_fork(struct thread *t, const struct birth *b)
 	lock_give(&maps);
 	t->rseq_due = ret >= 0;
 	if (ret == 0) {
+		if (b->flags & CLONE_CLEAR_SIGHAND)
+			signals_clear(t);
 		events_forked(t);
 		rseq_touch(t);
 		if (b->stack)
@@ -215,7 +218,7 @@ long thread_clone(struct thread *t, u64 flags, u64 stack, u64 parent_tid, u64 ch
 	return ret;
 }
 
-/* What clone can do, too; the rest is unknown here, as it was to older kernels. */
+/* What clone can do, and handlers that are cleared; the rest is unknown here, as it was to older kernels. */
 long thread_clone3(struct thread *t, u64 args, u64 bytes)
 {
 	struct clone_args a = {0};
@@ -227,10 +230,11 @@ long thread_clone3(struct thread *t, u64 args, u64 bytes)
 	if (program_read(&a, args, min(bytes, (u64)sizeof(a))) != min(bytes, (u64)sizeof(a)))
 		return -EFAULT;
 	parent_tid = a.flags & CLONE_PIDFD ? a.pidfd : a.parent_tid;
-	if (a.flags >> 32 || a.flags & 0xff || a.set_tid_size || bytes > sizeof(a) ||
+	if (a.flags >> 32 & ~(CLONE_CLEAR_SIGHAND >> 32) || a.flags & 0xff || a.set_tid_size || bytes > sizeof(a) ||
 	    (a.flags & CLONE_PIDFD && a.flags & CLONE_PARENT_SETTID))
 		return -ENOSYS;
-	if (a.exit_signal > NR_SIGNALS || !a.stack != !a.stack_size)
+	if (a.exit_signal > NR_SIGNALS || !a.stack != !a.stack_size ||
+	    (a.flags & CLONE_CLEAR_SIGHAND && a.flags & CLONE_SIGHAND))
 		return -EINVAL;
 	return thread_clone(t, a.flags | a.exit_signal, a.stack + a.stack_size, parent_tid, a.child_tid, a.tls);
 }

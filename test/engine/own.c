@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
  * test/engine/own.c - what the kernel itself does for a program, at the addresses that it chooses: maps with every hint and
- * flag, mremap and its errors, guard pages, reservations larger than any RAM, 30 children by posix_spawn, code while fs
+ * flag, mremap and its errors, guard pages, reservations larger than any RAM, 30 children by posix_spawn, some without
+ * their parent's handlers, code while fs
  * leads nowhere, transactions, and what a handler of signals finds: an aligned stack, the error code of an access. Prints
  * it; natively and under the engine the same.
  */
 #include <asm/prctl.h>
 #include <errno.h>
-#include <sched.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,6 +266,77 @@ static void others(void)
 	printf("no thread: %d\n", syscall(SYS_clone, CLONE_VM | CLONE_THREAD, 0, 0, 0, 0) ? errno : 0);
 }
 
+/* ---- children without handlers ---- */
+
+static void on_user(int sig) {}
+
+static _Noreturn void tell_actions(void)
+{
+	static const int told[] = {SIGUSR1, SIGUSR2, SIGSEGV, SIGTRAP, SIGTERM};
+	struct sigaction act;
+
+	for (unsigned i = 0; i < sizeof(told) / sizeof(told[0]); i++) {
+		sigaction(told[i], NULL, &act);
+		printf(" %s%d flags %x",
+		       act.sa_handler == SIG_DFL   ? "default"
+		       : act.sa_handler == SIG_IGN ? "ignored"
+						   : "handled",
+		       sigismember(&act.sa_mask, SIGHUP), (unsigned)act.sa_flags);
+	}
+	printf("\n");
+	fflush(stdout);
+	raise(SIGUSR1);
+	_exit(0);
+}
+
+static long clone3_call(const struct clone_args *args)
+{
+	long ret;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 1f\n\t"
+			 "call *%[child]\n"
+			 "1:"
+			 : "=a"(ret)
+			 : "a"(SYS_clone3), "D"(args), "S"(sizeof(*args)), [child] "r"(tell_actions)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+/* As posix_spawn makes its children, and by a fork. */
+static void cleared(void)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	struct sigaction act = {.sa_handler = on_user, .sa_flags = SA_RESTART};
+	const uint64_t kinds[] = {CLONE_CLEAR_SIGHAND, CLONE_CLEAR_SIGHAND | CLONE_VM | CLONE_VFORK,
+				  CLONE_VFORK | CLONE_VM};
+	int status = 0;
+
+	sigaddset(&act.sa_mask, SIGHUP);
+	sigaction(SIGUSR1, &act, NULL);
+	sigaction(SIGSEGV, &act, NULL);
+	act.sa_handler = SIG_IGN;
+	sigaction(SIGUSR2, &act, NULL);
+	for (unsigned i = 0; i < 3; i++) {
+		struct clone_args args = {.flags = kinds[i], .exit_signal = SIGCHLD};
+
+		if (kinds[i] & CLONE_VM) {
+			args.stack = (uint64_t)stack;
+			args.stack_size = sizeof(stack);
+		}
+		printf("%s:", kinds[i] & CLONE_CLEAR_SIGHAND ? "cleared" : "not cleared");
+		fflush(stdout);
+		printf("ends by %ld", clone3_call(&args) > 0 ? wait(&status), (long)WTERMSIG(status) : -1);
+		printf(" %d\n", WEXITSTATUS(status));
+	}
+	printf("of threads: %ld\n",
+	       clone3_call(&(struct clone_args){.flags = CLONE_CLEAR_SIGHAND | CLONE_SIGHAND | CLONE_VM,
+						.exit_signal = SIGCHLD}));
+	sigaction(SIGUSR1, NULL, &act);
+	printf("the parent's stay: %d\n", act.sa_handler == on_user);
+}
+
 int main(int argc, char **argv)
 {
 	maps();
@@ -277,5 +350,6 @@ int main(int argc, char **argv)
 	accesses();
 	guards();
 	spawns();
+	cleared();
 	return 0;
 }
