@@ -158,7 +158,7 @@ void runtime_forget_all(void)
 		if (__atomic_load_n(&t->in, __ATOMIC_ACQUIRE))
 			indirect_clear(t);
 	for (struct thread *t = threads; t; t = t->next)
-		for (unsigned spins = 0; __atomic_load_n(&t->in, __ATOMIC_ACQUIRE); spins++)
+		for (unsigned spins = 0; __atomic_load_n(&t->in, __ATOMIC_ACQUIRE) && thread_is_alive(t); spins++)
 			if (spins < LOCK_SPINS)
 				__builtin_ia32_pause();
 			else
@@ -315,5 +315,6 @@ void thread_init(struct thread *t, void *stack_top, const struct window_shape sh
 	window_init(&t->fetch, &shape[1]);
 	t->why = WHY_INDIRECT;
 	t->flags = 0x202;
+	t->alive = 1;
 	thread_add(t);
 }

@@ -14,6 +14,11 @@ void thread_init(struct thread *t, void *stack_top, const struct window_shape sh
  * away. In a fork's child only t is left; the lock is held, too. */
 extern struct thread *threads;
 extern unsigned nr_threads;
+/* The kernel clears the word. */
+static inline bool thread_is_alive(const struct thread *t)
+{
+	return __atomic_load_n(&t->alive, __ATOMIC_ACQUIRE);
+}
 void thread_remove(struct thread *t);
 void threads_forget_others(struct thread *t);
 /* No thread's indirect jumps lead to the block at pc any more. With the cache's lock. */

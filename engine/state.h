@@ -83,6 +83,7 @@ struct thread {
 	bool traced;       /* the program's own TF; flags has none */
 	u8 traps;          /* its step: 1: not begun, 2: ends at that place */
 	u32 in;            /* it may run generated code (cache.h) */
+	u32 alive;         /* 0: of a process that shares this memory (threads.c), and it has ended, or executed */
 	u64 fs_base, gs_base;         /* the program's */
 	struct thread *next, *before; /* in the list of threads (runtime.h) */
 	u64 string_steps;             /* of icount: no instructions, they order the accesses of strings */

@@ -5,6 +5,7 @@
  *                      memory    process    the child's first words
  *   fork               a copy    a copy     a ring of its own; its parent says EV_FORK
  *   vfork              shared    its own    EV_FORK in its parent's ring, which stands still; then a ring of its own
+ *   a sharer           shared    its own    as a fork's: clone with CLONE_VM alone, as LeakSanitizer's
  *   a thread           shared    shared     a ring of its own
  *
  * A child has no gs of its own yet when it begins, so all signals are blocked from before its birth till it has.
@@ -131,12 +132,10 @@ static void unlock_for(struct task *k)
 	}
 }
 
-/* The child borrows this memory; t stands still until it executes or ends. */
-static long make_vfork(struct thread *t, const struct birth *b)
+/* The child will be a process in this memory. */
+static struct task *child_process(struct thread *t, const struct birth *b)
 {
 	struct task *k = child_task(t, b);
-	int hub_fd = descriptor_hub();
-	long ret;
 
 	lock_take(&t->process->told);
 	lock_take(&t->process->actions);
@@ -145,6 +144,16 @@ static long make_vfork(struct thread *t, const struct birth *b)
 	lock_give(&t->process->told);
 	k->own.told = k->own.actions = (struct lock){0};
 	k->thread.process = &k->own;
+	return k;
+}
+
+/* The child borrows this memory; t stands still until it executes or ends. */
+static long make_vfork(struct thread *t, const struct birth *b)
+{
+	struct task *k = child_process(t, b);
+	int hub_fd = descriptor_hub();
+	long ret;
+
 	k->signals.altstack = task_of(t)->signals.altstack;
 	k->vfork_parent = t;
 	ret = clone_task(k, b);
@@ -153,6 +162,38 @@ static long make_vfork(struct thread *t, const struct birth *b)
 	limits_set(t->process, LIMITS_PROGRAM); /* the engine may have mapped more there */
 	if (descriptor_hub() != hub_fd)         /* the child's descriptors are its own */
 		descriptor_keep(hub_fd, true);
+	return ret;
+}
+
+static struct task *dead_sharer(void)
+{
+	struct thread *t;
+
+	cache_lock();
+	for (t = threads; t && thread_is_alive(t); t = t->next)
+		;
+	cache_unlock();
+	return t ? task_of(t) : NULL;
+}
+
+/* The child goes on beside t. Nobody here is told of its end, but the kernel clears a word then. */
+static long make_sharer(struct thread *t, const struct birth *b)
+{
+	struct birth watched = *b;
+	struct task *k;
+	long ret;
+
+	while ((k = dead_sharer()))
+		task_put(k);
+	k = child_process(t, b);
+	watched.flags |= CLONE_CHILD_CLEARTID;
+	watched.child_tid = (u64)&k->thread.alive;
+	ret = clone_task(k, &watched);
+	if (ret < 0)
+		task_put(k);
+	else if (t->ring)
+		events_change(t, EV_FORK, 0, &(struct ev_fork){(u64)ret, EVF_VM}, EV_PAYLOAD_WORDS(struct ev_fork),
+			      NULL);
 	return ret;
 }
 
@@ -196,9 +237,9 @@ static void refuse(u64 flags)
 
 	if (!(flags & CLONE_VM) || (flags & thread) == thread)
 		return;
-	if (!(flags & CLONE_VFORK) || flags & (CLONE_THREAD | CLONE_SIGHAND))
-		die("the engine does not run a clone that shares memory and is neither a thread nor a vfork; flags", "",
-		    flags);
+	if (flags & (CLONE_THREAD | CLONE_SIGHAND) ||
+	    (!(flags & CLONE_VFORK) && flags & (CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID)))
+		die("the engine does not run such a clone that shares memory; flags", "", flags);
 }
 
 long thread_clone(struct thread *t, u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls)
@@ -213,7 +254,8 @@ long thread_clone(struct thread *t, u64 flags, u64 stack, u64 parent_tid, u64 ch
 	if (!t->pending)
 		ret = !(flags & CLONE_VM)    ? make_fork(t, &b)
 		      : flags & CLONE_THREAD ? make_thread(t, &b)
-					     : make_vfork(t, &b);
+		      : flags & CLONE_VFORK  ? make_vfork(t, &b)
+					     : make_sharer(t, &b);
 	signals_unblock(b.mask);
 	return ret;
 }
@@ -247,6 +289,8 @@ void child_main(struct thread *t)
 	t->tid = (u64)sys3(SYS_gettid, 0, 0, 0);
 	if (parent)
 		events_vforked(t, task_of(t)->vfork_parent);
+	else if (t->process == &task_of(t)->own)
+		events_forked(t);
 	signals_thread_begin(t);
 	run(t);
 }

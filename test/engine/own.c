@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * test/engine/own.c - what the kernel itself does for a program, at the addresses that it chooses: maps with every hint and
- * flag, mremap and its errors, guard pages, reservations larger than any RAM, 30 children by posix_spawn, some without
- * their parent's handlers, code while fs
- * leads nowhere, transactions, and what a handler of signals finds: an aligned stack, the error code of an access. Prints
- * it; natively and under the engine the same.
+ * flag, mremap and its errors, guard pages, reservations larger than any RAM, 30 children by posix_spawn, children without
+ * their parent's handlers, code while fs leads nowhere, transactions, and what a handler of signals finds: an aligned
+ * stack, the error code of an access. Prints it; natively and under the engine the same.
  */
 #include <asm/prctl.h>
 #include <errno.h>

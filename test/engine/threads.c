@@ -453,6 +453,47 @@ static void killed_children(void)
 	printf("killed: %d\n", killed);
 }
 
+/* ---- processes that share this memory, beside their parent ---- */
+
+static atomic_int shared;
+
+static int shares(void *how)
+{
+	char *argv[] = {"/bin/sh", "-c", "exit 7", NULL};
+
+	atomic_fetch_add(&shared, 1);
+	if (how == (void *)1)
+		for (;;)
+			atomic_fetch_add(&came, 1);
+	if (how == (void *)2)
+		execv(argv[0], argv);
+	return 3;
+}
+
+/* One that ends, one that is killed wherever it is, one that executes; each time code that is always new here. */
+static void sharers(void)
+{
+	unsigned char *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static char stack[65536] __attribute__((aligned(16)));
+
+	memcpy(code, "\xb8\0\0\0\0\xc3", 6); /* mov eax, 0; ret */
+	for (long i = 0; i < n; i++) {
+		pid_t pid =
+		    clone(shares, stack + sizeof(stack), CLONE_VM | CLONE_FS | CLONE_FILES | SIGCHLD, (void *)(i % 3));
+
+		while (atomic_load(&shared) <= i)
+			sched_yield();
+		for (int k = 0; k < 500; code[1]++, k++)
+			((void (*)(void))(void *)code)();
+		if (i % 3 == 1)
+			kill(pid, SIGKILL);
+		printf("%d ", status_of(pid));
+		for (int k = 0; k < 2000; code[1]++, k++)
+			((void (*)(void))(void *)code)();
+	}
+	printf("shared: %d\n", atomic_load(&shared));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -471,6 +512,7 @@ static const struct {
     {"first-ends-exec", first_ends_exec, 3},
     {"churn", churn, 8},
     {"killed-children", killed_children, 100},
+    {"sharers", sharers, 12},
 };
 
 int main(int argc, char **argv)
