@@ -53,7 +53,6 @@ static inline bool access_serves(const struct mmu_cpu *cpu, unsigned access, u64
 
 /* ---- filling ---- */
 
-#define ONLY_4K       (1u << tlb_kind(MMU_4K, false))
 #define ALWAYS_INLINE inline __attribute__((always_inline)) /* `size` is a constant where most go */
 
 /* data: of a page of size `size`, which the level holds. */
@@ -282,17 +281,6 @@ static APART int access_again(struct mmu_cpu *cpu, u64 va, unsigned access, int 
 	return access_by_walk(cpu, va, access, slot, true, r);
 }
 
-/* An L2 hit of a large or global page. */
-static APART int access_by_large(struct mmu_cpu *cpu, u64 va, bool fetch, int slot, struct tlb_ref e,
-				 struct mmu_result *r)
-{
-	u64 tag = e.array->tag[e.i], data = e.array->data[e.i];
-	unsigned size = tlb_kind_size(tlb_tag_kind(tag));
-
-	fill_l1(cpu, fetch, va, size, tag & TLB_TAG_GLOBAL, data, slot);
-	return access_done(r, va, data, size, 2);
-}
-
 /* An L1 hit that does not serve. */
 static APART int access_refused(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
 {
@@ -317,54 +305,85 @@ static APART int access_untranslated(const struct mmu_cpu *cpu, u64 va, struct m
 	return r->outcome;
 }
 
-/* What a level has for va besides 4K pages that are not global, and where it was not among these. */
-static APART struct tlb_ref find_other(const struct tlb_level *l, u64 va, unsigned pcid)
+/* An L1 hit. size: the entry's. */
+static ALWAYS_INLINE int access_hit(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct tlb_ref e,
+				    unsigned size, struct mmu_result *r)
 {
-	return tlb_find_kinds(l, va, pcid, l->census.present & ~ONLY_4K);
+	u64 data = e.array->data[e.i];
+
+	if (unlikely(!access_serves(cpu, access, data)))
+		return access_refused(cpu, va, access, slot, r);
+	if (unlikely(cpu->oracle))
+		oracle_check_hit(cpu, va, e, "L1 TLB");
+	tlb_window_use(&cpu->window, slot, e);
+	return access_done(r, va, data, size, 1);
 }
 
-/* Most accesses that come here are to 4K pages: their tag and the L1 array are the same all the way. */
-int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
+/* Does L1 have va in an entry that is not of a 4K page, or is global? If so, r tells the outcome. */
+static APART bool access_hit_other(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
 {
-	unsigned fetch = access_is_fetch(access);
-	u64 vpn = va >> PAGE_SHIFT, tag = tlb_tag_make(va, tlb_kind(MMU_4K, false), cpu->pcid), data;
-	struct tlb_level *l1 = cpu->l1[fetch], *l2 = cpu->l2[fetch];
-	struct tlb_array *a = tlb_level_array(l1, MMU_4K, vpn);
-	struct tlb_ref e;
+	struct tlb_ref e = tlb_find_other(cpu->l1[access_is_fetch(access)], va, cpu->pcid);
 
-	cpu->counters.lookups[fetch]++;
-	if (unlikely(va >= cpu->low_end) && !access_translates(cpu, va))
-		return access_untranslated(cpu, va, r);
-	e = tlb_ref_find(a, tag, vpn);
-	if (!e.array && l1->census.present & ~ONLY_4K)
-		e = find_other(l1, va, cpu->pcid);
-	if (e.array) {
-		data = e.array->data[e.i];
-		if (unlikely(!access_serves(cpu, access, data)))
-			return access_refused(cpu, va, access, slot, r);
-		if (unlikely(cpu->oracle))
-			oracle_check_hit(cpu, va, e, "L1 TLB");
-		tlb_window_use(&cpu->window, slot, e);
-		return access_done(r, va, data, tlb_kind_size(tlb_tag_kind(e.array->tag[e.i])), 1);
-	}
+	if (e.array)
+		access_hit(cpu, va, access, slot, e, tlb_kind_size(tlb_tag_kind(e.array->tag[e.i])), r);
+	return e.array;
+}
 
-	cpu->counters.l1_miss[fetch]++;
-	if (likely(slot >= 0))
-		tlb_window_leave(&cpu->window, (unsigned)slot);
-	if (likely(l2->census.present & ONLY_4K))
-		e = tlb_ref_find(tlb_level_array(l2, MMU_4K, vpn), tag, vpn);
-	if (!e.array && l2->census.present & ~ONLY_4K)
-		e = find_other(l2, va, cpu->pcid);
+/* The same of L2, which has it in no entry of a 4K page but global ones. */
+static APART int access_by_l2_other(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
+{
+	unsigned fetch = access_is_fetch(access), size;
+	struct tlb_ref e = tlb_find_other(cpu->l2[fetch], va, cpu->pcid);
+	u64 tag, data;
+
 	if (!e.array)
 		return access_missed(cpu, va, access, slot, r);
+	tag = e.array->tag[e.i];
 	data = e.array->data[e.i];
 	if (unlikely(!access_serves(cpu, access, data)))
 		return access_again(cpu, va, access, slot, r);
 	if (unlikely(cpu->oracle))
 		oracle_check_hit(cpu, va, e, "L2 TLB");
 	tlb_touch(e.array, e.i);
-	if (unlikely(e.array->tag[e.i] != tag))
-		return access_by_large(cpu, va, fetch, slot, e, r);
+	size = tlb_kind_size(tlb_tag_kind(tag));
+	fill_l1(cpu, fetch, va, size, tag & TLB_TAG_GLOBAL, data, slot);
+	return access_done(r, va, data, size, 2);
+}
+
+/* Most accesses are to 4K pages, and those that no window hides hit in L2 at best: so these are one straight line here,
+ * with one tag and one L1 array from its beginning to its end. */
+int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r)
+{
+	unsigned fetch = access_is_fetch(access);
+	u64 vpn = va >> PAGE_SHIFT, tag = tlb_tag_make(va, tlb_kind(MMU_4K, false), cpu->pcid), data;
+	struct tlb_level *l1 = cpu->l1[fetch], *l2 = cpu->l2[fetch];
+	struct tlb_array *a = tlb_level_array(l1, MMU_4K, vpn), *b;
+	u32 i = tlb_array_find(a, tag, vpn);
+
+	cpu->counters.lookups[fetch]++;
+	if (unlikely(va >= cpu->low_end) && !access_translates(cpu, va))
+		return access_untranslated(cpu, va, r);
+	if (i != TLB_NONE)
+		return access_hit(cpu, va, access, slot, (struct tlb_ref){a, i}, MMU_4K, r);
+	if (l1->census.present & ~TLB_ONLY_4K && access_hit_other(cpu, va, access, slot, r))
+		return r->outcome;
+
+	cpu->counters.l1_miss[fetch]++;
+	if (likely(slot >= 0))
+		tlb_window_leave(&cpu->window, (unsigned)slot);
+	if (unlikely(!(l2->census.present & TLB_ONLY_4K)))
+		return access_by_l2_other(cpu, va, access, slot, r);
+	b = tlb_level_array(l2, MMU_4K, vpn);
+	i = tlb_array_find(b, tag, vpn);
+	if (i == TLB_NONE)
+		return l2->census.present & ~TLB_ONLY_4K ? access_by_l2_other(cpu, va, access, slot, r)
+							 : access_missed(cpu, va, access, slot, r);
+	data = b->data[i];
+	if (unlikely(!access_serves(cpu, access, data)))
+		return access_again(cpu, va, access, slot, r);
+	if (unlikely(cpu->oracle))
+		oracle_check_hit(cpu, va, (struct tlb_ref){b, i}, "L2 TLB");
+	tlb_touch(b, i);
 	fill_array(cpu, l1, a, vpn, MMU_4K, tag, data, slot);
 	return access_done(r, va, data, MMU_4K, 2);
 }

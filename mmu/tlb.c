@@ -204,18 +204,6 @@ static u32 list_victim(struct tlb_array *a, u32 set)
 	return a->link[head].prev;
 }
 
-static u32 used_victim(const struct tlb_array *a, u32 set)
-{
-	u32 first = set * a->ways, oldest = first;
-	u64 at = a->used[first];
-
-	for (u32 i = first + 1; i < first + a->ways; i++) {
-		oldest = a->used[i] < at ? i : oldest;
-		at = min(at, a->used[i]);
-	}
-	return oldest;
-}
-
 /* ---- filling and dropping ---- */
 
 static void window_forget(struct tlb_window *w, const struct tlb_array *a, u32 i)
@@ -249,7 +237,7 @@ void tlb_array_drop(struct tlb_array *a, u32 i)
 {
 	tlb_census_change(a->census, 0, tlb_tag_kind(a->tag[i]));
 	if (a->bucket)
-		tlb_chain_remove(a, i);
+		tlb_chain_remove(a, i, a->tag[i]);
 	a->tag[i] = 0;
 	if (a->used) {
 		a->used[i] = 0;
@@ -261,18 +249,11 @@ void tlb_array_drop(struct tlb_array *a, u32 i)
 		tlb_list_move(a->link, i, a->link[a->link[i].head].prev);
 }
 
-u32 tlb_array_put(struct tlb_array *a, u32 set, u64 tag, u64 data)
+u32 tlb_array_put_listed(struct tlb_array *a, u32 set, u64 tag, u64 data)
 {
 	bool listed = a->replace == MMU_LRU || a->replace == MMU_FIFO;
-	u32 i;
+	u32 i = listed ? list_victim(a, set) : way_victim(a, set);
 
-	if (a->used) {
-		i = used_victim(a, set);
-		tlb_array_replace(a, i, tag, data);
-		a->used[i] = ++a->clock;
-		return i;
-	}
-	i = listed ? list_victim(a, set) : way_victim(a, set);
 	if (unlikely(a->link[i].hold))
 		array_release(a, i);
 	tlb_array_replace(a, i, tag, data);
@@ -281,6 +262,11 @@ u32 tlb_array_put(struct tlb_array *a, u32 set, u64 tag, u64 data)
 	else
 		tlb_touch(a, i);
 	return i;
+}
+
+void tlb_window_put_any(struct tlb_window *w, unsigned slot, struct tlb_array *a, u32 set, u64 tag, u64 data)
+{
+	tlb_window_enter(w, slot, (struct tlb_ref){a, tlb_array_put_listed(a, set, tag, data)});
 }
 
 u64 tlb_array_drop_if(struct tlb_array *a, u64 mask, u64 match)

@@ -52,6 +52,7 @@
 #define TLB_KIND_SHIFT 12
 #define TLB_TAG_GLOBAL ((u64)TLB_GLOBAL << TLB_KIND_SHIFT)
 #define TLB_TAG_PCID   0xfffull
+#define TLB_ONLY_4K    2u      /* census.present: 4K pages that are not global */
 #define TLB_NONE       0xffffu /* no entry */
 #define TLB_SCAN_WAYS  16u     /* arrays with more ways are found through buckets */
 
@@ -161,7 +162,8 @@ static inline u32 tlb_array_bucket(const struct tlb_array *a, u64 tag)
 }
 static inline u32 tlb_array_find(const struct tlb_array *a, u64 tag, u64 vpn)
 {
-	u32 found = TLB_NONE, first, i;
+	const u64 *found = NULL, *t, *end;
+	u32 i;
 
 	if (a->bucket) { /* compared before it is known whether there is one: that takes no guess */
 		for (i = a->bucket[tlb_array_bucket(a, tag)]; a->tag[i] != tag;)
@@ -169,10 +171,12 @@ static inline u32 tlb_array_find(const struct tlb_array *a, u64 tag, u64 vpn)
 				return TLB_NONE;
 		return i;
 	}
-	first = tlb_array_set(a, vpn) * a->ways;
-	for (i = first; i < first + a->ways; i++)
-		found = a->tag[i] == tag ? i : found;
-	return found;
+	t = a->tag + tlb_array_set(a, vpn) * a->ways;
+	end = t + a->ways;
+	do {
+		found = *t == tag ? t : found;
+	} while (++t < end);
+	return found ? (u32)(found - a->tag) : TLB_NONE;
 }
 static inline struct tlb_array *tlb_level_array(const struct tlb_level *l, unsigned size, u64 vpn)
 {
@@ -180,18 +184,14 @@ static inline struct tlb_array *tlb_level_array(const struct tlb_level *l, unsig
 
 	return likely(!p->mask) ? p->array[0] : p->array[(vpn >> p->shift) & p->mask];
 }
-static inline struct tlb_ref tlb_ref_find(struct tlb_array *a, u64 tag, u64 vpn)
-{
-	u32 i = tlb_array_find(a, tag, vpn);
-
-	return (struct tlb_ref){i == TLB_NONE ? NULL : a, i};
-}
 static inline struct tlb_ref tlb_find_kind(const struct tlb_level *l, u64 va, unsigned kind, unsigned pcid)
 {
 	unsigned size = tlb_kind_size(kind);
 	u64 vpn = va >> tlb_size_shift(size);
+	struct tlb_array *a = tlb_level_array(l, size, vpn);
+	u32 i = tlb_array_find(a, tlb_tag_make(va, kind, pcid), vpn);
 
-	return tlb_ref_find(tlb_level_array(l, size, vpn), tlb_tag_make(va, kind, pcid), vpn);
+	return (struct tlb_ref){i == TLB_NONE ? NULL : a, i};
 }
 /* The entry that translates va for this PCID, of one of these kinds. */
 static inline struct tlb_ref tlb_find_kinds(const struct tlb_level *l, u64 va, unsigned pcid, u32 kinds)
@@ -202,10 +202,14 @@ static inline struct tlb_ref tlb_find_kinds(const struct tlb_level *l, u64 va, u
 		e = tlb_find_kind(l, va, __builtin_ctz(kinds), pcid);
 	return e;
 }
-/* Of any page size, global or not. */
+/* Of any page size, global or not; of all but 4K pages that are not global. */
 static inline struct tlb_ref tlb_find(const struct tlb_level *l, u64 va, unsigned pcid)
 {
 	return tlb_find_kinds(l, va, pcid, l->census.present);
+}
+static inline struct tlb_ref tlb_find_other(const struct tlb_level *l, u64 va, unsigned pcid)
+{
+	return tlb_find_kinds(l, va, pcid, l->census.present & ~TLB_ONLY_4K);
 }
 
 static inline void tlb_list_remove(struct tlb_link *link, u32 i)
@@ -354,17 +358,17 @@ u64 tlb_level_drop_va(struct tlb_level *l, u64 va, unsigned pcid, bool global);
 
 /* ---- filling: inline, most events of many programs do it ---- */
 
-static inline void tlb_chain_remove(struct tlb_array *a, u32 i)
+static inline void tlb_chain_remove(struct tlb_array *a, u32 i, u64 tag)
 {
-	u16 *at = &a->bucket[tlb_array_bucket(a, a->tag[i])];
+	u16 *at = &a->bucket[tlb_array_bucket(a, tag)];
 
 	while (*at != i)
 		at = &a->chain[*at];
 	*at = a->chain[i];
 }
-static inline void tlb_chain_insert(struct tlb_array *a, u32 i)
+static inline void tlb_chain_insert(struct tlb_array *a, u32 i, u64 tag)
 {
-	u16 *bucket = &a->bucket[tlb_array_bucket(a, a->tag[i])];
+	u16 *bucket = &a->bucket[tlb_array_bucket(a, tag)];
 
 	a->chain[i] = *bucket;
 	*bucket = (u16)i;
@@ -375,38 +379,52 @@ static inline void tlb_array_replace(struct tlb_array *a, u32 i, u64 tag, u64 da
 {
 	u64 old = a->tag[i];
 
-	if (unlikely((old ^ tag) >> TLB_KIND_SHIFT & 7))
-		tlb_census_change(a->census, tlb_tag_kind(tag), tlb_tag_kind(old));
-	if (a->bucket && likely(old))
-		tlb_chain_remove(a, i);
 	a->tag[i] = tag;
 	a->data[i] = data;
-	if (a->bucket)
-		tlb_chain_insert(a, i);
+	if (unlikely((old ^ tag) >> TLB_KIND_SHIFT & 7))
+		tlb_census_change(a->census, tlb_tag_kind(tag), tlb_tag_kind(old));
+	if (!a->bucket)
+		return;
+	if (likely(old))
+		tlb_chain_remove(a, i, old);
+	tlb_chain_insert(a, i, tag);
 }
+u32 tlb_array_put_listed(struct tlb_array *a, u32 set, u64 tag, u64 data);
 /* Puts a tag that the array does not have, in the victim's place. set: the tag's. Returns the entry. */
-u32 tlb_array_put(struct tlb_array *a, u32 set, u64 tag, u64 data);
-/* The same, as the use that enters an empty slot: an LRU entry goes from its list's end straight to being held. */
-static inline struct tlb_ref tlb_window_put(struct tlb_window *w, unsigned slot, struct tlb_array *a, u32 set, u64 tag,
-					    u64 data)
+static inline u32 tlb_array_put(struct tlb_array *a, u32 set, u64 tag, u64 data)
 {
-	u32 head = a->entries + set, i = a->link[head].prev;
-	struct tlb_ref e;
+	u32 first = set * a->ways, i = first;
+	u64 at;
 
-	i = i == tlb_mark(a, head) ? a->link[i].prev : i;
-	if (unlikely(a->replace != MMU_LRU || i == head)) {
-		e = (struct tlb_ref){a, tlb_array_put(a, set, tag, data)};
-		tlb_window_enter(w, slot, e);
-		return e;
+	if (unlikely(!a->used))
+		return tlb_array_put_listed(a, set, tag, data);
+	at = a->used[first];
+	for (u32 k = first + a->ways; --k > first;) {
+		i = a->used[k] < at ? k : i;
+		at = min(at, a->used[k]);
 	}
-	e = (struct tlb_ref){a, i};
-	tlb_list_remove(a->link, i);
 	tlb_array_replace(a, i, tag, data);
-	a->link[i].hold = 1;
-	w->slot[slot] = e;
+	a->used[i] = ++a->clock;
+	return i;
+}
+void tlb_window_put_any(struct tlb_window *w, unsigned slot, struct tlb_array *a, u32 set, u64 tag, u64 data);
+/* The same, as the use that enters an empty slot: an LRU entry goes from its list's end straight to being held. */
+static inline void tlb_window_put(struct tlb_window *w, unsigned slot, struct tlb_array *a, u32 set, u64 tag, u64 data)
+{
+	struct tlb_link *link = a->link;
+	u32 head = a->entries + set, i = link[head].prev;
+
+	i = i == tlb_mark(a, head) ? link[i].prev : i;
+	if (unlikely(a->replace != MMU_LRU || i == head)) {
+		tlb_window_put_any(w, slot, a, set, tag, data);
+		return;
+	}
+	tlb_list_remove(link, i);
+	link[i].hold = 1;
+	w->slot[slot] = (struct tlb_ref){a, i};
 	w->entered[slot] = ++w->clock;
 	w->held++;
-	return e;
+	tlb_array_replace(a, i, tag, data);
 }
 
 #endif
