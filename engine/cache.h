@@ -67,7 +67,7 @@ struct site {
 	u32 rw : 8;    /* SITE_*: */
 	u32 page : 24; /* SITE_FETCH: its number; else: bytes from the address that is handed over */
 };
-enum { SITE_READ = 1, SITE_WRITE = 2, SITE_FETCH = 4, SITE_SOURCE = 8, SITE_MORE = 16 };
+enum { SITE_READ = 1, SITE_WRITE = 2, SITE_FETCH = 4, SITE_SOURCE = 8, SITE_MORE = 16, SITE_ADDR32 = 32 };
 
 #define CACHE_MAX_PAGES (1u << 19)
 

@@ -506,7 +506,7 @@ static void find_details(struct insn *i, const struct decoded *d)
 	if (i->kind == INSN_RET && first->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
 		i->pops = (u16)first->imm.value.u;
 	if (i->kind == INSN_STRING) {
-		i->string = (u8)string_rw(d->z.mnemonic);
+		i->string = (u8)(string_rw(d->z.mnemonic) | (d->z.address_width == 32 ? SITE_ADDR32 : 0));
 		i->element = (u8)(d->z.operand_width / 8);
 	}
 	if (i->kind == INSN_FS_BASE || i->kind == INSN_GS_BASE) {

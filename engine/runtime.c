@@ -256,13 +256,16 @@ static void string_touch(struct thread *t, struct string *s, bool down, u64 byte
 	s->at += down ? -bytes : bytes;
 }
 
-/* scratch[]: rsi, rdi, rcx before the instruction. Both strings' pages in the order of their use. */
+/* scratch[]: rsi, rdi, rcx before the instruction, of which SITE_ADDR32 takes 32 bits. Both strings' pages in the order of
+ * their use. */
 const void *access_string(struct thread *t)
 {
 	const struct site *site = site_get((unsigned)t->site);
-	u64 stamp = t->icount + (u64)(s64)site->stamp, bytes = (t->scratch[2] - t->gpr[RCX]) * site->len, piece;
-	struct string from = {t->scratch[0], site->rw & SITE_SOURCE ? SITE_READ : 0};
-	struct string to = {t->scratch[1], site->rw & (SITE_READ | SITE_WRITE)};
+	u64 width = site->rw & SITE_ADDR32 ? ~0u : ~0ull;
+	u64 stamp = t->icount + (u64)(s64)site->stamp, bytes = ((t->scratch[2] - t->gpr[RCX]) & width) * site->len,
+	    piece;
+	struct string from = {t->scratch[0] & width, site->rw & SITE_SOURCE ? SITE_READ : 0};
+	struct string to = {t->scratch[1] & width, site->rw & (SITE_READ | SITE_WRITE)};
 	bool down = from.rw ? t->gpr[RSI] < from.at : t->gpr[RDI] < to.at;
 
 	if (!bytes)

@@ -427,6 +427,8 @@ static void touching_bytes(u8 *at)
 	    "\xd7", "\x66\x0f\xf7", "\x0f\xae\x38", "\x66\x0f\xae\x38", "\x66\x0f\xae\x30", "\xa4", "\x48\xab",
 	    /* pop and push of what lies by rsp; enter 4112, 0 (modulo 32) */
 	    "\x8f\x04\x24", "\x66\x8f\x44\x24\xfe", "\xff\x34\x24", "\xc8\x10\x10\x20",
+	    /* strings by 32-bit registers */
+	    "\x67\xf3\xa4", "\x67\xf3\xaa", "\x67\xf2\xae",
 	    /* from (%rdi), with k1: vpshufbitqmb, vdbpsadbw, vcvtne2ps2bf16, vcvtps2qq, vpbroadcastw */
 	    "\x62\xf2\x75\x49\x8f\x17", "\x62\xf3\x75\x49\x42\x07", "\x62\xf2\x77\x49\x72\x07",
 	    "\x62\xf1\x7d\x29\x7b\x07", "\x62\xf2\x7d\x09\x79\x07"};
@@ -503,6 +505,9 @@ static void make_touching_state(void)
 						    : next() % 131072 - 65536;
 	}
 	begin.gpr[RCX] = next() % 2 ? next() % 40 : begin.gpr[RCX];
+	if (next() % 8 == 0) /* for who takes the lower halves */
+		for (unsigned i = RCX; i <= RDI; i = i == RCX ? RSI : i + 1)
+			begin.gpr[i] |= next() << 32;
 	for (unsigned at = 160; at + 8 <= XSAVE_BYTES; at += width) {
 		s64 small = (s64)(next() % 4096) - 2048;
 
