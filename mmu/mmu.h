@@ -80,7 +80,7 @@ struct mmu_config {
 };
 
 u64 mmu_cpu_bytes(const struct mmu_config *cfg); /* memory to give mmu_cpu_init, 64-byte aligned */
-/* Memory for mmu_config.lines; of it a page for each table that walks read is touched. */
+/* Memory for mmu_config.lines; of it a page for each table that walks read is touched, with host_page perhaps all. */
 u64 mmu_lines_bytes(const struct cpu_preset *p);
 /* A CPU as after reset: all registers 0, paging off, caches empty. */
 void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg);

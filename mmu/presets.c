@@ -87,8 +87,9 @@ const struct cpu_preset cpu_presets[] = {
 	.name = "zen5",
 	.title = "AMD Zen 5 (EPYC Turin)",
 	.l1i = {{ARRAY(B4K | B2M | B1G, 1, 64, MMU_LRU, "CPUID Turin 0B00F21: 64, full; LRU assumed")}},
-	.l1d = {{ARRAY(B4K | B2M | B1G, 1, 96, MMU_LRU,
-		       "CPUID Turin 0B00F21: 96, full; measured on Turin: 96 to 104; LRU assumed")}},
+	.l1d = {{ARRAY(
+	    B4K | B2M | B1G, 1, 96, MMU_LRU,
+	    "CPUID Turin 0B00F21: 96, full; LRU-like measured on Turin: 96 pages cyclic all hit, 104 all miss")}},
 	.l2 = {{ARRAY(B4K | B2M, 256, 16, MMU_LRU,
 		      "CPUID Turin 0B00F21, in units of 32 (80000021.EAX[14]): 4096, 4K 8..15-way, 2M 4-way: 256 x 16 "
 		      "fits; AMD at Hot Chips 2024: 4K; LRU assumed"),
