@@ -62,7 +62,7 @@ static ALWAYS_INLINE void level_put(struct tlb_level *l, u64 va, unsigned size, 
 	struct tlb_array *a = tlb_level_array(l, size, vpn);
 
 	if (unlikely(tlb_data_leaf(data) > size))
-		l->fractions = true;
+		l->fractions |= tlb_fractions_bit(va);
 	tlb_array_put(a, tlb_array_set(a, vpn), tlb_tag_make(va, tlb_kind(size, global), pcid), data);
 }
 
@@ -80,7 +80,7 @@ static ALWAYS_INLINE void fill_array(struct mmu_cpu *cpu, struct tlb_level *l1, 
 
 	cpu->counters.fills[size]++;
 	if (unlikely(tlb_data_leaf(data) > size))
-		l1->fractions = true;
+		l1->fractions |= tlb_fractions_bit(vpn << tlb_size_shift(size));
 	if (likely(slot >= 0))
 		tlb_window_put(&cpu->window, (unsigned)slot, a, set, tag, data);
 	else

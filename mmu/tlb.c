@@ -386,7 +386,7 @@ u64 tlb_level_drop_va(struct tlb_level *l, u64 va, unsigned pcid, bool global)
 		tlb_array_drop(e.array, e.i);
 		dropped++;
 	}
-	for (u32 n = 0; n < l->nr && unlikely(l->fractions); n++)
+	for (u32 n = 0; n < l->nr && unlikely(l->fractions & tlb_fractions_bit(va)); n++)
 		dropped += array_drop_fractions(&l->array[n], va, pcid, global);
 	return dropped;
 }

@@ -113,8 +113,14 @@ struct tlb_level {
 	struct tlb_place place[MMU_NSIZES];
 	struct tlb_array array[MMU_MAX_ARRAYS];
 	u32 nr;
-	bool fractions; /* it has held fractions of larger pages */
+	u64 fractions; /* it has held fractions of larger pages, in one of the 1G of va that share this bit */
 };
+
+/* Of tlb_level.fractions, that of the 1G around va: no page is larger. */
+static inline u64 tlb_fractions_bit(u64 va)
+{
+	return 1ull << (va >> 30 & 63);
+}
 
 /* ---- keys ---- */
 
