@@ -94,9 +94,17 @@ static u8 conditional_kind(ZydisMnemonic m)
 	}
 }
 
-static bool is_iret(ZydisMnemonic m)
+static u8 return_kind(const struct decoded *d)
 {
-	return m == ZYDIS_MNEMONIC_IRET || m == ZYDIS_MNEMONIC_IRETD || m == ZYDIS_MNEMONIC_IRETQ;
+	switch (d->z.mnemonic) {
+	case ZYDIS_MNEMONIC_IRET:
+	case ZYDIS_MNEMONIC_IRETD:
+		return INSN_REFUSED;
+	case ZYDIS_MNEMONIC_IRETQ:
+		return INSN_IRET;
+	default:
+		return branch_kind(d, INSN_RET, INSN_RET);
+	}
 }
 
 static u8 other_kind(const struct decoded *d)
@@ -136,7 +144,7 @@ static u8 kind_of(const struct decoded *d)
 	case ZYDIS_CATEGORY_CALL:
 		return branch_kind(d, INSN_CALL, INSN_CALL_IND);
 	case ZYDIS_CATEGORY_RET:
-		return is_iret(d->z.mnemonic) ? INSN_REFUSED : branch_kind(d, INSN_RET, INSN_RET);
+		return return_kind(d);
 	case ZYDIS_CATEGORY_SYSCALL:
 		return d->z.mnemonic == ZYDIS_MNEMONIC_SYSCALL ? INSN_SYSCALL : INSN_REFUSED;
 	case ZYDIS_CATEGORY_STRINGOP:
@@ -564,6 +572,8 @@ void decode_by_zydis(u64 pc, const u8 *bytes, unsigned most, struct insn *i)
 		i->kind = INSN_REFUSED;
 		i->refusal = "an instruction that sets gs";
 	}
+	if (i->kind == INSN_IRET)
+		i->refusal = "iretq to other segments, or without its frame,";
 	if (i->kind == INSN_REFUSED && !i->refusal)
 		i->refusal = "an instruction that only the system uses, or a far jump";
 }

@@ -23,6 +23,7 @@ enum insn_kind {
 	INSN_POPF,    /* what is behind it may be single-stepped */
 	INSN_FS_BASE, /* wrfsbase */
 	INSN_GS_BASE, /* rdgsbase, wrgsbase: of the program's gs, which the thread keeps */
+	INSN_IRET,    /* iretq */
 	INSN_XBEGIN,  /* the transaction is aborted at once */
 	INSN_GATHER,  /* addresses that the runtime has to work out: gather.h */
 	INSN_TRAP,    /* always faults: ud2, int3, hlt. As it is, and nothing behind it */

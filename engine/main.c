@@ -19,6 +19,8 @@
 #define CACHE_BYTES (256ull << 20)
 #endif
 
+#define IRET_FLAGS 0x254dd5ull /* ID AC RF NT OF DF TF SF ZF AF PF CF: what a program may load by it */
+
 struct engine engine;
 
 static u8 stack[RUNTIME_STACK] __attribute__((aligned(64), used)); /* of the start, and of the first thread's loop */
@@ -48,6 +50,25 @@ static _Noreturn void die_of_insn(const struct thread *t)
 	    t->pc);
 }
 
+/* iretq, which Wine goes on by: a jump that loads flags and stack pointer. false: to somewhere that is not this program. */
+static bool interrupt_return(struct thread *t)
+{
+	struct {
+		u64 pc, cs, flags, sp, ss;
+	} frame;
+	u64 cs, ss, at = t->gpr[RSP];
+
+	__asm__("mov %%cs, %0; mov %%ss, %1" : "=r"(cs), "=r"(ss));
+	if (program_read(&frame, at, sizeof(frame)) != sizeof(frame) || (u16)frame.cs != cs || (u16)frame.ss != ss)
+		return false;
+	t->accesses += 5 + runtime_touch(t, at, sizeof(frame), SITE_READ, t->icount);
+	t->pc = frame.pc;
+	t->gpr[RSP] = frame.sp;
+	t->flags = (t->flags & ~IRET_FLAGS) | (frame.flags & IRET_FLAGS & ~(u64)EFLAGS_TF);
+	t->traced = frame.flags & EFLAGS_TF;
+	return true;
+}
+
 _Noreturn void run(struct thread *t)
 {
 	for (;;) {
@@ -61,6 +82,8 @@ _Noreturn void run(struct thread *t)
 			call_perform(t);
 		else if (t->why == WHY_SIGNAL)
 			signal_deliver(t);
+		else if (t->why == WHY_IRET && interrupt_return(t))
+			;
 		else if (t->why == WHY_FETCH && call_vsyscall(t))
 			;
 		else if (t->why == WHY_FETCH)

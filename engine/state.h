@@ -58,6 +58,7 @@ enum {
 	WHY_STALE = -6,    /* the code of block `site` has changed */
 	WHY_FETCH = -7,    /* the instruction at pc cannot be fetched: no byte at `address` */
 	WHY_HIT = -8,      /* the instruction at pc writes to the code of block `site`, which it is in */
+	WHY_IRET = -9,     /* pc is at an iretq */
 };
 
 #define FETCH_REVOKED (1ull << 32)

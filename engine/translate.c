@@ -635,6 +635,9 @@ static void emit_end(const struct insn *i)
 		note_copied(i, -1);
 		put(&hot, (const char *)i->bytes, i->len);
 		return;
+	case INSN_IRET:
+		emit_leave(i->pc, WHY_IRET);
+		return;
 	case INSN_REFUSED:
 		emit_leave(i->pc, WHY_REFUSED);
 		return;

@@ -252,6 +252,32 @@ static void odd_mmap(void)
 	printf("mapped: %d\n", ((int (*)(void))at)());
 }
 
+/* A return from no interrupt, as Wine makes them: to somewhere else, on another stack, with flags. */
+static void interrupt_returns(void)
+{
+	static char other[4096] __attribute__((aligned(16)));
+	uint64_t flags, sp, moved;
+
+	__asm__ volatile(
+	    "lea -128(%%rsp), %%rsp\n\t"
+	    "mov %%rsp, %[sp]\n\t"
+	    "mov %%ss, %k[flags]; push %[flags]\n\t"
+	    "push %[other]\n\t"
+	    "push $0x600cd7\n\t" /* all that is no mode, reserved ones, and what a program may not change */
+	    "mov %%cs, %k[flags]; push %[flags]\n\t"
+	    "lea 1f(%%rip), %[flags]; push %[flags]\n\t"
+	    "iretq\n\t"
+	    "ud2\n"
+	    "1:\n\t"
+	    "pushfq; pop %[flags]\n\t"
+	    "mov %%rsp, %[moved]; sub %[other], %[moved]\n\t"
+	    "mov %[sp], %%rsp; lea 128(%%rsp), %%rsp; cld"
+	    : [flags] "=&r"(flags), [sp] "=&r"(sp), [moved] "=&r"(moved)
+	    : [other] "r"(other + sizeof(other))
+	    : "memory", "cc");
+	printf("iretq: flags %#lx, its stack %ld off\n", flags, (long)moved);
+}
+
 /* What the kernel knows and the program does not use. */
 static void others(void)
 {
@@ -341,6 +367,7 @@ int main(int argc, char **argv)
 	maps();
 	terabytes(argc > 1);
 	transactions();
+	interrupt_returns();
 	vsyscalls();
 	odd_mmap();
 	others();
