@@ -105,7 +105,7 @@ void mmu_cpu_init(struct mmu_cpu *cpu, const struct mmu_config *cfg)
 	if (cfg->host_page)
 		psc_init(&cpu->host_psc, &p->psc, mem);
 	if (cfg->lines)
-		lines_init(&cpu->lines, &p->cache, cfg->lines);
+		lines_init(&cpu->lines, &p->cache, cfg->host_page, cfg->lines);
 	cpu->l1[0] = &cpu->level[0];
 	cpu->l1[1] = &cpu->level[1];
 	cpu->l2[0] = &cpu->level[2];

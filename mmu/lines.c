@@ -19,14 +19,15 @@ u64 mmu_lines_bytes(const struct cpu_preset *p)
 	return sets_of(&p->cache) * sizeof(struct lines_set);
 }
 
-void lines_init(struct lines *l, const struct cache_config *c, void *mem)
+void lines_init(struct lines *l, const struct cache_config *c, bool shared, void *mem)
 {
 	u64 sets = sets_of(c);
+	u32 least = shared ? c->l2_bytes + c->l3_bytes / c->l3_cores : c->l3_bytes;
 
 	*l = (struct lines){.set = mem,
 			    .set_mask = sets - 1,
 			    .l2 = c->l2_bytes >> LINE_SHIFT,
-			    .l3 = c->l3_bytes >> LINE_SHIFT,
+			    .l3 = {c->l3_bytes >> LINE_SHIFT, min(least, c->l3_bytes) >> LINE_SHIFT},
 			    .data = PAGE_SIZE >> LINE_SHIFT,
 			    .set_bits = (u8)__builtin_ctzll(sets)};
 	while (4ull << l->epoch_bits <= l->l2)
@@ -51,7 +52,7 @@ unsigned lines_put(struct lines *l, struct lines_set *s, u32 tag)
 	s->tag[oldest] = tag;
 	s->epoch[oldest] = long_ago(l);
 	for (unsigned which = MMU_NEAREST; which <= MMU_FARTHEST; which++)
-		s->used[oldest][which] = (u32)l->clock[which] - l->l3;
+		s->used[oldest][which] = (u32)l->clock[which] - l->l3[which];
 	return oldest;
 }
 
@@ -74,9 +75,9 @@ void lines_sweep(struct lines *l)
 {
 	for (struct lines_set *s = l->set; s <= l->set + l->set_mask; s++)
 		for (unsigned i = 0; i < LINES_WAYS; i++)
-			if ((u32)l->clock[MMU_NEAREST] - s->used[i][MMU_NEAREST] >= l->l3)
+			if ((u32)l->clock[MMU_NEAREST] - s->used[i][MMU_NEAREST] >= l->l3[MMU_NEAREST])
 				s->tag[i] = 0;
-			else if ((u32)l->clock[MMU_FARTHEST] - s->used[i][MMU_FARTHEST] >= l->l3)
-				s->used[i][MMU_FARTHEST] = (u32)(l->clock[MMU_FARTHEST] - l->l3);
+			else if ((u32)l->clock[MMU_FARTHEST] - s->used[i][MMU_FARTHEST] >= l->l3[MMU_FARTHEST])
+				s->used[i][MMU_FARTHEST] = (u32)(l->clock[MMU_FARTHEST] - l->l3[MMU_FARTHEST]);
 	l->swept = l->clock[MMU_FARTHEST];
 }

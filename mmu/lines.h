@@ -11,7 +11,8 @@
  *   MMU_FARTHEST   with a walk come as many lines as there were accesses since the walk before, 1..64: a page's. None of
  *                  them was in L2, and none of them twice
  *
- * The host's tables of a virtual machine (nested.c) have lines here, too, at addresses beyond all RAM.
+ * The host's tables of a virtual machine (nested.c) have lines here, too, at addresses beyond all RAM. Who else uses L3
+ * there nobody knows (`shared`): the farthest is what L2 and a core's share of L3 do not hold.
  *
  *   set      0              1              a line's set is its address modulo the sets, as in real caches, so that the
  *         +--------------+--------------+  lines of a table stand side by side
@@ -44,14 +45,14 @@ struct lines {
 	struct lines_set *set; /* NULL: nobody wants to know */
 	u64 set_mask;
 	u64 clock[2], swept; /* swept: clock[MMU_FARTHEST] when old entries were dropped last: a u32 tells ages */
-	u32 l2, l3;          /* lines */
+	u32 l2, l3[2];       /* lines, by the clock */
 	u32 data;            /* lines of data with each walk, at most */
 	u8 set_bits;
 	u8 epoch_bits; /* an epoch is 2^epoch_bits lines, a half to a fourth of L2 */
 	u8 young;      /* epochs of L2: 2..4 */
 };
 
-void lines_init(struct lines *l, const struct cache_config *c, void *mem);
+void lines_init(struct lines *l, const struct cache_config *c, bool shared, void *mem);
 /* Puts a line in the place of nothing, or of what was read least recently, with ages at which it is in memory. Returns
  * its way. */
 unsigned lines_put(struct lines *l, struct lines_set *s, u32 tag);
@@ -94,7 +95,7 @@ static inline struct lines_set *lines_at(struct lines *l, u64 pa, unsigned *way)
 static inline unsigned lines_use(struct lines *l, struct lines_set *s, unsigned way, unsigned which, unsigned nearest)
 {
 	u32 age = (u32)l->clock[which] - s->used[way][which];
-	unsigned place = max((unsigned)MMU_L2 + (age >= l->l2) + (age >= l->l3), nearest);
+	unsigned place = max((unsigned)MMU_L2 + (age >= l->l2) + (age >= l->l3[which]), nearest);
 
 	l->clock[which] += place != MMU_L2;
 	s->used[way][which] = (u32)l->clock[which];

@@ -36,9 +36,10 @@ struct psc_config {
 			   none */
 	const char *source;
 };
-/* The data caches that page tables lie in, of a server of this kind. L2: of a core; L3: what a core can fill. */
+/* The data caches that page tables lie in, of a server of this kind. L2: of a core; L3: what a core can fill, and how many
+ * cores can. */
 struct cache_config {
-	u32 l2_bytes, l3_bytes;
+	u32 l2_bytes, l3_bytes, l3_cores;
 	const char *source;
 };
 struct cpu_preset {

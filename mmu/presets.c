@@ -53,7 +53,7 @@ const struct cpu_preset cpu_presets[] = {
 	.l2i = {{ARRAY(B4K, 128, 4, MMU_LRU, "CPUID Milan 0A00F11: 512, 4K 4-way; LRU assumed"),
 		 ARRAY(B2M, 256, 2, MMU_LRU, "CPUID Milan 0A00F11: 512, 2M 2-way; LRU assumed")}},
 	.psc = ZEN_PSC(1024),
-	.cache = {512 << 10, 32768 << 10, "CPUID Milan 0A00F11: 512K; 32M for 8 cores"},
+	.cache = {512 << 10, 32768 << 10, 8, "CPUID Milan 0A00F11: 512K; 32M for 8 cores"},
 	.pcid = true,
     },
     {
@@ -66,7 +66,7 @@ const struct cpu_preset cpu_presets[] = {
 	.l2i = {{ARRAY(B4K | B2M, 64, 8, MMU_LRU,
 		       "512/8 as 7-cpu.com and others say (CPUID Rome says 1024: conflict); LRU assumed")}},
 	.psc = ZEN_PSC(1024),
-	.cache = {512 << 10, 16384 << 10, "CPUID Rome 0830F10: 512K; 16M for 4 cores"},
+	.cache = {512 << 10, 16384 << 10, 4, "CPUID Rome 0830F10: 512K; 16M for 4 cores"},
 	.gbpages_smashed = true,
     },
     {
@@ -80,7 +80,7 @@ const struct cpu_preset cpu_presets[] = {
 	.l2i = {{ARRAY(B4K, 128, 4, MMU_LRU, "CPUID Genoa 0A10F11: 512, 4K 4-way; LRU assumed"),
 		 ARRAY(B2M, 256, 2, MMU_LRU, "CPUID Genoa 0A10F11: 512, 2M 2-way; LRU assumed")}},
 	.psc = ZEN_PSC(1536),
-	.cache = {1024 << 10, 32768 << 10, "CPUID Genoa 0A10F11: 1M; 32M for 8 cores"},
+	.cache = {1024 << 10, 32768 << 10, 8, "CPUID Genoa 0A10F11: 1M; 32M for 8 cores"},
 	.pcid = true,
     },
     {
@@ -98,7 +98,7 @@ const struct cpu_preset cpu_presets[] = {
 	.l2i = {{ARRAY(B4K, 512, 4, MMU_LRU, "CPUID Turin 0B00F21, in units of 32: 2048, 4K 4-way; LRU assumed"),
 		 ARRAY(B2M, 1024, 2, MMU_LRU, "CPUID Turin 0B00F21, in units of 32: 2048, 2M 2-way; LRU assumed")}},
 	.psc = ZEN_PSC(2048),
-	.cache = {1024 << 10, 32768 << 10, "CPUID Turin 0B00F21: 1M; 32M for 8 cores"},
+	.cache = {1024 << 10, 32768 << 10, 8, "CPUID Turin 0B00F21: 1M; 32M for 8 cores"},
 	.pcid = true,
     },
     {
@@ -118,7 +118,7 @@ const struct cpu_preset cpu_presets[] = {
 		     "TLB;DR: 128 x 12, XOR-7, three groups of 4-way PLRU; NewMemLat SkylakeX: 1536/12, 4K and 2M"},
 		ARRAY(B1G, 4, 4, MMU_TREE_PLRU, "NewMemLat SkylakeX: 1G 16/4; policy assumed")}},
 	.psc = INTEL_PSC,
-	.cache = {1024 << 10, 39424 << 10, "CPUID Cascade Lake 0050657 (Platinum 8280): 1M; 38.5M for 28 cores"},
+	.cache = {1024 << 10, 39424 << 10, 28, "CPUID Cascade Lake 0050657 (Platinum 8280): 1M; 38.5M for 28 cores"},
 	.pcid = true,
     },
     {
@@ -133,7 +133,7 @@ const struct cpu_preset cpu_presets[] = {
 		ARRAY(B4K | B1G, 128, 8, MMU_TREE_PLRU,
 		      "CPUID Ice Lake-SP 00606A6: 1024/8, 4K and 1G; policy assumed")}},
 	.psc = INTEL_PSC,
-	.cache = {1280 << 10, 43008 << 10, "CPUID Ice Lake-SP 00606A6 (Gold 6330): 1.25M; 42M for 28 cores"},
+	.cache = {1280 << 10, 43008 << 10, 28, "CPUID Ice Lake-SP 00606A6 (Gold 6330): 1.25M; 42M for 28 cores"},
 	.pcid = true,
     },
     {
@@ -153,7 +153,7 @@ const struct cpu_preset cpu_presets[] = {
 		ARRAY(B4K | B1G, 128, 8, MMU_TREE_PLRU,
 		      "CPUID Sapphire Rapids 00806F8: 1024/8, 4K and 1G; policy assumed")}},
 	.psc = INTEL_PSC,
-	.cache = {2048 << 10, 53760 << 10, "CPUID Emerald Rapids 00C06F2 (Gold 5520+): 2M; 52.5M for 28 cores"},
+	.cache = {2048 << 10, 53760 << 10, 28, "CPUID Emerald Rapids 00C06F2 (Gold 5520+): 2M; 52.5M for 28 cores"},
 	.pcid = true,
     },
     {.name = NULL},

@@ -20,19 +20,19 @@ static const struct cpu_preset tiny = {
     .l1d = {{{.sizes = 7, .sets = 1, .ways = 4}}},
     .l2 = {{{.sizes = 7, .sets = 1, .ways = 4}}},
     .psc = {.entries = {[2] = 4, [3] = 2, [4] = 2}},
-    .cache = {L2 << LINE_SHIFT, L3 << LINE_SHIFT, "a test"},
+    .cache = {L2 << LINE_SHIFT, L3 << LINE_SHIFT, 4, "a test"},
 };
 
 static struct lines l;
 static struct mmu_counters k;
 
-static void begin(void)
+static void begin(bool shared)
 {
 	void *mem = calloc(1, mmu_lines_bytes(&tiny));
 
 	free(l.set);
 	assert_non_null(mem);
-	lines_init(&l, &tiny.cache, mem);
+	lines_init(&l, &tiny.cache, shared, mem);
 	memset(&k, 0, sizeof(k));
 }
 
@@ -50,9 +50,9 @@ static void expect_all(unsigned which, unsigned place, u64 reads)
 }
 
 /* Lines in turn, of each another entry in each round; `data` lines come with each. */
-static void in_turn(unsigned lines, unsigned data, unsigned nearest, unsigned farthest)
+static void in_turn(bool shared, unsigned lines, unsigned data, unsigned nearest, unsigned farthest)
 {
-	begin();
+	begin(shared);
 	l.data = data;
 	for (unsigned round = 0; round < 8; round++) {
 		memset(&k, 0, sizeof(k));
@@ -70,19 +70,22 @@ static void in_turn(unsigned lines, unsigned data, unsigned nearest, unsigned fa
 
 static void reuse(void **state)
 {
-	in_turn(1, 1, MMU_L2, MMU_L2);
-	in_turn(L2 / 2, 1, MMU_L2, MMU_L2); /* each with a line of data: twice as many */
-	in_turn(L2 / 2 + 1, 1, MMU_L3, MMU_L3);
-	in_turn(L3 / 2, 1, MMU_L3, MMU_L3);
-	in_turn(L3 / 2 + 1, 1, MMU_MEMORY, MMU_MEMORY);
-	in_turn(15, 64, MMU_L2, MMU_L3); /* 15 x 65 = 975 */
-	in_turn(16, 64, MMU_L2, MMU_MEMORY);
+	in_turn(false, 1, 1, MMU_L2, MMU_L2);
+	in_turn(false, L2 / 2, 1, MMU_L2, MMU_L2); /* each with a line of data: twice as many */
+	in_turn(false, L2 / 2 + 1, 1, MMU_L3, MMU_L3);
+	in_turn(false, L3 / 2, 1, MMU_L3, MMU_L3);
+	in_turn(false, L3 / 2 + 1, 1, MMU_MEMORY, MMU_MEMORY);
+	in_turn(false, 15, 64, MMU_L2, MMU_L3); /* 15 x 65 = 975 */
+	in_turn(false, 16, 64, MMU_L2, MMU_MEMORY);
+	in_turn(true, (L2 + L3 / 4) / 2, 1, MMU_L3, MMU_L3); /* a fourth of L3, and what L2 has */
+	in_turn(true, (L2 + L3 / 4) / 2 + 1, 1, MMU_L3, MMU_MEMORY);
+	in_turn(true, L3 / 2 + 1, 1, MMU_MEMORY, MMU_MEMORY);
 }
 
 /* The same pages over and over, as after flushes: their data comes once, and all stays in L2, while the clock stands. */
 static void again(void **state)
 {
-	begin();
+	begin(false);
 	for (unsigned round = 0; round < 100; round++)
 		for (unsigned i = 0; i < L2 / 4; i++) {
 			bool away = lines_read(&l, (u64)i << LINE_SHIFT, k.read_from);
@@ -103,7 +106,7 @@ static void at_random(void **state)
 	static u64 stack[9 * 8 * L2]; /* the LRU stack itself: lines of tables, then lines of data */
 	unsigned depth = 0, in_l2 = 0;
 
-	begin();
+	begin(false);
 	for (unsigned page = 0; page < pages; page++)
 		lines_walked(&l, lines_read(&l, 8ull * page, k.read_from));
 	memset(&k, 0, sizeof(k));
@@ -146,7 +149,7 @@ static void random_reads(void **state)
 {
 	u64 seed = 11, clock[2] = {0}, swept = 0;
 
-	begin();
+	begin(false);
 	memset(seen, 0, sizeof(seen));
 	for (unsigned n = 0; n < 2000000; n++) {
 		u64 r = rnd(&seed), line = r % (r >> 60 ? 100 : LINES), entry, then, now, before = l.swept;

@@ -30,7 +30,7 @@ static void begin(unsigned pd, unsigned pdpt, unsigned pml4, unsigned host_page,
 	    .l1d = tlb,
 	    .l2 = tlb,
 	    .psc = {.entries = {[X86_PD] = (u16)pd, [X86_PDPT] = (u16)pdpt, [X86_PML4] = (u16)pml4}},
-	    .cache = {L2 << LINE_SHIFT, L3 << LINE_SHIFT, "a test"},
+	    .cache = {L2 << LINE_SHIFT, L3 << LINE_SHIFT, 4, "a test"},
 	};
 	computer_init(&c, &preset);
 	c.cfg.host_page = (u8)host_page;
@@ -118,7 +118,7 @@ static unsigned place_of(u64 *then, unsigned which)
 {
 	u64 age = now[which] - (*then - 1);
 
-	return !*then || age >= L3 ? MMU_MEMORY : age >= L2 ? MMU_L3 : MMU_L2;
+	return !*then || age >= (which == MMU_FARTHEST ? L2 + L3 / 4 : L3) ? MMU_MEMORY : age >= L2 ? MMU_L3 : MMU_L2;
 }
 
 /* A line is read, by a clock; not nearer than `nearest`. */
