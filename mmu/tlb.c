@@ -27,11 +27,12 @@
 
 /* ---- size and layout ---- */
 
+/* So many that few hold two: there a removal has to guess where its entry is. */
 static u32 array_buckets(const struct tlb_array_config *cfg)
 {
 	u32 entries = (u32)cfg->sets * cfg->ways, n = 1;
 
-	while (n < 8 * entries)
+	while (n < 8 * entries || n < 2048)
 		n *= 2;
 	return cfg->ways > TLB_SCAN_WAYS ? n : 0;
 }
