@@ -233,7 +233,7 @@ static bool access_by_pte(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 	bool global;
 	u64 data;
 
-	if (psc_find(&cpu->psc, va, cpu->pcid, &pde) != X86_PD)
+	if (!psc_find_at(&cpu->psc, va, X86_PD, cpu->pcid, &pde))
 		return false;
 	pa = (pde & TLB_FRAME) + 8 * x86_index(va, X86_PT);
 	e = walk_read(cpu, pa);

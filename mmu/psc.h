@@ -31,21 +31,24 @@ static inline u64 psc_tag(u64 va, unsigned level, unsigned pcid)
 	return va >> shift << (shift + 4) | 1u << TLB_KIND_SHIFT | pcid;
 }
 
-/* The deepest cached entry for va: returns its level and *data (tlb.h: frame = the table below); 0 if there is none. */
+/* The cached entry of this level for va: *data as tlb.h has it, frame = the table below. False: there is none. */
+static inline bool psc_find_at(struct psc *p, u64 va, unsigned level, unsigned pcid, u64 *data)
+{
+	struct tlb_array *a = &p->level[level];
+	u32 i = a->entries ? tlb_array_find(a, psc_tag(va, level, pcid), 0) : TLB_NONE;
+
+	if (i == TLB_NONE)
+		return false;
+	tlb_touch(a, i);
+	*data = a->data[i];
+	return true;
+}
+/* The deepest one: returns its level; 0 if there is none. */
 static inline unsigned psc_find(struct psc *p, u64 va, unsigned pcid, u64 *data)
 {
-	if (!p->census.present)
-		return 0;
-	for (unsigned level = X86_PD; level <= X86_PML5; level++) {
-		struct tlb_array *a = &p->level[level];
-		u32 i = a->entries ? tlb_array_find(a, psc_tag(va, level, pcid), 0) : TLB_NONE;
-
-		if (i == TLB_NONE)
-			continue;
-		tlb_touch(a, i);
-		*data = a->data[i];
-		return level;
-	}
+	for (unsigned level = X86_PD; level <= X86_PML5 && p->census.present; level++)
+		if (psc_find_at(p, va, level, pcid, data))
+			return level;
 	return 0;
 }
 

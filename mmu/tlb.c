@@ -98,6 +98,8 @@ u8 *tlb_array_init(struct tlb_array *a, const struct tlb_array_config *cfg, stru
 	if (cfg->replace == MMU_LRU && !window && !buckets) {
 		a->used = (u64 *)a->link;
 		a->link = NULL;
+		for (u32 i = 0; i < entries; i++)
+			a->used[i] = i;
 	} else {
 		array_reset(a);
 	}
@@ -241,7 +243,7 @@ void tlb_array_drop(struct tlb_array *a, u32 i)
 		tlb_chain_remove(a, i, a->tag[i]);
 	a->tag[i] = 0;
 	if (a->used) {
-		a->used[i] = 0;
+		a->used[i] = i;
 		return;
 	}
 	if (a->link[i].hold)

@@ -23,7 +23,8 @@
  *  3. LRU, FIFO: a set's list has each of its entries once, most recent first, the empty ones last; of LRU's, those
  *     that are not held.
  *  4. link[i].hold = slots of the window that name entry i; an empty entry is held by none.
- *     used[] in place of link[]: when entry i was used last, on the array's clock; 0 is an empty one.
+ *     used[i] in place of link[i]: the array's clock when entry i was used last, and i in the 16 bits below it. An
+ *     empty one was never used.
  *  5. A set's mark (tlb_mark) is in its list, too: behind it is what was used before the kernel used the set
  *     last, inside a window, at passed[set] of the window's clock. 0: all held ones were used after that.
  *
@@ -52,9 +53,10 @@
 #define TLB_KIND_SHIFT 12
 #define TLB_TAG_GLOBAL ((u64)TLB_GLOBAL << TLB_KIND_SHIFT)
 #define TLB_TAG_PCID   0xfffull
-#define TLB_ONLY_4K    2u      /* census.present: 4K pages that are not global */
-#define TLB_NONE       0xffffu /* no entry */
-#define TLB_SCAN_WAYS  16u     /* arrays with more ways are found through buckets */
+#define TLB_ONLY_4K    2u       /* census.present: 4K pages that are not global */
+#define TLB_NONE       0xffffu  /* no entry */
+#define TLB_CLOCK      0x10000u /* used[]: a tick, above an entry's number */
+#define TLB_SCAN_WAYS  16u      /* arrays with more ways are found through buckets */
 
 struct tlb_array;
 struct tlb_ref { /* an entry; array == NULL: none */
@@ -239,12 +241,17 @@ static inline void tlb_list_move(struct tlb_link *link, u32 i, u32 after)
 	tlb_list_remove(link, i);
 	tlb_list_insert(link, i, after);
 }
+static inline void tlb_use(struct tlb_array *a, u32 i)
+{
+	a->clock += TLB_CLOCK;
+	a->used[i] = a->clock | i;
+}
 void tlb_tree_touch(struct tlb_array *a, u32 i);
 /* Entry i was used now. */
 static inline void tlb_touch(struct tlb_array *a, u32 i)
 {
 	if (likely(a->used)) {
-		a->used[i] = ++a->clock;
+		tlb_use(a, i);
 	} else if (likely(a->replace == MMU_LRU)) {
 		u32 head = a->link[i].head;
 
@@ -399,18 +406,17 @@ u32 tlb_array_put_listed(struct tlb_array *a, u32 set, u64 tag, u64 data);
 /* Puts a tag that the array does not have, in the victim's place. set: the tag's. Returns the entry. */
 static inline u32 tlb_array_put(struct tlb_array *a, u32 set, u64 tag, u64 data)
 {
-	u32 first = set * a->ways, i = first;
-	u64 at;
+	u32 first = set * a->ways, i;
+	u64 least;
 
 	if (unlikely(!a->used))
 		return tlb_array_put_listed(a, set, tag, data);
-	at = a->used[first];
-	for (u32 k = first + a->ways; --k > first;) {
-		i = a->used[k] < at ? k : i;
-		at = min(at, a->used[k]);
-	}
+	least = a->used[first];
+	for (i = first + a->ways; --i > first;)
+		least = min(least, a->used[i]);
+	i = (u16)least;
 	tlb_array_replace(a, i, tag, data);
-	a->used[i] = ++a->clock;
+	tlb_use(a, i);
 	return i;
 }
 void tlb_window_put_any(struct tlb_window *w, unsigned slot, struct tlb_array *a, u32 set, u64 tag, u64 data);
