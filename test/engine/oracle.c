@@ -32,8 +32,8 @@
 
 #define ARENA       0x10000000ull
 #define ARENA_BYTES 0x4000u
-#define CODE        0x18000000ull /* no sum of small multiples of ARENA is here, or in the rest */
-#define CACHE_NEAR  0x1a000000ull
+#define CODE        0x18505000ull /* no sum of small multiples of ARENA is here, or in the rest, and no bswap of a number */
+#define CACHE_NEAR  0x1a505000ull
 #define CACHE_FAR   0x7e0000000000ull
 #define CACHE_BYTES (16u << 20)
 #define MAX_LENGTH  12

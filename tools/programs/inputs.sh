@@ -206,4 +206,39 @@ endstream endobj
 5 0 obj <</Type/Font/Subtype/Type1/BaseFont/Courier>> endobj
 trailer <</Root 1 0 R/Size 6>>
 END
+cat >x.rs <<'END'
+use std::collections::BTreeMap;
+
+fn main() {
+    let mut m = BTreeMap::new();
+    for i in 0..5000u64 {
+        *m.entry(i * 7919 % 101).or_insert(0) += i;
+    }
+    let threads: Vec<_> =
+        (0..4).map(|k| std::thread::spawn(move || (0..1000u64).map(|x| x * k).sum::<u64>())).collect();
+    println!("{} {:?}", m[&7], threads.into_iter().map(|t| t.join().unwrap()).collect::<Vec<_>>());
+    println!("{}", std::panic::catch_unwind(|| Vec::<i32>::new()[m.len()]).is_err());
+}
+END
+cat >x.cs <<'END'
+using System;
+using System.Linq;
+
+class X {
+	static void Main() {
+		var a = Enumerable.Range(0, 5000).Select(i => i * 7919 % 5003).OrderBy(i => i).ToArray();
+		Console.WriteLine(a[10]);
+		try {
+			object o = null;
+			o.ToString();
+		} catch (NullReferenceException) {
+			Console.WriteLine("caught");
+		}
+	}
+}
+END
+printf 'import qualified Data.Map as M\nmain = print (take 5 (M.toList (M.fromListWith (+) [(i `mod` 97, i) | i <- [1 .. 20000 :: Int]])))\n' >x.hs
+printf 'import std.stdio, std.algorithm, std.range;\nvoid main() { auto a = iota(1000).map!(x => x * 7919 %% 1009).array; a.sort(); writeln(a[7], a.sum); }\n' >x.d
+printf 'Require Import Arith. Theorem t : forall n m : nat, n + m = m + n. Proof. intros. ring. Qed. Print t.\n' >x.v
+printf '(let loop ((i 0) (s 0)) (if (= i 100000) (begin (display s) (newline)) (loop (+ i 1) (+ s (* i i)))))\n' >x.ss
 find . -exec touch -h -d @1000000000 {} +
