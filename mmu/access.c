@@ -388,9 +388,11 @@ int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mm
 	return access_done(r, va, data, MMU_4K, 2);
 }
 
-void mmu_data_lines(struct mmu_cpu *cpu, u64 lines)
+void mmu_data_lines(struct mmu_cpu *cpu, u64 accesses, u64 walks)
 {
-	cpu->lines.data = (u32)min(max(lines, (u64)1), (u64)(PAGE_SIZE >> LINE_SHIFT));
+	const u64 line = 1ull << LINES_PART, page = (PAGE_SIZE >> LINE_SHIFT) * line;
+
+	cpu->lines.data = min(max(accesses * line / max(walks, (u64)1), line), page);
 }
 
 void mmu_window_leave(struct mmu_cpu *cpu, unsigned slot)

@@ -28,7 +28,7 @@ void lines_init(struct lines *l, const struct cache_config *c, bool shared, void
 			    .set_mask = sets - 1,
 			    .l2 = c->l2_bytes >> LINE_SHIFT,
 			    .l3 = {c->l3_bytes >> LINE_SHIFT, min(least, c->l3_bytes) >> LINE_SHIFT},
-			    .data = PAGE_SIZE >> LINE_SHIFT,
+			    .data = PAGE_SIZE >> LINE_SHIFT << LINES_PART,
 			    .set_bits = (u8)__builtin_ctzll(sets)};
 	while (4ull << l->epoch_bits <= l->l2)
 		l->epoch_bits++;

@@ -8,8 +8,8 @@
  *
  *   MMU_NEAREST    with a walk comes one line of data, the one that is accessed; none if that page was walked to within
  *                  the last L2's worth of lines (after a flush, say): then it is there
- *   MMU_FARTHEST   with a walk come as many lines as there were accesses since the walk before, 1..64: a page's. None of
- *                  them was in L2, and none of them twice
+ *   MMU_FARTHEST   with a walk come as many lines as there were accesses for each walk of late, 1..64: a page's; parts of
+ *                  lines add up. None of them was in L2, and none of them twice
  *
  * The host's tables of a virtual machine (nested.c) have lines here, too, at addresses beyond all RAM. Who else uses L3
  * there nobody knows (`shared`): the farthest is what L2 and a core's share of L3 do not hold.
@@ -33,6 +33,7 @@
 
 #define LINE_SHIFT 6
 #define LINES_WAYS 4
+#define LINES_PART 8 /* lines of data come in parts of 1/256 */
 
 struct lines_set {
 	u32 tag[LINES_WAYS];
@@ -46,7 +47,8 @@ struct lines {
 	u64 set_mask;
 	u64 clock[2], swept; /* swept: clock[MMU_FARTHEST] when old entries were dropped last: a u32 tells ages */
 	u32 l2, l3[2];       /* lines, by the clock */
-	u32 data;            /* lines of data with each walk, at most */
+	u64 data;            /* with each walk, at most, in parts of lines */
+	u64 part;            /* of a line, that came and is not on the clock yet */
 	u8 set_bits;
 	u8 epoch_bits; /* an epoch is 2^epoch_bits lines, a half to a fourth of L2 */
 	u8 young;      /* epochs of L2: 2..4 */
@@ -123,7 +125,9 @@ void lines_read_either(struct lines *l, const u64 pa[2], u64 from[MMU_NPLACES][2
 static inline void lines_walked(struct lines *l, bool away)
 {
 	l->clock[MMU_NEAREST] += away;
-	l->clock[MMU_FARTHEST] += l->data;
+	l->part += l->data;
+	l->clock[MMU_FARTHEST] += l->part >> LINES_PART;
+	l->part &= (1u << LINES_PART) - 1;
 	if (unlikely(l->clock[MMU_FARTHEST] - l->swept >= 1u << 30))
 		lines_sweep(l);
 }

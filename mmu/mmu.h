@@ -143,8 +143,9 @@ void mmu_window_leave(struct mmu_cpu *cpu, unsigned slot);
 /* All slots are vacated, in the order in which they were entered (a thread switch). */
 void mmu_window_flush(struct mmu_cpu *cpu);
 
-/* From now on so many lines of data at most come into the caches with a walk, 1..64: accesses for each walk. */
-void mmu_data_lines(struct mmu_cpu *cpu, u64 lines);
+/* From now on as many lines of data at most come into the caches with a walk as there were accesses for each of so many walks,
+ * or for one if there were none: 1..64. */
+void mmu_data_lines(struct mmu_cpu *cpu, u64 accesses, u64 walks);
 
 /* The pure walk, no caches, no A/D, no counters: for explain, tests, the oracle. entries[level] = raw entry read. */
 int mmu_walk(const struct mmu_cpu *cpu, u64 va, unsigned access, struct mmu_result *r, u64 entries[6]);

@@ -222,7 +222,7 @@ static void tell_lines(struct machine_cpu *c, u64 accesses)
 	const struct mmu_counters *k = c->counters;
 	u64 walked = k->walks[0] + k->walks[1], since = walked - c->walked;
 
-	mmu_data_lines(c->mmu, since ? (accesses + since - 1) / since : accesses);
+	mmu_data_lines(c->mmu, accesses, since);
 	c->walked = walked;
 }
 

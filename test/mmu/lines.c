@@ -53,7 +53,7 @@ static void expect_all(unsigned which, unsigned place, u64 reads)
 static void in_turn(bool shared, unsigned lines, unsigned data, unsigned nearest, unsigned farthest)
 {
 	begin(shared);
-	l.data = data;
+	l.data = data << LINES_PART;
 	for (unsigned round = 0; round < 8; round++) {
 		memset(&k, 0, sizeof(k));
 		for (unsigned i = 0; i < lines; i++) {
@@ -147,7 +147,7 @@ static unsigned place_of(u64 age, bool known)
 
 static void random_reads(void **state)
 {
-	u64 seed = 11, clock[2] = {0}, swept = 0;
+	u64 seed = 11, clock[2] = {0}, came = 0, swept = 0;
 
 	begin(false);
 	memset(seen, 0, sizeof(seen));
@@ -156,9 +156,9 @@ static void random_reads(void **state)
 		bool away, left;
 
 		if (n % 20000 == 0) /* a long time passes */
-			l.data = 1u << 20 << (r >> 40) % 10;
+			l.data = 1ull << 28 << (r >> 40) % 10;
 		else
-			l.data = 1 + (r >> 50 & 63);
+			l.data = 256 + (r >> 42 & 16383); /* of 256 */
 		memset(&k, 0, sizeof(k));
 		entry = r >> 36 & 7;
 		away = lines_read(&l, (line << LINE_SHIFT) + 8 * entry, k.read_from);
@@ -179,7 +179,8 @@ static void random_reads(void **state)
 		seen[line].known = true;
 		lines_walked(&l, away);
 		clock[MMU_NEAREST] += away;
-		clock[MMU_FARTHEST] += l.data;
+		clock[MMU_FARTHEST] += (came + l.data) / 256 - came / 256;
+		came += l.data;
 		if (l.swept == before)
 			continue;
 		swept++;
@@ -207,7 +208,7 @@ static void walks(void **state)
 		struct mmu_counters before = *all;
 		u64 nearest, farthest;
 
-		mmu_data_lines(c.cpu, rnd(&seed) % 100);
+		mmu_data_lines(c.cpu, rnd(&seed) % 100, rnd(&seed) % 3);
 		mmu_access(c.cpu, rnd(&seed) % 5000 << PAGE_SHIFT, rnd(&seed) % 3, -1, &r);
 		nearest = all->read_from[MMU_MEMORY][MMU_NEAREST] - before.read_from[MMU_MEMORY][MMU_NEAREST];
 		farthest = all->read_from[MMU_MEMORY][MMU_FARTHEST] - before.read_from[MMU_MEMORY][MMU_FARTHEST];
