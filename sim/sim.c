@@ -46,7 +46,7 @@ static bool window_fit_pages(struct window_shape *shape, u32 ways, u32 sets)
 {
 	if (sets != 1 || ways < MMU_WINDOW_SMALL + KERNEL_PAGES)
 		return ways >= EV_WINDOW;
-	shape->pages = min(shape->pages, ALIGN_DOWN(ways - KERNEL_PAGES, WINDOW_GROUP));
+	shape->pages = min(shape->pages, ways - KERNEL_PAGES);
 	return true;
 }
 
@@ -94,7 +94,7 @@ void sim_window(const struct sim *s, struct window_shape shape[2])
 		const struct window_limit *small = &shape[kind].limit[0];
 
 		if (small->most)
-			shape[kind].pages = min(shape[kind].pages, ALIGN_UP(small->sets * small->most, WINDOW_GROUP));
+			shape[kind].pages = min(shape[kind].pages, small->sets * small->most);
 	}
 }
 

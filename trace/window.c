@@ -17,10 +17,15 @@ void window_init(struct window *w, const struct window_shape *shape)
 		w->lost[i] = 0;
 		w->written[i] = false;
 	}
+	for (unsigned i = 0; i < shape->pages; i++)
+		w->least[WINDOW_SLOTS + i] = i;
+	for (unsigned i = shape->pages; i < WINDOW_SLOTS; i++)
+		w->least[WINDOW_SLOTS + i] = ~0ull;
+	for (unsigned i = WINDOW_SLOTS - 1; i > 0; i--)
+		w->least[i] = min(w->least[2 * i], w->least[2 * i + 1]);
+	w->empty = shape->pages < WINDOW_SLOTS ? (1ull << shape->pages) - 1 : ~0ull;
 	w->untagged = 0;
 	memset(w->of_set, 0, sizeof(w->of_set));
-	for (unsigned g = 0; g < ARRAY_SIZE(w->least); g++)
-		w->least[g] = g * WINDOW_GROUP;
 	for (unsigned i = 0; i < WINDOW_TAGS; i++)
 		w->tag[i].page[0] = w->tag[i].page[1] = WINDOW_NONE;
 }
@@ -73,6 +78,7 @@ static void window_place(struct window *w, unsigned slot, u64 page)
 			w->of_set[size][number(page, size) % WINDOW_SETS] |= 1ull << slot;
 	}
 	w->page[slot] = page;
+	w->empty = page == WINDOW_NONE ? w->empty | 1ull << slot : w->empty & ~(1ull << slot);
 }
 
 /* The slots with pages whose number is `its` modulo n, and more where n is above WINDOW_SETS. */
@@ -107,7 +113,6 @@ static void window_leave(struct window *w, u64 slots)
 		w->lost[i] = 0;
 		w->written[i] = false;
 		w->untagged &= ~(1ull << i);
-		w->least[i / WINDOW_GROUP] = min(w->least[i / WINDOW_GROUP], (u64)i);
 	}
 }
 
@@ -116,9 +121,9 @@ void window_clear(struct window *w)
 	u64 slots = 0;
 
 	for (unsigned i = 0; i < w->shape.pages; i++)
-		slots |= w->page[i] == WINDOW_NONE ? 0 : 1ull << i;
+		slots |= 1ull << i;
 	w->nr_left = 0;
-	window_leave(w, slots);
+	window_leave(w, slots & ~w->empty);
 }
 
 /* The slots that must be vacated so that `page` may enter as far as the limit for this size goes: of the page of that
@@ -198,30 +203,29 @@ static u64 window_key(const struct window *w, unsigned slot)
 	return *w->used[slot] * WINDOW_SLOTS + slot;
 }
 
-/* Without branches, as they could not be foreseen. */
-static u64 group_least(const struct window *w, unsigned g)
+/* The slot's key now. Without branches, as they could not be foreseen. */
+static void window_rank(struct window *w, unsigned slot)
 {
-	u64 least = ~0ull;
+	unsigned n = WINDOW_SLOTS + slot;
+	u64 least = w->least[n] = window_key(w, slot);
 
-	for (unsigned i = g * WINDOW_GROUP; i < (g + 1) * WINDOW_GROUP; i++)
-		least = min(least, window_key(w, i));
-	return least;
+	for (; n > 1; n /= 2)
+		w->least[n / 2] = least = min(least, w->least[n ^ 1]);
 }
 
-/* The slot whose page was used longest ago; empty ones first. Uses are in as many places as there are pages: only the
- * groups that seem to have the least are looked at again. */
+/* The slot whose page was used longest ago; empty ones first. Uses are in as many places as there are pages: only those
+ * are looked at that seem to be it. */
 static unsigned window_least(struct window *w)
 {
+	if (w->empty)
+		return (unsigned)__builtin_ctzll(w->empty);
 	for (;;) {
-		u64 key = ~0ull;
-		unsigned slot;
+		u64 key = w->least[1];
+		unsigned slot = key % WINDOW_SLOTS;
 
-		for (unsigned g = 0; g < w->shape.pages / WINDOW_GROUP; g++)
-			key = min(key, w->least[g]);
-		slot = key % WINDOW_SLOTS;
 		if (window_key(w, slot) == key)
 			return slot;
-		w->least[slot / WINDOW_GROUP] = group_least(w, slot / WINDOW_GROUP);
+		window_rank(w, slot);
 	}
 }
 
@@ -254,5 +258,7 @@ int window_enter(struct window *w, u64 page, unsigned write)
 	w->used[slot] = &tag->used;
 	w->untagged &= ~(1ull << slot);
 	*tag = (struct window_tag){{page, w->written[slot] ? page : WINDOW_NONE}, ++w->now, slot};
+	if (!had)
+		window_rank(w, slot);
 	return had && !first_write ? -1 : (int)slot;
 }

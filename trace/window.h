@@ -22,7 +22,8 @@
  *   W2  *used[] are distinct for slots that hold pages: their order is the order of last use.
  *   W3  now counts every access, hits included: it is the thread's number of accesses.
  *   W4  a page that has left was used before every page of the window whose number is equal modulo `order`.
- *   W5  least[g] is at most the least such key of group g's slots now, and was one of theirs.
+ *   W5  least[WINDOW_SLOTS + i], of a slot that holds a page: its last use or one before, times WINDOW_SLOTS, plus i.
+ *       least[n] of the others is the less of least[2 * n] and least[2 * n + 1].
  *   W6  where size has a limit, of_set[size][k]: the slots whose page's number is k modulo WINDOW_SETS.
  */
 #ifndef TRACE_WINDOW_H
@@ -33,13 +34,12 @@
 #define WINDOW_SLOTS EV_WINDOW /* at most */
 #define WINDOW_TAGS  1024
 #define WINDOW_SETS  64 /* a page's set, modulo it */
-#define WINDOW_GROUP 8  /* slots that are searched at once for the one used longest ago */
 /* An access this close to its page's end may be one over the boundary: the slow path looks. Bytes; QEMU's accesses are
  * at most 16. */
 #define WINDOW_EDGE 16
 #define WINDOW_NONE (~0ull) /* no page: no access is below it within a page */
 
-/* What a window may hold: `pages`, whole groups, at most WINDOW_SLOTS; within the limits, for pages of 4K and of 2M. */
+/* What a window may hold: `pages`, at most WINDOW_SLOTS; within the limits, for pages of 4K and of 2M. */
 struct window_limit {
 	u32 sets, most, order; /* sets, order: powers of two; most 0: no limit */
 };
@@ -62,9 +62,9 @@ struct window {
 	u64 *used[WINDOW_SLOTS]; /* where the slot's last use is: in its tag, or else in lost[] */
 	u64 lost[WINDOW_SLOTS];
 	bool written[WINDOW_SLOTS];
-	u64 untagged;                           /* slots whose page has lost its tag: a bit each */
-	u64 least[WINDOW_SLOTS / WINDOW_GROUP]; /* W5: `used * WINDOW_SLOTS + slot` */
-	u64 of_set[2][WINDOW_SETS];             /* W6: slots, a bit each */
+	u64 empty, untagged;         /* slots without a page, and whose page has lost its tag: a bit each */
+	u64 least[2 * WINDOW_SLOTS]; /* W5: a tree, its root is [1] */
+	u64 of_set[2][WINDOW_SETS];  /* W6: slots, a bit each */
 };
 
 /* tag[va's page % WINDOW_TAGS], its offset by one shift and one mask. */
