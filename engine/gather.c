@@ -245,6 +245,8 @@ static u64 elements_of(const struct gather *g, u64 mask)
 {
 	u64 elements = 0;
 
+	if (g->kind != GATHER_DENSE && g->nr >= g->mask_bits)
+		return mask;
 	for (; mask; mask &= mask - 1)
 		elements |= g->kind == GATHER_DENSE ? elements + 1 : 1ull << (unsigned)__builtin_ctzll(mask) % g->nr;
 	return elements;
