@@ -226,7 +226,7 @@ void link_set(unsigned index, struct block *b)
 	l->linked = true;
 	l->next = b->links;
 	b->links = index;
-	emit_patch(l->field, l->inner ? b->inner : b->outer);
+	emit_patch(l->field, l->inner ? b->inner : b->changed);
 }
 
 struct link *link_get(unsigned index)

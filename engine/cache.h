@@ -2,7 +2,8 @@
  *
  * engine/cache.h - what was translated: blocks by their address, the links between them, the sites of their checks.
  *
- *   pc --block_find--> block { outer: checks its page first;  inner: from a block of the same page }
+ *   pc --block_find--> block { outer: looks first whether its page is the last one;  changed: from a block of another page;
+ *                              inner: of the same page }
  *
  *   block A ... jmp rel32 ---not linked--> stub: why = link; jmp dispatch      link { field, target, inner }
  *                 `--------linked--------> block B { links: to undo when it is forgotten }
@@ -33,7 +34,7 @@
 
 struct block {
 	u64 pc; /* 0: none */
-	u8 *outer, *inner, *end;
+	u8 *outer, *changed, *inner, *end;
 	unsigned first_insn, nr_insns; /* in the table of copied instructions */
 	u32 links;                     /* those that lead to it; 0: none */
 	u32 on_page;                   /* the next block of its page; 0: none */

@@ -119,7 +119,8 @@ static u8 other_kind(const struct decoded *d)
 		return INSN_TRAP;
 	case ZYDIS_MNEMONIC_POPF:
 	case ZYDIS_MNEMONIC_POPFQ:
-		return INSN_POPF;
+	case ZYDIS_MNEMONIC_STD:
+		return INSN_MODES;
 	case ZYDIS_MNEMONIC_INT: /* 128 is a system call of 32-bit programs */
 		return d->op[0].imm.value.u == 0x80 ? INSN_REFUSED : INSN_TRAP;
 	case ZYDIS_MNEMONIC_WRFSBASE:

@@ -20,7 +20,7 @@ enum insn_kind {
 	INSN_RET,
 	INSN_SYSCALL,
 	INSN_STRING,  /* with a rep prefix */
-	INSN_POPF,    /* what is behind it may be single-stepped */
+	INSN_MODES,   /* may set those of RFLAGS: popf, std; what is behind it may be single-stepped */
 	INSN_FS_BASE, /* wrfsbase */
 	INSN_GS_BASE, /* rdgsbase, wrgsbase: of the program's gs, which the thread keeps */
 	INSN_IRET,    /* iretq */

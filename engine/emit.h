@@ -133,6 +133,14 @@ static inline void emit_set(u8 **at, s32 off, s32 imm)
 	*at = p;
 }
 
+/* The same, of one byte. */
+static inline void emit_set8(u8 **at, s32 off, u8 imm)
+{
+	PUT(at, "\x65\xc6\x04\x25");
+	put4(at, off);
+	put1(at, imm);
+}
+
 /* mov gs:[off], value, in two halves */
 static inline void emit_set64(u8 **at, s32 off, u64 value)
 {
@@ -261,8 +269,8 @@ static inline void emit_load_absolute(u8 **at, u64 address, unsigned len)
 	put8(at, address);
 }
 
-/* add gs:[off], n, 64 bits; flags are kept on demand */
-static inline void emit_add(u8 **at, s32 off, s32 n, bool keeps_flags)
+/* add gs:[off], n, 64 bits; flags are kept on demand, by way of r */
+static inline void emit_add(u8 **at, s32 off, s32 n, unsigned r, bool keeps_flags)
 {
 	if (!n)
 		return;
@@ -277,11 +285,9 @@ static inline void emit_add(u8 **at, s32 off, s32 n, bool keeps_flags)
 			put4(at, n);
 		return;
 	}
-	emit_save(at, RCX, OFF(scratch[0]));
-	emit_load(at, RCX, off);
-	emit_lea(at, RCX, RCX, n);
-	emit_save(at, RCX, off);
-	emit_load(at, RCX, OFF(scratch[0]));
+	emit_load(at, r, off);
+	emit_lea(at, r, r, n);
+	emit_save(at, r, off);
 }
 
 /* Of an instruction's copy: its operand is at [r + disp32]. r is one of the first eight. */

@@ -93,6 +93,7 @@ const void *dispatch(struct thread *t)
 		t->indirect.negated[(u16)t->pc] = -t->pc;
 	}
 	t->in = b != NULL;
+	t->modes = (t->flags & EFLAGS_MODES) != 0;
 	cache_unlock();
 	return code;
 }
@@ -224,6 +225,7 @@ const void *access_slow(struct thread *t)
 	const struct site *s = site_get((unsigned)t->site);
 	u64 stamp = t->icount + (u64)(s64)s->stamp;
 
+	__builtin_prefetch((const void *)t->address);
 	if (s->rw == SITE_FETCH) {
 		fetch(t, s->page, stamp);
 		return s->back;

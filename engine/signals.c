@@ -246,7 +246,7 @@ static void step(struct thread *t, struct ucontext *uc)
 		*(u16 *)c->rsp &= (u16)~EFLAGS_TF;
 	step_on(t, c);
 	gpr_from(gpr, c);
-	if (b && (pc == (u64)b->inner || pc == (u64)b->outer)) {
+	if (b && (pc == (u64)b->inner || pc == (u64)b->changed || pc == (u64)b->outer)) {
 		if (t->traps == 1 && !t->pending)
 			t->traps = 2;
 		else

@@ -11,7 +11,7 @@
  */
 #include "engine/state.h"
 
-	.macro SAVE_VOLATILE
+	.macro SAVE_REGISTERS
 	mov %rax, %gs:T_GPR
 	mov %rcx, %gs:T_GPR+8
 	mov %rdx, %gs:T_GPR+16
@@ -23,6 +23,10 @@
 	mov %r10, %gs:T_GPR+80
 	mov %r11, %gs:T_GPR+88
 	mov %gs:T_STACK, %rsp
+	.endm
+
+	.macro SAVE_VOLATILE
+	SAVE_REGISTERS
 	pushfq
 	popq %gs:T_FLAGS
 	testl $EFLAGS_DF | EFLAGS_AC, %gs:T_FLAGS
@@ -122,15 +126,23 @@ leave:
 	pop %rbx
 	ret
 
-/* Of the flags only those that are modes count here, as a rule off: popfq takes longer than all else of this. Who wants
- * the others keeps them, or comes by enter_flags. */
+/* Of the flags only those that are modes count here: who wants the others keeps them, or comes by enter_flags. pushfq and
+ * popfq take longer than all else of this, so they are left out as long as there are no modes. */
 enter_access:
-	SAVE_VOLATILE
+	cmpb $0, %gs:T_MODES
+	jne enter_flags
+	SAVE_REGISTERS
+	mov %gs:0, %rdi
 	call access_slow
 	mov %rax, %gs:T_JUMP
+	cmpq $0, %gs:T_PENDING
+	jne 3f
+	LOAD_VOLATILE
+	jmp *%gs:T_JUMP
+3:	pushfq
+	popq %gs:T_FLAGS
 	TRAP_IF_PENDING
-	testl $EFLAGS_TF | EFLAGS_DF | EFLAGS_AC, %gs:T_FLAGS
-	jnz 3f
+	LOAD_FLAGS
 	LOAD_VOLATILE
 	jmp *%gs:T_JUMP
 
@@ -146,7 +158,7 @@ enter_string:
 accessed:
 	mov %rax, %gs:T_JUMP
 	TRAP_IF_PENDING
-3:	LOAD_FLAGS
+	LOAD_FLAGS
 	LOAD_VOLATILE
 	jmp *%gs:T_JUMP
 

@@ -23,9 +23,11 @@
 #define T_JUMP         280
 #define T_CALLER       288
 #define T_PENDING      296
-#define EFLAGS_TF      0x100              /* single steps */
-#define EFLAGS_DF      0x400              /* strings go down */
-#define EFLAGS_AC      0x40000            /* accesses that are not aligned fault */
+#define T_MODES        304
+#define EFLAGS_TF      0x100   /* single steps */
+#define EFLAGS_DF      0x400   /* strings go down */
+#define EFLAGS_AC      0x40000 /* accesses that are not aligned fault */
+#define EFLAGS_MODES   (EFLAGS_TF | EFLAGS_DF | EFLAGS_AC)
 #define GATE_NOT_BEGUN 0x4000000000000000 /* no call returns it */
 
 #ifndef __ASSEMBLER__
@@ -80,6 +82,7 @@ struct thread {
 	const void *jump;  /* T_JUMP: where start.S goes on */
 	u64 caller;        /* T_CALLER: stack of who called thread_run() */
 	u64 pending;       /* T_PENDING: a signal waits for the next place with an exact state (signals.c) */
+	u8 modes;          /* T_MODES: RFLAGS may have one of EFLAGS_MODES; 0: only TF, and only while a signal waits */
 	bool steps;        /* single steps go to that place */
 	bool traced;       /* the program's own TF; flags has none */
 	u8 traps;          /* its step: 1: not begun, 2: ends at that place */
@@ -115,6 +118,7 @@ _Static_assert(offsetof(struct thread, stack) == T_STACK, "start.S");
 _Static_assert(offsetof(struct thread, jump) == T_JUMP, "start.S");
 _Static_assert(offsetof(struct thread, caller) == T_CALLER, "start.S");
 _Static_assert(offsetof(struct thread, pending) == T_PENDING, "start.S");
+_Static_assert(offsetof(struct thread, modes) == T_MODES, "start.S");
 
 /* The runtime's entries from generated code, in start.S. */
 enum runtime_entry { ENTER_DISPATCH, ENTER_ACCESS, ENTER_FLAGS, ENTER_STRING, ENTER_GATHER };

@@ -4,22 +4,23 @@
  *
  *   the program            generated code                                              seldom reached (cold)
  *
- *                          outer: the page of this block is the last one?  --no-->      look for it in the window
+ *                          outer: the page of this block is the last one? Then inner
+ *                          changed: is it in the window?                   --no-->      the runtime: access_slow()
  *                          inner:
  *   cmp $9, %rcx           cmp $9, %rcx
  *   ja  elsewhere          ja                                              --yes-->      icount += 2; jmp elsewhere's
- *                          icount += 4                                                   inner or outer, as below
+ *                          icount += 4                                                   code, as below
  *   mov 8(%rbx), %rax      address 8(%rbx): is its page in the window?     --no-->      the runtime: access_slow()
  *                          mov 8(%rbx), %rax
- *   jmp there              jmp  there's inner or outer                     --not yet--> why = link; dispatch
+ *   jmp there              jmp  there's inner or changed                   --not yet--> why = link; dispatch
  *
  * A check borrows registers, of those that the program does not want soon, and keeps their values in shadow[]: they are
  * lent until an instruction reads them, or the block ends. Flags it keeps, in rax, only where they are live. Which are
  * live at a block's end is known from a look at where it leads; all are where that is not known.
  *
  * Exceptions to E1 (state.h):
- *   - an operand at an address relative to RIP that is out of reach: one register that the instruction does not use
- *     holds the address meanwhile; the program's value is in scratch[0]
+ *   - an operand at an address relative to RIP that is out of reach: one register that the instruction does not use, or
+ *     that it loads, holds the address meanwhile; the program's value is in scratch[0]
  *   - the load of an indirect jump's, call's or return's target: rcx receives it; the program's value is in scratch[0]
  */
 #include "engine/translate.h"
@@ -201,10 +202,22 @@ static void find_count_at(void)
 		count_at = i;
 }
 
-static void emit_counts(u8 **at, const struct insn *end, bool keeps_flags)
+/* Flags are kept on demand, by way of r. */
+static void emit_counts(u8 **at, const struct insn *end, unsigned r, bool keeps_flags)
 {
-	emit_add(at, OFF(icount), (s32)(end - insns), keeps_flags);
-	emit_add(at, OFF(accesses), accesses_of(insns, end), keeps_flags);
+	emit_add(at, OFF(icount), (s32)(end - insns), r, keeps_flags);
+	emit_add(at, OFF(accesses), accesses_of(insns, end), r, keeps_flags);
+}
+
+/* Before instruction i. */
+static void count_here(const struct insn *i)
+{
+	unsigned r = borrow(0, i);
+
+	if (i->flag_live)
+		lend(r);
+	emit_counts(&hot, insns + nr_insns, r, i->flag_live != 0);
+	counted = true;
 }
 
 /* When the instruction is executed, beside icount as it is then. */
@@ -223,12 +236,26 @@ static void note_copied(const struct insn *i, int far)
 	current->nr_insns++;
 }
 
-/* Its operand is relative to RIP and out of reach: [r + 0] instead, r the address. */
+/* mov r, [...], and lea with 64 bits: what libraries begin most functions with. Nothing but the opcode, and REX. */
+static bool loads_whole(const struct insn *i, u8 opcode)
+{
+	return i->bytes[i->modrm_at - 1] == opcode &&
+	       (i->modrm_at == 1 || (i->modrm_at == 2 && (i->bytes[0] & 0xf8) == 0x48));
+}
+
+/* Its operand is relative to RIP and out of reach: [r + 0] instead, r the address. What a load overwrites may hold it. */
 static void copy_far(const struct insn *i, u64 address)
 {
-	unsigned r = borrow(i->reads | i->kills | 0xff00, i);
+	unsigned to = i->bytes[i->modrm_at] >> 3 & 7;
+	bool own = loads_whole(i, 0x8b) && i->kills == 1u << to;
+	unsigned r = own ? to : borrow(i->reads | i->kills | 0xff00, i);
 	u8 *copy;
 
+	if (loads_whole(i, 0x8d) && i->modrm_at == 2) {
+		note_copied(i, -1);
+		emit_constant(&hot, to | (i->bytes[0] & 4) << 1, address);
+		return;
+	}
 	emit_save(&hot, r, OFF(scratch[0]));
 	emit_constant(&hot, r, address);
 	note_copied(i, lent >> r & 1 ? -1 : (int)r);
@@ -236,7 +263,8 @@ static void copy_far(const struct insn *i, u64 address)
 	put(&hot, (const char *)i->bytes, i->len);
 	set_base(copy, i, r);
 	memset(copy + i->disp_at, 0, 4);
-	emit_load(&hot, r, OFF(scratch[0]));
+	if (!own)
+		emit_load(&hot, r, OFF(scratch[0]));
 }
 
 /* The engine's gs is the thread: [r + 0] instead, r the address by the program's. Not rbp, whose segment is the stack's,
@@ -334,8 +362,8 @@ static void emit_hit(const struct insn *i, unsigned r, unsigned tag, u16 len, s3
 	PUT(&hot, "\x0f\x82"); /* jb */
 	put4(&hot, 0);
 	emit_patch(hot - 4, cold);
-	emit_add(&cold, OFF(icount), stamp, false);
-	emit_add(&cold, OFF(accesses), -accesses_of(i, insns + nr_insns), false);
+	emit_add(&cold, OFF(icount), stamp, RCX, false);
+	emit_add(&cold, OFF(accesses), -accesses_of(i, insns + nr_insns), RCX, false);
 	emit_leave_all(lent, i->pc, WHY_HIT);
 }
 
@@ -372,6 +400,45 @@ static void emit_mask(unsigned r, const struct insn *i)
 	emit_save(&cold, r, OFF(scratch[1]));
 }
 
+/* Jumps to cold code, where page `page` is not in its place in the window. Flags are changed. */
+static void emit_window_page(s32 tag, unsigned write, u64 page)
+{
+	PUT(&hot, "\x65\x81\x3c\x25"); /* cmp gs:[tag's page], 32 bits: 16..47; the place says the rest */
+	put4(&hot, tag + (s32)offsetof(struct window_tag, page) + 8 * (s32)write + 2);
+	put4(&hot, (s32)(page >> 16));
+	PUT(&hot, "\x0f\x85"); /* jne */
+	put4(&hot, 0);
+	emit_patch(hot - 4, cold);
+}
+
+static s32 tag_of(s32 tags, u64 page)
+{
+	return tags + (s32)(page / 4096 % WINDOW_TAGS * sizeof(struct window_tag));
+}
+
+/* By way of r: the page was used. */
+static void emit_use(s32 tag, unsigned r, s32 stamp)
+{
+	emit_load(&hot, r, OFF(icount));
+	emit_lea(&hot, r, r, stamp);
+	emit_save(&hot, r, tag + (s32)offsetof(struct window_tag, used));
+}
+
+/* The check of accesses at an address that is known, in one page, where no flags are live. */
+static void emit_fixed_check(const struct insn *i, const struct group *g, u64 address, s32 stamp)
+{
+	s32 tag = tag_of(OFF(data.tag[0]), address);
+	unsigned r = borrow(0, i);
+
+	lend(r);
+	emit_window_page(tag, g->rw == SITE_WRITE, address);
+	emit_use(tag, r, stamp);
+	emit_constant(&cold, r, address);
+	emit_save(&cold, r, OFF(address));
+	emit_set(&cold, OFF(site), (s32)add_sites(g, hot, stamp));
+	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
+}
+
 /* A check of what g's accesses have in common: bytes [lo, hi) from the address of its first. */
 static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 {
@@ -386,6 +453,10 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 	u8 *field, *back;
 
 	o.disp += g->lo;
+	if (o.base == BASE_RIP && !o.segment && !keeps_flags && (u64)o.disp % 4096 + len <= 4096 && !g->masked) {
+		emit_fixed_check(i, g, (u64)o.disp, stamp);
+		return;
+	}
 	give_back(used);
 	lend(r);
 	lend(tag);
@@ -423,56 +494,59 @@ static void emit_check(const struct insn *i, const struct group *g, s32 stamp)
 	emit_jump_gs(&cold, OFF(enter[ENTER_ACCESS]));
 }
 
-/* Instructions come from page `number` from here on. */
-static void emit_fetch(u32 number, s32 stamp, bool keeps_flags)
+/* Instructions come from page `number` from here on, which was not the last one. Returns where the code begins. At its
+ * end, and where the runtime goes on, `borrowed` rcx is in scratch[0]. */
+static u8 *emit_change(u32 number, s32 stamp, bool borrowed)
 {
 	u64 page = page_of_number(number);
-	s32 tag = OFF(fetch.tag[0]) + (s32)(page / 4096 % WINDOW_TAGS * sizeof(struct window_tag));
-	u8 *field, *slow, *back, *over;
+	s32 tag = tag_of(OFF(fetch.tag[0]), page);
+	u8 *begin = hot;
+
+	if (borrowed) {
+		emit_save(&hot, RCX, OFF(scratch[0]));
+		emit_load32(&hot, RCX, tag + (s32)offsetof(struct window_tag, page) + 2);
+		emit_lea(&hot, RCX, RCX, -(s32)(page >> 16));
+		PUT(&hot, "\xe3\x05\xe9"); /* jrcxz over; jmp cold */
+		put4(&hot, 0);
+		emit_patch(hot - 4, cold);
+	} else {
+		emit_window_page(tag, false, page);
+		emit_save(&hot, RCX, OFF(scratch[0]));
+	}
+	emit_use(tag, RCX, stamp);
+	if (!borrowed)
+		emit_load(&hot, RCX, OFF(scratch[0]));
+	emit_add(&hot, OFF(fetch_changes), 1, RCX, borrowed);
+	emit_set(&hot, OFF(fetch_page), (s32)number);
+	emit_set(&cold, OFF(site), (s32)site_add((struct site){hot, stamp, 0, SITE_FETCH, number}));
+	emit_jump_gs(&cold, borrowed ? OFF(enter[ENTER_FLAGS]) : OFF(enter[ENTER_ACCESS]));
+	return begin;
+}
+
+/* Instructions come from page `number` from here on. Returns where who comes from another page may begin. */
+static u8 *emit_fetch(u32 number, s32 stamp, bool keeps_flags)
+{
+	u8 *over, *change;
 
 	if (keeps_flags) {
 		emit_save(&hot, RCX, OFF(scratch[0]));
 		emit_load(&hot, RCX, OFF(fetch_page));
 		emit_lea(&hot, RCX, RCX, -(s32)number);
-		PUT(&hot, "\xe3\x05\xe9"); /* jrcxz over: jmp cold */
+		PUT(&hot, "\xe3\x00\x65\x48\x8b\x0c\x25"); /* jrcxz over; mov rcx, gs:[scratch[0]] */
+		over = hot - 6;
+		put4(&hot, OFF(scratch[0]));
 	} else {
-		PUT(&hot, "\x65\x48\x81\x3c\x25"); /* cmp gs:[fetch_page], number; jne cold */
+		PUT(&hot, "\x65\x48\x81\x3c\x25"); /* cmp gs:[fetch_page], number; je over */
 		put4(&hot, OFF(fetch_page));
-		put4(&hot, number);
-		PUT(&hot, "\x0f\x85");
+		put4(&hot, (s32)number);
+		PUT(&hot, "\x74\x00");
+		over = hot - 1;
 	}
-	field = hot;
-	put4(&hot, 0);
-	back = hot;
+	change = emit_change(number, stamp, keeps_flags);
+	*over = (u8)(hot - (over + 1));
 	if (keeps_flags)
 		emit_load(&hot, RCX, OFF(scratch[0]));
-	emit_patch(field, cold);
-	if (!keeps_flags)
-		emit_save(&cold, RCX, OFF(scratch[0]));
-	emit_load32(&cold, RCX,
-		    tag + (s32)offsetof(struct window_tag, page) + 2); /* bits 16..47; the tag says the rest */
-	emit_lea(&cold, RCX, RCX, -(s32)(page >> 16));
-	PUT(&cold, "\xe3\x05\xe9");
-	slow = cold;
-	put4(&cold, 0);
-	emit_load(&cold, RCX, OFF(icount));
-	emit_lea(&cold, RCX, RCX, stamp);
-	emit_save(&cold, RCX, tag + (s32)offsetof(struct window_tag, used));
-	emit_load(&cold, RCX, OFF(fetch_changes));
-	emit_lea(&cold, RCX, RCX, 1);
-	emit_save(&cold, RCX, OFF(fetch_changes));
-	emit_set(&cold, OFF(fetch_page), (s32)number);
-	over = back;
-	if (!keeps_flags) {
-		back = cold;
-		emit_load(&cold, RCX, OFF(scratch[0]));
-	}
-	put1(&cold, 0xe9);
-	put4(&cold, 0);
-	emit_patch(cold - 4, over);
-	emit_patch(slow, cold);
-	emit_set(&cold, OFF(site), (s32)site_add((struct site){back, stamp, 0, SITE_FETCH, number}));
-	emit_jump_gs(&cold, keeps_flags ? OFF(enter[ENTER_FLAGS]) : OFF(enter[ENTER_ACCESS]));
+	return change;
 }
 
 /* ---- the bases of fs and gs ---- */
@@ -570,8 +644,10 @@ static void emit_exit(const struct insn *i)
 	put1(&hot, 0x80 | i->condition);
 	put4(&hot, 0);
 	emit_patch(hot - 4, cold);
-	emit_counts(&cold, i + 1, i->flag_taken != 0);
-	emit_loads(&cold, lent);
+	if (i->flag_taken && !lent)
+		emit_save(&cold, RCX, OFF(shadow) + 8 * RCX);
+	emit_counts(&cold, i + 1, lent ? shortest(lent) : RCX, i->flag_taken != 0);
+	emit_loads(&cold, lent | (i->flag_taken && !lent ? 1u << RCX : 0));
 	emit_link_jump(&cold, next - 1, i->target);
 }
 
@@ -627,8 +703,9 @@ static void emit_end(const struct insn *i)
 		put1(&hot, 0);
 		emit_link_jump(&hot, next - 1, i->target);
 		return;
-	case INSN_POPF:
+	case INSN_MODES:
 		copy_insn(i);
+		emit_set8(&hot, OFF(modes), 1);
 		emit_link_jump(&hot, next - 1, next);
 		return;
 	case INSN_TRAP:
@@ -688,7 +765,7 @@ static void emit_compare(void)
 	PUT(&hot, "\x9f\x0f\x90\xc0"); /* lahf; seto al */
 	emit_save(&hot, RAX, OFF(scratch[1]));
 	emit_compare_parts(copy, cold);
-	emit_counts(&hot, insns + nr_insns, false);
+	emit_counts(&hot, insns + nr_insns, RAX, false);
 	counted = true;
 	if (insns[0].flag_live) {
 		emit_load(&hot, RAX, OFF(scratch[1]));
@@ -715,10 +792,8 @@ static void emit_insn(const struct insn *i)
 {
 	s32 stamp;
 
-	if (i == count_at && !counted) {
-		emit_counts(&hot, insns + nr_insns, i->flag_live != 0);
-		counted = true;
-	}
+	if (i == count_at && !counted)
+		count_here(i);
 	stamp = stamp_of(i);
 	emit_crossing(i, stamp);
 	if (insn_is_exit(i)) {
@@ -762,7 +837,7 @@ struct block *translate(u64 pc, u64 sp, unsigned most, u64 *missing)
 	lent = kept = next_group = 0;
 	page_needs(page_number(pc), page_number(pc + code.len - 1));
 	b->outer = hot;
-	emit_fetch(page_number(pc), 0, insns[0].flag_live || code.changes); /* new code may want them */
+	b->changed = emit_fetch(page_number(pc), 0, insns[0].flag_live || code.changes); /* new code may want them */
 	b->inner = hot;
 	find_count_at();
 	counted = false;
