@@ -252,6 +252,20 @@ static inline void emit_tag(u8 **at, unsigned to, unsigned from)
 	put4(at, TAG_MASK);
 }
 
+/* Where the tag of a page that is known is in struct thread. tags: where they are. */
+static inline s32 tag_of(s32 tags, u64 page)
+{
+	return tags + (s32)(page / 4096 % WINDOW_TAGS * sizeof(struct window_tag));
+}
+
+/* By way of r: the tag's page is used at icount + stamp. */
+static inline void emit_use(u8 **at, s32 tag, unsigned r, s32 stamp)
+{
+	emit_load(at, r, OFF(icount));
+	emit_lea(at, r, r, stamp);
+	emit_save(at, r, tag + (s32)offsetof(struct window_tag, used));
+}
+
 /* A prefix for 16 or 64 bits, and the opcode, which is the one before for 8. */
 static inline void emit_sized(u8 **at, unsigned op, unsigned len)
 {

@@ -26,11 +26,10 @@
 #include "engine/translate.h"
 
 #include "engine/block.h"
-#include "engine/emit.h"
+#include "engine/exits.h"
 #include "engine/gather.h"
 #include "engine/groups.h"
 
-static u8 *hot, *cold;
 static struct block *current;
 
 /* ---- registers to borrow ---- */
@@ -95,80 +94,6 @@ static void give_back(u32 mask)
 static u32 operand_registers(const struct operand *o)
 {
 	return (o->base < 16 ? 1u << o->base : 0) | (o->index < 16 ? 1u << o->index : 0);
-}
-
-/* ---- exits ---- */
-
-/* The rel32 field of a jump whose opcode, of so many bytes, comes next will lie within eight aligned bytes: it is
- * patched by one store that others see whole. */
-static void align_link(u8 **at, unsigned opcode)
-{
-	static const char nop[4][4] = {"", "\x90", "\x66\x90", "\x0f\x1f\0"};
-	unsigned field = (unsigned)(u64)(*at + opcode) & 7, n = field > 4 ? 8 - field : 0;
-
-	put(at, nop[n], n);
-}
-
-/* A jump's rel32 field, in hot or cold code, that leads to the block at target: now, or by way of the runtime. */
-static void emit_link(u8 **at, u64 from, u64 target)
-{
-	bool inner = !((from ^ target) & ~0xfffull);
-	struct block *b = block_find(target);
-	u8 *field = *at;
-	unsigned link;
-
-	*at += 4;
-	link = link_add((struct link){.target = target, .field = field, .stub = cold, .inner = inner});
-	if (b)
-		link_set(link, b);
-	else
-		emit_patch(field, cold);
-	emit_set(&cold, OFF(why), (s32)link);
-	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
-}
-
-/* jmp to the block at target */
-static void emit_link_jump(u8 **at, u64 from, u64 target)
-{
-	align_link(at, 1);
-	put1(at, 0xe9);
-	emit_link(at, from, target);
-}
-
-/* The runtime goes on, with pc and why. */
-static void emit_leave(u64 pc, s32 why)
-{
-	emit_set64(&hot, OFF(pc), pc);
-	emit_set(&hot, OFF(why), why);
-	emit_jump_gs(&hot, OFF(enter[ENTER_DISPATCH]));
-}
-
-/* rcx is the target, scratch[0] the program's rcx. pops: bytes that a return takes from the stack, 0: no return. Every
- * instruction here counts: a call and its return are two of these, and the flags are the program's. */
-static void emit_indirect(unsigned pops)
-{
-	emit_save(&hot, RAX, OFF(scratch[1]));
-	PUT(&hot, "\x0f\xb7\xc1"); /* movzx eax, cx */
-	emit_gs_index(&hot, 0x8b, RAX, RAX, OFF(indirect.negated));
-	PUT(&hot, "\x48\x8d\x0c\x01\xe3\x05\xe9"); /* lea rcx, [rcx+rax]; jrcxz found; jmp cold */
-	put4(&hot, 0);
-	emit_patch(hot - 4, cold);
-	PUT(&hot, "\x0f\xb7\xc0"); /* movzx eax, ax */
-	emit_gs_index(&hot, 0x8b, RCX, RAX, OFF(indirect.code));
-	emit_save(&hot, RCX, OFF(jump));
-	emit_load(&hot, RAX, OFF(scratch[1]));
-	emit_load(&hot, RCX, OFF(scratch[0]));
-	if (pops)
-		emit_lea(&hot, RSP, RSP, (s32)pops);
-	emit_jump_gs(&hot, OFF(jump));
-	PUT(&cold, "\x48\xf7\xd0\x48\x8d\x4c\x01\x01"); /* not rax; lea rcx, [rcx+rax+1]: the target */
-	emit_save(&cold, RCX, OFF(pc));
-	emit_load(&cold, RAX, OFF(scratch[1]));
-	emit_load(&cold, RCX, OFF(scratch[0]));
-	if (pops)
-		emit_lea(&cold, RSP, RSP, (s32)pops);
-	emit_set(&cold, OFF(why), WHY_INDIRECT);
-	emit_jump_gs(&cold, OFF(enter[ENTER_DISPATCH]));
 }
 
 /* ---- counts ---- */
@@ -411,19 +336,6 @@ static void emit_window_page(s32 tag, unsigned write, u64 page)
 	emit_patch(hot - 4, cold);
 }
 
-static s32 tag_of(s32 tags, u64 page)
-{
-	return tags + (s32)(page / 4096 % WINDOW_TAGS * sizeof(struct window_tag));
-}
-
-/* By way of r: the page was used. */
-static void emit_use(s32 tag, unsigned r, s32 stamp)
-{
-	emit_load(&hot, r, OFF(icount));
-	emit_lea(&hot, r, r, stamp);
-	emit_save(&hot, r, tag + (s32)offsetof(struct window_tag, used));
-}
-
 /* The check of accesses at an address that is known, in one page, where no flags are live. */
 static void emit_fixed_check(const struct insn *i, const struct group *g, u64 address, s32 stamp)
 {
@@ -432,7 +344,7 @@ static void emit_fixed_check(const struct insn *i, const struct group *g, u64 ad
 
 	lend(r);
 	emit_window_page(tag, g->rw == SITE_WRITE, address);
-	emit_use(tag, r, stamp);
+	emit_use(&hot, tag, r, stamp);
 	emit_constant(&cold, r, address);
 	emit_save(&cold, r, OFF(address));
 	emit_set(&cold, OFF(site), (s32)add_sites(g, hot, stamp));
@@ -513,7 +425,7 @@ static u8 *emit_change(u32 number, s32 stamp, bool borrowed)
 		emit_window_page(tag, false, page);
 		emit_save(&hot, RCX, OFF(scratch[0]));
 	}
-	emit_use(tag, RCX, stamp);
+	emit_use(&hot, tag, RCX, stamp);
 	if (!borrowed)
 		emit_load(&hot, RCX, OFF(scratch[0]));
 	emit_add(&hot, OFF(fetch_changes), 1, RCX, borrowed);
