@@ -113,27 +113,21 @@ static struct tlb_ref level_refresh(struct tlb_level *l, u64 va, unsigned kind, 
 	return (struct tlb_ref){NULL, 0};
 }
 
-/* The entries that a rewalk finds are refreshed; returns L1's. */
-static struct tlb_ref refresh(struct mmu_cpu *cpu, bool fetch, u64 va, unsigned size, bool global, u64 data)
-{
-	unsigned held = cpu->l1[fetch]->place[size].size;
-
-	level_refresh(cpu->l2[fetch], va, tlb_kind(size, global), cpu->pcid, data);
-	return level_refresh(cpu->l1[fetch], va, tlb_kind(held, global), cpu->pcid, data_narrow(data, va, size, held));
-}
-
 /* Caches a walk's translation, data of a page of size `size`. */
 static void fill_walked(struct mmu_cpu *cpu, bool fetch, const struct walk *w, unsigned size, u64 data, bool rewalk,
 			int slot)
 {
-	struct tlb_level *l2 = cpu->l2[fetch];
+	struct tlb_level *l1 = cpu->l1[fetch], *l2 = cpu->l2[fetch];
 	bool global = w->entry[w->stop] & X86_PTE_G && cpu->cr4 & X86_CR4_PGE;
+	unsigned held = l1->place[size].size;
 	struct tlb_ref e = {NULL, 0};
 
-	if (rewalk)
-		e = refresh(cpu, fetch, w->va, size, global, data);
-	else if (l2->place[size].size == size)
+	if (rewalk) {
+		level_refresh(l2, w->va, tlb_kind(size, global), cpu->pcid, data);
+		e = level_refresh(l1, w->va, tlb_kind(held, global), cpu->pcid, data_narrow(data, w->va, size, held));
+	} else if (l2->place[size].size == size) {
 		level_put(l2, w->va, size, global, cpu->pcid, data);
+	}
 	if (e.array)
 		tlb_window_use(&cpu->window, slot, e);
 	else
@@ -184,17 +178,6 @@ static void access_lines(struct mmu_cpu *cpu, const struct walk *w, bool ok)
 	lines_walked(&cpu->lines, away);
 }
 
-static int access_fault(struct mmu_cpu *cpu, u64 va, bool fetch, struct mmu_result *r)
-{
-	cpu->counters.walk_faults[fetch]++;
-	cpu_fault_invalidate(cpu, va);
-	r->outcome = MMU_PF;
-	r->pa = 0;
-	r->size = 0;
-	r->level_hit = 0;
-	return MMU_PF;
-}
-
 static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, bool rewalk, struct mmu_result *r)
 {
 	bool fetch = access_is_fetch(access);
@@ -214,7 +197,9 @@ static int access_by_walk(struct mmu_cpu *cpu, u64 va, unsigned access, int slot
 		cpu->counters.walks[fetch]++;
 		access_done(r, va, data, size, 0);
 	} else {
-		access_fault(cpu, va, fetch, r);
+		cpu->counters.walk_faults[fetch]++;
+		cpu_fault_invalidate(cpu, va);
+		*r = (struct mmu_result){.outcome = MMU_PF, .error_code = r->error_code};
 	}
 	r->steps = w.steps;
 	r->stop_level = w.stop;
@@ -291,18 +276,15 @@ static APART int access_refused(struct mmu_cpu *cpu, u64 va, unsigned access, in
 	return access_again(cpu, va, access, slot, r);
 }
 
-static APART bool access_translates(const struct mmu_cpu *cpu, u64 va)
-{
-	return cpu->paging && x86_canonical(va, 64 - cpu->noncanonical_shift);
-}
-
-/* No translation: a non-canonical address, or paging off. */
-static APART int access_untranslated(const struct mmu_cpu *cpu, u64 va, struct mmu_result *r)
+/* Is va not translated: not canonical, or paging off? r tells the outcome then. */
+static APART bool access_untranslated(const struct mmu_cpu *cpu, u64 va, struct mmu_result *r)
 {
 	bool canonical = x86_canonical(va, 64 - cpu->noncanonical_shift);
 
+	if (canonical && cpu->paging)
+		return false;
 	*r = (struct mmu_result){.pa = canonical ? va : 0, .outcome = canonical ? MMU_OK : MMU_GP};
-	return r->outcome;
+	return true;
 }
 
 /* An L1 hit. size: the entry's. */
@@ -361,8 +343,8 @@ int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mm
 	u32 i = tlb_array_find(a, tag, vpn);
 
 	cpu->counters.lookups[fetch]++;
-	if (unlikely(va >= cpu->low_end) && !access_translates(cpu, va))
-		return access_untranslated(cpu, va, r);
+	if (unlikely(va >= cpu->low_end) && access_untranslated(cpu, va, r))
+		return r->outcome;
 	if (i != TLB_NONE)
 		return access_hit(cpu, va, access, slot, (struct tlb_ref){a, i}, MMU_4K, r);
 	if (l1->census.present & ~TLB_ONLY_4K && access_hit_other(cpu, va, access, slot, r))
@@ -386,6 +368,19 @@ int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mm
 	tlb_touch(b, i);
 	fill_array(cpu, l1, a, vpn, MMU_4K, tag, data, slot);
 	return access_done(r, va, data, MMU_4K, 2);
+}
+
+/* The upper tables are few and near; only the leaf's line and what lines.h knows of it are worth it. */
+void mmu_expect(const struct mmu_cpu *cpu, u64 va)
+{
+	unsigned level = cpu->levels;
+	u64 pa = cpu->root + 8 * x86_index(va, level), e;
+
+	for (; level > X86_PT && (e = walk_read(cpu, pa)) & X86_PTE_P && !(e & X86_PTE_PS); level--)
+		pa = (e & X86_PHYS_MASK) + 8 * x86_index(va, level - 1);
+	__builtin_prefetch(cpu->cfg.ram + min(pa, cpu->cfg.ram_bytes - 1));
+	if (cpu->lines.set)
+		__builtin_prefetch(&cpu->lines.set[pa >> LINE_SHIFT & cpu->lines.set_mask], 1);
 }
 
 void mmu_data_lines(struct mmu_cpu *cpu, u64 accesses, u64 walks)

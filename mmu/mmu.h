@@ -138,6 +138,9 @@ struct mmu_result {
  * the window that share a set stay unseen. */
 enum { MMU_WINDOW_DATA = 64, MMU_WINDOW_FETCH = 64, MMU_WINDOW_SMALL = 16 };
 int mmu_access(struct mmu_cpu *cpu, u64 va, unsigned access, int slot, struct mmu_result *r);
+/* An access to va comes soon, and will walk, perhaps: what that reads is brought into the caches of the computer that this
+ * runs on. Nothing else changes. */
+void mmu_expect(const struct mmu_cpu *cpu, u64 va);
 /* The page in the slot has left, and none enters. */
 void mmu_window_leave(struct mmu_cpu *cpu, unsigned slot);
 /* All slots are vacated, in the order in which they were entered (a thread switch). */

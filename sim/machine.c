@@ -27,6 +27,7 @@
 #define HZ_DEFAULT    250
 #define MAX_RETRIES   8  /* a fault that cures nothing so often will never: counted as a mismatch */
 #define LAZYFREE_STEP 64 /* sample_lazyfree() */
+#define AHEAD         8  /* words: mmu_expect() */
 
 /* ---- regions ---- */
 
@@ -376,20 +377,19 @@ static bool machine_fault(struct machine *m, struct machine_cpu *c, u64 va, unsi
 	return false;
 }
 
-static inline bool machine_access(struct machine *m, struct machine_cpu *c, u64 va, unsigned access, int slot)
+static inline bool machine_access(struct machine *m, struct machine_cpu *c, u64 va, unsigned access, int slot,
+				  struct mmu_result *r)
 {
-	struct mmu_result r;
-
-	if (unlikely(mmu_access(c->mmu, va, access, slot, &r) != MMU_OK) && !machine_fault(m, c, va, access, slot, &r))
+	if (unlikely(mmu_access(c->mmu, va, access, slot, r) != MMU_OK) && !machine_fault(m, c, va, access, slot, r))
 		return false;
-	if (r.level_hit == 0)
-		account_walk(m, c, va, (access & MMU_KIND) == MMU_FETCH, r.size);
-	if ((r.size != MMU_4K || m->cfg.host_page) && m->touch.huge_chunks != 0)
+	if (r->level_hit == 0)
+		account_walk(m, c, va, (access & MMU_KIND) == MMU_FETCH, r->size);
+	if ((r->size != MMU_4K || m->cfg.host_page) && m->touch.huge_chunks != 0)
 		touch_mark(&m->touch, m->running->id + 1, va);
 	return true;
 }
 
-static inline void enter_word(struct machine *m, struct machine_cpu *c, u64 w)
+static inline void enter_word(struct machine *m, struct machine_cpu *c, u64 w, struct mmu_result *r)
 {
 	static const u8 kind[8] = {[EVR_READ] = MMU_READ,
 				   [EVR_WRITE] = MMU_WRITE,
@@ -399,22 +399,35 @@ static inline void enter_word(struct machine *m, struct machine_cpu *c, u64 w)
 	if (unlikely(ev_is_leave(w)))
 		mmu_window_leave(c->mmu, ev_enter_slot(w));
 	else
-		machine_access(m, c, ev_enter_va(w), kind[ev_enter_rwx(w)] | MMU_USER, ev_enter_slot(w));
+		machine_access(m, c, ev_enter_va(w), kind[ev_enter_rwx(w)] | MMU_USER, ev_enter_slot(w), r);
 }
 
 void machine_enter_word(struct machine *m, struct machine_cpu *c, u64 word)
 {
-	enter_word(m, c, word);
+	struct mmu_result r;
+
+	enter_word(m, c, word, &r);
 }
 
-/* The same, on a machine whose CPUs lose windows (cpu.c). */
+/* Words i of a run. Where one walks, others do, and each reads a line of page tables that the host's caches may not have
+ * either, unless it is asked for some words ahead. */
+static inline void run_word(struct machine *m, struct machine_cpu *c, const u64 *words, size_t n, size_t i)
+{
+	struct mmu_result r = {.level_hit = 1};
+
+	enter_word(m, c, words[i], &r);
+	if (r.level_hit == 0 && i + AHEAD < n)
+		mmu_expect(c->mmu, ev_enter_va(words[i + AHEAD]));
+}
+
+/* On a machine whose CPUs lose windows (cpu.c). */
 static void run_with_window(struct machine *m, struct machine_cpu *c, struct machine_thread *th, const u64 *words,
 			    size_t n)
 {
 	for (size_t i = 0; i < n && !m->running_dies; i++) {
 		if (window_is_lost(c) && !ev_is_leave(words[i]))
 			window_reenter(m, c, th);
-		enter_word(m, c, words[i]);
+		run_word(m, c, words, n, i);
 		window_note(th, words[i]);
 	}
 }
@@ -428,7 +441,7 @@ void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n
 		run_with_window(m, c, th, words, n);
 	else
 		for (size_t i = 0; i < n && !m->running_dies; i++)
-			enter_word(m, c, words[i]);
+			run_word(m, c, words, n, i);
 	if (m->faulted)
 		machine_sample(m);
 	machine_end_killed(m);
@@ -438,9 +451,10 @@ void machine_run(struct machine *m, struct stream *t, const u64 *words, size_t n
 void machine_touch(struct machine *m, struct stream *t, u64 start, u64 len, bool write)
 {
 	struct machine_cpu *c = machine_enter(m, t);
+	struct mmu_result r;
 
 	for (u64 va = start; va < start + len; va = ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE)
-		if (!machine_access(m, c, va, (write ? MMU_WRITE : MMU_READ) | MMU_AC, -1))
+		if (!machine_access(m, c, va, (write ? MMU_WRITE : MMU_READ) | MMU_AC, -1, &r))
 			break;
 	if (m->faulted)
 		machine_sample(m);

@@ -257,6 +257,7 @@ static void flushed(const struct cpu_preset *preset, bool tiny, unsigned host_pa
 		struct model_result want;
 
 		operation(true);
+		mmu_expect(w.c.cpu, va);
 		want = model_access(&w.c, w.shadow, mmu_read_cr3(w.c.cpu), va, access);
 		assert_int_equal(mmu_access(w.c.cpu, va, access, slot_random(access), &r), want.outcome);
 		assert_int_equal(r.error_code, want.error_code);
