@@ -262,7 +262,8 @@ static inline s32 tag_of(s32 tags, u64 page)
 static inline void emit_use(u8 **at, s32 tag, unsigned r, s32 stamp)
 {
 	emit_load(at, r, OFF(icount));
-	emit_lea(at, r, r, stamp);
+	if (stamp)
+		emit_lea(at, r, r, stamp);
 	emit_save(at, r, tag + (s32)offsetof(struct window_tag, used));
 }
 
