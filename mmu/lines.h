@@ -61,7 +61,7 @@ unsigned lines_put(struct lines *l, struct lines_set *s, u32 tag);
 /* Drops what is in memory by now. */
 void lines_sweep(struct lines *l);
 
-/* The way that has the line; LINES_WAYS: none. Without a branch: which way it is nobody can foresee, nor the place. */
+/* The way that has the line; LINES_WAYS: none. */
 static inline unsigned lines_find(const struct lines_set *s, u32 tag)
 {
 	unsigned way = LINES_WAYS;
