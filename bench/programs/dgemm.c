@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench/programs/dgemm.c - multiplies two matrices of 384 x 384 doubles five times, row by row, as a compiler's vectors
+ * bench/programs/dgemm.c - multiplies two matrices of 384 x 384 doubles twenty times, row by row, as a compiler's vectors
  * do it.
  */
 #include <stdio.h>
@@ -16,7 +16,7 @@ int main(void)
 			a[i][j] = i + j;
 			b[i][j] = i - j;
 		}
-	for (int times = 0; times < 5; times++)
+	for (int times = 0; times < 20; times++)
 		for (int i = 0; i < N; i++)
 			for (int k = 0; k < N; k++)
 				for (int j = 0; j < N; j++)
