@@ -116,7 +116,7 @@ unset QUIRE_ENGINE
 same 'signals that repair, skip, nest; on a stack of their own' "$build/test/engine/handlers"
 same 'how the kernel delivers, and what it tells back' "$build/test/engine/delivery"
 same 'what handlers are told of each exception' setarch -R "$build/test/engine/exceptions"
-same 'single steps of its own' "$build/test/engine/steps"
+same 'single steps of its own' setarch -R "$build/test/engine/steps"
 same 'no instruction, and no handler' sh -c "$build/test/engine/exceptions dies; echo \$?"
 
 same 'code that changes, in every way' "$build/test/engine/selfmod"
