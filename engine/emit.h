@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * engine/emit.h - machine code, a function an instruction, at *at and behind. Registers are numbers 0..15; off is an
- * offset in struct thread. None of them changes flags, unless its comment says so. The commonest work on a copy of *at,
- * which bytes that are written cannot change.
+ * engine/emit.h - machine code, a function an instruction or a few, at *at and behind. Registers are numbers 0..15; off
+ * is an offset in struct thread. None of them changes flags, unless its comment says so. The commonest work on a copy of
+ * *at, which bytes that are written cannot change.
  */
 #ifndef ENGINE_EMIT_H
 #define ENGINE_EMIT_H

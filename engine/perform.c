@@ -30,7 +30,8 @@ void calls_begin(const struct program *p)
 #define ARCH_SHSTK_ENABLE 0x5001 /* Linux 6.6 */
 #define ARCH_SHSTK_STATUS 0x5005
 
-/* A program's gs is kept by its thread. There is no shadow stack for it, as if the CPU had none: generated code's calls are none. */
+/* A program's gs is kept by its thread. There is no shadow stack for it, as if the CPU had none: generated code's calls
+ * are none. */
 static long arch_prctl(struct thread *t, u64 code, u64 value)
 {
 	u64 features;

@@ -225,11 +225,11 @@ const void *access_slow(struct thread *t)
 	const struct site *s = site_get((unsigned)t->site);
 	u64 stamp = t->icount + (u64)(s64)s->stamp;
 
-	__builtin_prefetch((const void *)t->address);
 	if (s->rw == SITE_FETCH) {
 		fetch(t, s->page, stamp);
 		return s->back;
 	}
+	__builtin_prefetch((const void *)t->address); /* the program is about to wait for it: while its event is made */
 	for (;; s++) {
 		t->accesses += runtime_touch(t, t->address + s->page, s->len, s->rw & ~SITE_MORE, stamp);
 		if (!(s->rw & SITE_MORE))

@@ -435,7 +435,8 @@ static u8 *emit_change(u32 number, s32 stamp, bool borrowed)
 	return begin;
 }
 
-/* Instructions come from page `number` from here on. Returns where who comes from another page may begin. */
+/* Instructions come from page `number` from here on. Returns where who comes from another page may begin. What a change
+ * takes is some 100 bytes, so the jump over it is a short one. */
 static u8 *emit_fetch(u32 number, s32 stamp, bool keeps_flags)
 {
 	u8 *over, *change;
@@ -551,15 +552,18 @@ static void emit_jcc(const struct insn *i, u64 next)
 static void emit_exit(const struct insn *i)
 {
 	u64 next = i->pc + i->len;
+	u32 back = lent;
 
 	put1(&hot, 0x0f);
 	put1(&hot, 0x80 | i->condition);
 	put4(&hot, 0);
 	emit_patch(hot - 4, cold);
-	if (i->flag_taken && !lent)
+	if (i->flag_taken && !lent) {
 		emit_save(&cold, RCX, OFF(shadow) + 8 * RCX);
-	emit_counts(&cold, i + 1, lent ? shortest(lent) : RCX, i->flag_taken != 0);
-	emit_loads(&cold, lent | (i->flag_taken && !lent ? 1u << RCX : 0));
+		back = 1u << RCX;
+	}
+	emit_counts(&cold, i + 1, shortest(back), i->flag_taken != 0);
+	emit_loads(&cold, back);
 	emit_link_jump(&cold, next - 1, i->target);
 }
 
